@@ -1,0 +1,131 @@
+"""The values that cross boundaries between the stages. Standard library and numpy only.
+
+Axis letters, fixed for the project: N rows, B batch, T tokens, D width, H heads, L layers, C classes, K labels of one
+row, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+ProblemType = Literal["single_label_classification", "multi_label_classification"]
+"""The two kinds of label set, in the words of a Hugging Face ``config.json``."""
+
+Float32 = npt.NDArray[np.float32]
+Int64 = npt.NDArray[np.int64]
+Bool = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One row of text, labelled or not."""
+
+    id: str
+    """Where it came from: ``<file name>:<line>``. Unique within a run."""
+    text: str
+    text_b: str | None = None
+    """The second text of a pair."""
+    labels: tuple[str, ...] | None = None
+    """K label names; ``None`` when the row is unlabelled, ``()`` when it is labelled with nothing (several labels)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSet:
+    """The label names in the one order that everything after *prepare* uses."""
+
+    names: tuple[str, ...]
+    problem_type: ProblemType = "single_label_classification"
+
+    def __len__(self) -> int:
+        """Return C, the number of classes."""
+        return len(self.names)
+
+    def index(self, name: str) -> int:
+        """Return the class number of a label name; ``ValueError`` when it is not in the set."""
+        return self.names.index(name)
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether one row may carry several labels or none."""
+        return self.problem_type == "multi_label_classification"
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Prepared examples in three disjoint splits, with the label order decided once for all."""
+
+    train: tuple[Example, ...]
+    valid: tuple[Example, ...]
+    test: tuple[Example, ...]
+    labels: LabelSet
+    content_hash: str
+    """sha256 over every kept row (id, text, pair, labels) in split order: the same data gives the same hash."""
+
+    def splits(self) -> Iterator[tuple[str, tuple[Example, ...]]]:
+        """Yield ``("train", examples)``, ``("valid", …)``, ``("test", …)``."""
+        yield "train", self.train
+        yield "valid", self.valid
+        yield "test", self.test
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Token ids of B texts, padded on the right to the longest, T."""
+
+    ids: Int64
+    """(B, T) int64 token ids."""
+    mask: Bool
+    """(B, T) bool, true where a token is real."""
+    type_ids: Int64 | None
+    """(B, T) int64 segment ids, or ``None`` when the model has no use for them."""
+    truncated: Bool
+    """(B,) bool, true where the text was longer than the length policy allows and lost its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a bundle says of one text."""
+
+    labels: tuple[str, ...]
+    """The label names chosen: exactly one for single-label bundles, any number for multi-label ones."""
+    names: tuple[str, ...] = field(repr=False)
+    """The whole label set, C names, in the bundle's order."""
+    probabilities: Float32 = field(repr=False)
+    """(C,) float32 in [0, 1]; sums to 1 for single-label bundles."""
+    truncated: bool = False
+    """True when the model did not see the end of the text."""
+
+    @property
+    def label(self) -> str:
+        """Return the chosen label; several are joined with ``|``, none gives the empty string."""
+        return "|".join(self.labels)
+
+    @property
+    def score(self) -> float:
+        """Return the probability of the chosen label (of the least sure one when several are chosen).
+
+        With no label chosen it is the probability that none applies to the likeliest class, ``1 - max``.
+        """
+        if not self.labels:
+            return float(1.0 - self.probabilities.max())
+        return float(min(self.probabilities[self.names.index(name)] for name in self.labels))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form that the server, ``luthier predict`` and the report share."""
+        scores = {name: round(float(p), 6) for name, p in zip(self.names, self.probabilities, strict=True)}
+        return {
+            "label": self.label,
+            "labels": list(self.labels),
+            "score": round(self.score, 6),
+            "probabilities": scores,
+            "truncated": self.truncated,
+        }
+
+
+TextInput = str | tuple[str, str] | Sequence[str]
+"""What a predictor takes for one row: a text, or a pair of texts."""
