@@ -1,0 +1,136 @@
+"""Find and drop what must not be learned from: empty rows, duplicates, contradictions, leaks between given splits."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from luthier.schema import Example
+from luthier.text import loose_key, normalize
+from luthier.text.normalize import Form
+
+Splits = dict[str, list[Example]]
+"""``train``, ``valid``, ``test`` (those that were given) -> examples in the order of their file."""
+Texts = tuple[str, str | None]
+
+CONTRADICTIONS_KEPT = 100
+"""Contradictions told with their texts; all are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """One text (or pair) with several labels."""
+
+    split: str
+    text: str
+    text_b: str | None
+    ids: tuple[str, ...]
+    """The rows, in the order of the file."""
+    labels: tuple[str, ...]
+    """The label of each of these rows."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What cleaning met, counted in rows unless it says otherwise."""
+
+    normalized: int = 0
+    """Rows whose text was changed by normalising."""
+    empty: int = 0
+    duplicates: int = 0
+    contradictory_texts: int = 0
+    """Texts with several labels."""
+    contradictory_rows: int = 0
+    near_duplicate_groups: int = 0
+    """Groups of rows that differ only in case, width, punctuation and spaces."""
+    near_duplicate_rows: int = 0
+    """Rows in these groups."""
+    leaks: dict[str, int] = field(default_factory=dict)
+    """``train in test`` and so on -> rows of the first that nearly equal a row of the second."""
+    contradictions: list[Contradiction] = field(default_factory=list)
+
+
+def texts_of(example: Example) -> Texts:
+    """Return the text and its pair."""
+    return example.text, example.text_b
+
+
+def loose_of(example: Example) -> str:
+    """Return the key that nearly equal rows share."""
+    key = loose_key(example.text)
+    return key if example.text_b is None else f"{key}\n{loose_key(example.text_b)}"
+
+
+def normalized(examples: Iterable[Example], form: Form, found: Found) -> list[Example]:
+    """Give every text its normal form and leave out the rows without text (of a pair: without either)."""
+    kept: list[Example] = []
+    for example in examples:
+        text = normalize(example.text, form)
+        text_b = None if example.text_b is None else normalize(example.text_b, form)
+        if not text.strip() or (text_b is not None and not text_b.strip()):
+            found.empty += 1
+        elif (text, text_b) == texts_of(example):
+            kept.append(example)
+        else:
+            found.normalized += 1
+            kept.append(replace(example, text=text, text_b=text_b))
+    return kept
+
+
+def distinct(examples: Sequence[Example], found: Found, *, drop: bool) -> list[Example]:
+    """Keep the first of rows with the same texts and the same labels; without ``drop`` only count the others."""
+    seen: set[tuple[Texts, tuple[str, ...]]] = set()
+    kept: list[Example] = []
+    for example in examples:
+        key = (texts_of(example), tuple(sorted(example.labels or ())))
+        if key in seen:
+            found.duplicates += 1
+        else:
+            seen.add(key)
+        if not drop or len(kept) < len(seen):
+            kept.append(example)
+    return kept
+
+
+def consistent(split: str, examples: Sequence[Example], found: Found, *, drop: bool) -> list[Example]:
+    """Set aside all rows of each text that carries different labels; without ``drop`` only count them."""
+    labels: dict[Texts, set[tuple[str, ...]]] = defaultdict(set)
+    for example in examples:
+        labels[texts_of(example)].add(example.labels or ())
+    rows: dict[Texts, list[Example]] = {texts: [] for texts, kinds in labels.items() if len(kinds) > 1}
+    for example in examples:
+        if texts_of(example) in rows:
+            rows[texts_of(example)].append(example)
+    found.contradictory_texts += len(rows)
+    found.contradictory_rows += sum(map(len, rows.values()))
+    for (text, text_b), members in list(rows.items())[:max(0, CONTRADICTIONS_KEPT - len(found.contradictions))]:
+        found.contradictions.append(Contradiction(split, text, text_b, tuple(one.id for one in members),
+                                                  tuple((one.labels or ("",))[0] for one in members)))
+    return [example for example in examples if texts_of(example) not in rows] if drop else list(examples)
+
+
+def without_leaks(splits: Splits, found: Found, *, drop: bool) -> Splits:
+    """Drop train rows that nearly equal a row of valid or test, and valid rows that nearly equal one of test.
+
+    The later split keeps its row, because its score is the one that counts. Without ``drop`` they are only counted.
+    """
+    if len(splits) == 1:
+        return splits
+    keys = {name: [loose_of(example) for example in examples] for name, examples in splits.items()}
+    for early, late in (("valid", "test"), ("train", "test"), ("train", "valid")):
+        if early not in splits or late not in splits:
+            continue
+        seen = set(keys[late])
+        leaking = [key in seen for key in keys[early]]
+        found.leaks[f"{early} in {late}"] = sum(leaking)
+        if drop:
+            splits = {**splits, early: [one for one, leaks in zip(splits[early], leaking, strict=True) if not leaks]}
+            keys[early] = [key for key, leaks in zip(keys[early], leaking, strict=True) if not leaks]
+    return splits
+
+
+def count_near_duplicates(examples: Iterable[Example], found: Found) -> None:
+    """Count groups of rows that differ only in case, width, punctuation and spaces."""
+    sizes = [size for size in Counter(map(loose_of, examples)).values() if size > 1]
+    found.near_duplicate_groups, found.near_duplicate_rows = len(sizes), sum(sizes)

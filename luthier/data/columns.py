@@ -1,0 +1,104 @@
+"""Which column means what: by the names people use, then by looking at the values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+TEXT_NAMES = (
+    "text", "sentence", "content", "review", "reviewtext", "reviewbody", "comment", "comments", "commenttext",
+    "tweet", "message", "msg", "utterance", "query", "question", "document", "doc", "body", "post", "news", "article",
+    "description", "complaint", "feedback", "narrative", "input", "inputs", "prompt", "phrase", "statement", "headline",
+    "title", "subject", "summary", "abstract", "texta", "sentence1",
+    "文本", "内容", "正文", "评论", "评论内容", "评价", "评价内容", "句子", "语句", "文章", "新闻", "微博",
+    "微博中文内容", "微博内容", "留言", "反馈", "投诉内容", "问题", "提问", "描述", "标题", "摘要",
+)
+"""Names of a text column, the likelier first, as ``plain`` writes them."""
+
+PAIR_NAMES = (
+    ("sentence1", "sentence2"), ("texta", "textb"), ("text1", "text2"), ("text", "textb"), ("text", "textpair"),
+    ("text", "text2"), ("sentencea", "sentenceb"), ("sentence", "sentenceb"), ("sentence", "sentence2"),
+    ("premise", "hypothesis"), ("question1", "question2"), ("query1", "query2"), ("q1", "q2"), ("s1", "s2"),
+    ("string1", "string2"), ("文本1", "文本2"), ("文本a", "文本b"), ("句子1", "句子2"), ("句子a", "句子b"),
+    ("问题1", "问题2"), ("前提", "假设"),
+)
+"""Names of the two columns of a pair."""
+
+LABEL_NAMES = (
+    "labeltext", "labelname", "goldlabel", "label", "labels", "target", "targets", "category", "categories", "class",
+    "classes", "classlabel", "sentiment", "intent", "intents", "emotion", "emotions", "polarity", "topic", "topics",
+    "tag", "tags", "annotation", "y", "output", "stars", "rating", "score",
+    "标签", "标记", "标注", "类别", "分类", "类型", "种类",
+    "情感", "情感倾向", "情感极性", "情感标签", "情绪", "意图", "主题", "话题", "极性", "评分", "星级", "目标",
+)
+"""Names of a label column, the likelier first."""
+
+ID_NAMES = ("id", "idx", "index", "guid", "uid", "number", "no", "编号", "序号")
+"""Names of a column that only numbers the rows."""
+
+_ALL_NAMES = frozenset((*TEXT_NAMES, *LABEL_NAMES, *(name for pair in PAIR_NAMES for name in pair),
+                        *ID_NAMES))
+
+
+def plain(name: str) -> str:
+    """Return a column name without case, spaces, underscores and hyphens."""
+    return re.sub(r"[\s_\-./]+", "", name).casefold()
+
+
+def is_known(name: str) -> bool:
+    """Tell whether people use this name for a column of text, labels or ids."""
+    return plain(name) in _ALL_NAMES
+
+
+def named_pair(columns: Sequence[str]) -> tuple[str, str] | None:
+    """Return the two columns that are called like a pair of texts."""
+    shown = {plain(column): column for column in reversed(columns)}
+    for first, second in PAIR_NAMES:
+        if first in shown and second in shown:
+            return shown[first], shown[second]
+    return None
+
+
+def named(columns: Sequence[str], names: Sequence[str]) -> str | None:
+    """Return the column with the likeliest of these names, or ``None``."""
+    shown = {plain(column): column for column in reversed(columns)}
+    return next((shown[name] for name in names if name in shown), None)
+
+
+def longest_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str | None:
+    """Return the column that holds most text: the longest strings, each counted once; numbers do not count as text."""
+    amounts = {column: _amount([cell for row in rows if (cell := row.get(column)) not in (None, "")])
+               for column in columns}
+    return max((column for column in columns if amounts[column]), key=lambda column: amounts[column], default=None)
+
+
+def _amount(cells: Sequence[Any]) -> int:
+    words = [cell for cell in cells if isinstance(cell, str) and not is_number(cell)]
+    if 2 * len(words) <= len(cells):
+        return 0
+    # In bytes of UTF-8, which is fair to Chinese: a character says about as much as three letters.
+    return sum(len(word[:1000].encode("utf-8", errors="replace")) for word in set(words))
+
+
+def few_values(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:
+    """Return the columns that hold few distinct short values, the fewest first: labels look like that."""
+    found: list[tuple[int, int, str]] = []
+    for position, column in enumerate(columns):
+        if plain(column) in ID_NAMES:
+            continue
+        cells = [repr(cell) for row in rows if (cell := row.get(column)) not in (None, "")]
+        distinct = set(cells)
+        short = all(len(cell) <= 80 for cell in distinct)
+        if cells and short and 2 <= len(distinct) <= max(2, len(cells) // 2):
+            found.append((len(distinct), -position, column))
+    return [column for _, _, column in sorted(found)]
+
+
+def is_number(cell: str) -> bool:
+    """Tell whether a cell's text is a number."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,165 @@
+"""Read examples from a file whose layout is known, or from lists in memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from luthier import plugins
+from luthier.data.labels import as_list, label_name, label_names
+from luthier.data.layout import SEAM, Columns, Layout, inspect
+from luthier.data.rows import BadRow, Reader, Record
+from luthier.errors import DataError
+from luthier.schema import Example
+
+__all__ = ["Columns", "Layout", "from_arrays", "inspect", "label_name", "read", "read_all"]
+
+_SHOWN = 5
+"""Bad rows listed in an error."""
+
+
+def read(layout: Layout, *, on_bad: Callable[[BadRow], None]) -> Iterator[Example]:
+    """Yield the examples of a file lazily; ids are ``<file name>:<line>``.
+
+    Args:
+        layout: from ``inspect``.
+        on_bad: called with each row that cannot be used, in the order of the file.
+    """
+    reader: Any = plugins.load(SEAM, layout.reader)
+    return _examples(reader, layout, on_bad)
+
+
+def read_all(layout: Layout, *, max_bad_rows: int) -> tuple[list[Example], list[BadRow]]:
+    """Read a whole file; return the examples and the rows that could not be used.
+
+    Raises:
+        DataError: more than ``max_bad_rows`` rows are bad, or no row is left.
+    """
+    bad: list[BadRow] = []
+
+    def note(row: BadRow) -> None:
+        bad.append(row)
+        if len(bad) > max_bad_rows:
+            raise DataError(f"{layout.path}: more than {max_bad_rows} bad rows:\n{_listed(bad)}",
+                            f"mend them, or allow more: data.max_bad_rows={max(1000, 10 * max_bad_rows)}")
+
+    examples = list(read(layout, on_bad=note))
+    if not examples:
+        problem = f"{layout.path}: no row can be used" + (f":\n{_listed(bad)}" if bad else "")
+        raise DataError(problem, "check that the columns are the right ones: --text COLUMN --label COLUMN")
+    return examples, bad
+
+
+def from_arrays(texts: Sequence[Any], labels: Sequence[Any] | None, *, name: str = "memory") -> list[Example]:
+    """Return examples from texts (or pairs of texts) and labels in memory; ids are ``<name>:<position from 1>``.
+
+    Args:
+        texts: N strings, or N pairs of strings; lists, arrays and data frame columns will do.
+        labels: N labels of any type, N lists of labels, or ``None``.
+        name: what the ids begin with.
+
+    Raises:
+        DataError: a text is no string, a label is missing, or the lengths differ.
+    """
+    if isinstance(texts, str):
+        raise DataError("expected a list of texts, came one string", "put it in a list: [text]")
+    rows = list(texts)
+    given = [None] * len(rows) if labels is None else list(labels)
+    if len(given) != len(rows):
+        raise DataError(f"{len(rows)} texts came with {len(given)} labels",
+                        "give one label (or list of labels) for each text")
+    examples = []
+    for number, (row, label) in enumerate(zip(rows, given, strict=True), start=1):
+        text, text_b = _memory_text(row, number)
+        names = label_names(label, None) if labels is not None and not isinstance(label, str) else _one(label)
+        if labels is not None and names is None:
+            raise DataError(f"row {number}: the label is missing ({label!r})",
+                            "drop the rows without a label, or label them")
+        examples.append(Example(f"{name}:{number}", text, text_b, names))
+    return examples
+
+
+def _one(label: Any) -> tuple[str, ...] | None:
+    name = label_name(label)
+    return None if name is None else (name,)
+
+
+def _memory_text(row: Any, number: int) -> tuple[str, str | None]:
+    if isinstance(row, str):
+        return str(row), None
+    pair = as_list(row)
+    if pair is not None and len(pair) == 2 and all(isinstance(part, str) for part in pair):
+        return str(pair[0]), str(pair[1])
+    raise DataError(f"row {number}: expected a text or a pair of texts, came {type(row).__name__}",
+                    "make every text a string, such as [str(text) for text in texts]; drop missing ones")
+
+
+def _examples(reader: Reader, layout: Layout, on_bad: Callable[[BadRow], None]) -> Iterator[Example]:
+    file = layout.path.name
+    for row in reader.records(layout.path, layout.encoding):
+        result = row if isinstance(row, BadRow) else _example(row, layout, file)
+        if isinstance(result, BadRow):
+            on_bad(result)
+        else:
+            yield result
+
+
+def _example(record: Record, layout: Layout, file: str) -> Example | BadRow:
+    values = record.values
+    try:
+        text = _text(values, layout.text)
+        text_b = None if layout.text_b is None else _text(values, layout.text_b)
+        labels = None if layout.label is None else _labels(values, layout)
+    except ValueError as error:
+        return BadRow(record.line, str(error))
+    return Example(f"{file}:{record.line}", text, text_b, labels)
+
+
+def _text(values: dict[str, Any], column: str) -> str:
+    """Return a cell as text; an empty cell is an empty text, which *prepare* counts and drops."""
+    cell = values.get(column, _ABSENT)
+    if isinstance(cell, str):
+        if not cell.isascii():
+            _check_pairs(cell, column)
+        return cell
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        return ""
+    if cell is _ABSENT:
+        raise ValueError(f"has no {column!r}")
+    if isinstance(cell, list | dict | bytes):
+        raise ValueError(f"{column!r}: expected text, came {type(cell).__name__}")
+    return label_name(cell) or ""
+
+
+def _check_pairs(cell: str, column: str) -> None:
+    try:
+        cell.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{column!r}: character {error.start + 1} is half a surrogate pair, not text") from None
+
+
+def _labels(values: dict[str, Any], layout: Layout) -> tuple[str, ...] | None:
+    column = str(layout.label)
+    cell = values.get(column)
+    if isinstance(cell, dict | bytes):
+        raise ValueError(f"{column!r}: expected a label, came {type(cell).__name__}")
+    if isinstance(cell, str) and not cell.isascii():
+        _check_pairs(cell, column)
+    if layout.multi_label:
+        names = label_names(cell, layout.label_separator)
+    elif isinstance(cell, list):
+        raise ValueError(f"{column!r}: expected one label, came a list of {len(cell)}")
+    else:
+        names = _one(cell)
+    if names is None:
+        raise ValueError(f"{column!r} is empty: the row has no label")
+    return names
+
+
+def _listed(bad: Sequence[BadRow]) -> str:
+    shown = "\n".join(f"  line {row.line}: {row.reason}" for row in bad[:_SHOWN])
+    return shown + (f"\n  … and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else "")
+
+
+_ABSENT = object()

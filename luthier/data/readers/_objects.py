@@ -1,0 +1,48 @@
+"""The shapes in which a whole data set stands in one JSON value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from luthier.data.columns import is_known
+
+LIST_KEYS = ("data", "rows", "records", "examples", "items", "results", "instances", "samples", "train", "数据")
+"""Keys below which people put the list of rows, the likelier first."""
+
+
+def rows_key(value: Mapping[str, Any]) -> str | None:
+    """Return the key below which the list of rows stands, or ``None``."""
+    lists = [key for key, child in value.items()
+             if isinstance(child, list) and (isinstance(child[0], dict | list) if child else key in LIST_KEYS)]
+    return next((key for key in LIST_KEYS if key in lists), lists[0] if len(lists) == 1 else None)
+
+
+def is_columns(value: Mapping[str, Any]) -> bool:
+    """Tell whether an object holds columns: lists of equal length, or objects with the same row names."""
+    children = list(value.values())
+    if len(children) < 2:
+        return False
+    if all(isinstance(child, list) for child in children):
+        return len({len(child) for child in children}) == 1
+    if all(isinstance(child, dict) for child in children):
+        return len({tuple(child) for child in children}) == 1 and any(is_known(key) for key in value)
+    return False
+
+
+def is_whole_file(value: Mapping[str, Any]) -> bool:
+    """Tell whether an object is a data set rather than one row."""
+    if any(isinstance(child, str) and is_known(key) for key, child in value.items()):
+        return False
+    return rows_key(value) is not None or is_columns(value) or _is_named_rows(value)
+
+
+def column_rows(value: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Turn an object of columns into rows."""
+    columns = [list(child.values()) if isinstance(child, dict) else child for child in value.values()]
+    return [dict(zip(value, cells, strict=True)) for cells in zip(*columns, strict=True)]
+
+
+def _is_named_rows(value: Mapping[str, Any]) -> bool:
+    children = value.values()
+    return bool(value) and all(isinstance(child, dict) and any(is_known(key) for key in child) for child in children)

@@ -1,0 +1,133 @@
+"""One JSON value that holds the whole data set: a list of rows, ``{"data": [...]}``, or an object of columns.
+
+The file is read into memory; JSON Lines is the format for files larger than that.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from luthier.data.readers import _header
+from luthier.data.readers._encoding import DAMAGE, HEAD_BYTES, decode_head, open_text
+from luthier.data.readers._objects import column_rows, is_columns, is_whole_file, rows_key
+from luthier.data.rows import BadRow, Record
+from luthier.errors import DataError
+
+SUFFIXES: tuple[str, ...] = (".json",)
+IS_TEXT = True
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+_Rows = list[tuple[int, Any]]
+
+
+def sniff(path: Path, head: bytes) -> bool:
+    """Accept text that starts a list of rows, or an object that runs over several lines or is a data set by itself."""
+    text = (decode_head(head) or "").lstrip()
+    if text.startswith("["):
+        return path.suffix.lower() in SUFFIXES or text[1:].lstrip().startswith(("{", "[", "]"))
+    if not text.startswith("{"):
+        return False
+    lines = text.splitlines()
+    try:
+        first = json.loads(lines[0])
+    except ValueError:
+        return sum(1 for line in lines[:20] if line.startswith("{")) == 1 and (
+            path.suffix.lower() in SUFFIXES or len(lines) > 1 or len(head) == HEAD_BYTES)
+    return isinstance(first, dict) and len(lines) == 1 and is_whole_file(first)
+
+
+def records(path: Path, encoding: str | None) -> Iterator[Record | BadRow]:
+    """Yield the rows; a row's line is the one on which it starts, or its number when rows share lines.
+
+    Raises:
+        DataError: the file is not JSON, or holds no rows in a shape that is known.
+    """
+    with open_text(path, encoding) as file:
+        text = file.read().removeprefix("\ufeff")
+    damaged = DAMAGE in text
+    rows = _rows(path, text)
+    if rows and all(isinstance(row, list) for _, row in rows):
+        yield from _header.records((line, row) for line, row in rows)
+        return
+    for line, row in rows:
+        if not isinstance(row, dict):
+            yield BadRow(line, f"expected an object {{…}}, came {type(row).__name__}")
+        elif damaged and DAMAGE in json.dumps(row, ensure_ascii=False):
+            yield BadRow(line, "bytes that do not belong to the file's encoding")
+        else:
+            yield Record(line, row)
+
+
+def _rows(path: Path, text: str) -> _Rows:
+    start = _skip(text, 0)
+    try:
+        if text.startswith("[", start):
+            return _numbered(_list_rows(text, start))
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}:{error.lineno}: not JSON: {error.msg} at column {error.colno}",
+                        "mend the file there, or save JSON Lines, where a bad row costs only itself") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not JSON that can be read: {error}", "mend the file, or save it as CSV") from None
+    rows = _object_rows(value, text) if isinstance(value, dict) else None
+    if rows is None:
+        raise DataError(f"{path}: expected a list of rows, came {_shape(value)}",
+                        'write [{"text": "…", "label": "…"}, …], {"data": [...]} or {"text": [...], "label": [...]}')
+    return rows
+
+
+def _object_rows(value: dict[str, Any], text: str) -> _Rows | None:
+    """Find the rows in an object; those in a list get the lines on which they start."""
+    if isinstance(value.get("columns"), list) and isinstance(value.get("data"), list):  # pandas, orient="split"
+        return list(enumerate((dict(zip(value["columns"], row, strict=False)) for row in value["data"]), start=1))
+    if is_columns(value):
+        return list(enumerate(column_rows(value), start=1))
+    key = rows_key(value)
+    if key is not None:
+        # The list is looked for again in the text, for its lines; a key of the same name further in would mislead.
+        found = re.search(rf'"{re.escape(key)}"\s*:\s*\[', text)
+        rows = _numbered(_list_rows(text, found.end() - 1)) if found else []
+        same = [row for _, row in rows] == value[key]
+        return rows if same else list(enumerate(value[key], start=1))
+    if is_whole_file(value):
+        return list(enumerate(value.values(), start=1))
+    return None
+
+
+def _list_rows(text: str, start: int) -> Iterator[tuple[int, Any]]:
+    """Yield (line, value) of each member of the JSON list that starts at ``start``."""
+    decode = json.JSONDecoder().raw_decode
+    line = 1 + text.count("\n", 0, start)
+    counted, at = start, _skip(text, start + 1)
+    closed = text.startswith("]", at)
+    while not closed:
+        line += text.count("\n", counted, at)
+        counted = at
+        value, at = decode(text, at)
+        yield line, value
+        at = _skip(text, at)
+        closed = text.startswith("]", at)
+        if not closed:
+            if not text.startswith(",", at):
+                raise json.JSONDecodeError("Expecting ',' delimiter", text, at)
+            at = _skip(text, at + 1)
+
+
+def _numbered(rows: Iterator[tuple[int, Any]]) -> _Rows:
+    """Number the rows instead when several share a line, so that each has a place of its own."""
+    found = list(rows)
+    shared = len({line for line, _ in found}) < len(found)
+    return [(number, row) for number, (_, row) in enumerate(found, start=1)] if shared else found
+
+
+def _skip(text: str, at: int) -> int:
+    match = _SPACE.match(text, at)
+    return match.end() if match else at
+
+
+def _shape(value: Any) -> str:
+    return f"an object with the keys {', '.join(list(value)[:8])}" if isinstance(value, dict) else type(value).__name__

@@ -1,0 +1,134 @@
+"""The DataReport: what was read, what was left out and why, and what is in each split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from luthier.data.clean import Contradiction
+from luthier.data.rows import BadRow
+
+_BAD_KEPT = 100
+"""Bad rows told with their reasons; all are counted."""
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """Everything *prepare* did to the rows. ``to_dict`` is its JSON form, without the split ids."""
+
+    rows_read: dict[str, int]
+    """Split or file given (``train``, ``valid``, ``test``) -> rows that were readable."""
+    multi_label: bool
+    normalize: str
+    """Unicode form given to the texts."""
+    normalized: int
+    """Rows whose text was changed by that."""
+    deduplicated: bool
+    """Whether duplicates, contradictions and leaks were left out, or only counted."""
+    empty: int
+    """Rows without text, left out."""
+    duplicates: int
+    """Rows that repeat an earlier row of their split, text and labels."""
+    contradictory_texts: int
+    """Texts that came with different labels."""
+    contradictory_rows: int
+    """Rows of these texts, set aside."""
+    contradictions: tuple[Contradiction, ...]
+    """The first 100 of them."""
+    near_duplicate_groups: int
+    """Groups of rows that differ only in case, width, punctuation and spaces; each stands in one split."""
+    near_duplicate_rows: int
+    """Rows in these groups."""
+    leaks: dict[str, int]
+    """``train in test`` and so on -> rows of the first that nearly equal a row of the second, left out."""
+    split_sizes: dict[str, int]
+    """Split -> rows in the end."""
+    label_counts: dict[str, dict[str, int]]
+    """Split -> label -> rows, the labels in their order."""
+    imbalance: float
+    """Rows of the commonest label for each row of the rarest, in train."""
+    language: str
+    """Code of the language that prevails: zh, en, mixed or other."""
+    scripts: dict[str, float]
+    """Script -> share of the words."""
+    lengths: dict[str, int]
+    """Quantile of the text length -> characters (both texts of a pair together)."""
+    content_hash: str
+    """sha256 over the kept rows in split order."""
+    notes: tuple[str, ...] = ()
+    """What else a person should know, in sentences."""
+    bad_rows: int = 0
+    """Rows that could not be read."""
+    bad_examples: tuple[dict[str, Any], ...] = ()
+    """The first 100 of them: file, line, reason."""
+    split_ids: dict[str, list[str]] = field(default_factory=dict, repr=False, compare=False)
+    """Split -> ids of its rows; stored as ``splits.json``."""
+
+    @property
+    def rows(self) -> int:
+        """Return the rows kept, over all splits."""
+        return sum(self.split_sizes.values())
+
+    @property
+    def left_out(self) -> int:
+        """Return the readable rows that are in no split."""
+        return sum(self.rows_read.values()) - self.rows
+
+    def with_bad_rows(self, bad: Mapping[str, list[BadRow]]) -> DataReport:
+        """Return the report with the rows that could not be read, by the name of their file."""
+        told = [{"file": file, "line": row.line, "reason": row.reason} for file, rows in bad.items() for row in rows]
+        return replace(self, bad_rows=len(told), bad_examples=tuple(told[:_BAD_KEPT]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form; ``split_ids`` is left out, for it is stored by itself."""
+        values = asdict(self)
+        del values["split_ids"]
+        values["contradictions"] = [{**one, "ids": list(one["ids"]), "labels": list(one["labels"])}
+                                    for one in values["contradictions"]]
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> DataReport:
+        """Return the report that ``to_dict`` gave."""
+        told = [Contradiction(**{**one, "ids": tuple(one["ids"]), "labels": tuple(one["labels"])})
+                for one in values["contradictions"]]
+        return cls(**{**values, "contradictions": tuple(told), "notes": tuple(values["notes"]),
+                      "bad_examples": tuple(values["bad_examples"])})
+
+    def lines(self) -> list[str]:
+        """Return a short summary for a terminal, one fact a line."""
+        sizes = ", ".join(f"{name} {size:,}" for name, size in self.split_sizes.items())
+        lines = [f"{sum(self.rows_read.values()):,} rows read, {self.rows:,} kept: {sizes}"]
+        if self.bad_rows:
+            first = self.bad_examples[0]
+            lines.append(f"{self.bad_rows:,} unreadable rows left out, the first at {first['file']}:{first['line']}: "
+                         f"{first['reason']}")
+        lines.extend(self._dropped())
+        lines.append(self._labels())
+        lines.append(f"language {self.language}; length in characters: "
+                     + ", ".join(f"{name} {value:,}" for name, value in self.lengths.items()))
+        return lines + list(self.notes)
+
+    def _dropped(self) -> list[str]:
+        done = "left out" if self.deduplicated else "kept, as asked"
+        lines = [f"{self.empty:,} empty rows left out"] if self.empty else []
+        if self.duplicates:
+            lines.append(f"{self.duplicates:,} exact duplicates {done}")
+        if self.contradictory_texts:
+            lines.append(f"{self.contradictory_texts:,} texts with contradictory labels: "
+                         f"{self.contradictory_rows:,} rows {done}")
+        lines.extend(f"{count:,} rows of {where.replace(' in ', ' stand in ')} too: {done}"
+                     for where, count in self.leaks.items() if count)
+        if self.near_duplicate_groups:
+            together = ", each kept within one split" if self.deduplicated else ""
+            lines.append(f"{self.near_duplicate_groups:,} groups of near-duplicates "
+                         f"({self.near_duplicate_rows:,} rows){together}")
+        return lines
+
+    def _labels(self) -> str:
+        counts = self.label_counts.get("train", {})
+        shown = ", ".join(f"{name} {count:,}" for name, count in list(counts.items())[:10])
+        more = f" and {len(counts) - 10} more" if len(counts) > 10 else ""
+        several = "labels (several a row)" if self.multi_label else "labels"
+        return f"{len(counts)} {several}, rows in train: {shown}{more}; imbalance {self.imbalance:.1f} to 1"

@@ -1,0 +1,192 @@
+"""What every reader keeps, whoever wrote it. A format with a writer here is put through all of it."""
+
+import csv
+import json
+import tracemalloc
+from itertools import islice
+
+import pytest
+
+from luthier import plugins
+from luthier.data import BadRow, Record, inspect, read_all
+from luthier.data.layout import find_reader
+from luthier.errors import DataError
+
+ROWS = [
+    {"text": "How do I locate my card?", "label": "card"},
+    {"text": "心情很好，工作很忙", "label": "好"},
+    {"text": "emoji 👨‍👩‍👧 and 𠮷", "label": "card"},
+    {"text": 'quotes " and, commas; semicolons', "label": "好"},
+    {"text": "two\nlines", "label": "card"},
+]
+
+
+def write_delimited(path, rows, encoding, delimiter):
+    with path.open("w", encoding=encoding, newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_jsonl(path, rows, encoding):
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding=encoding)
+
+
+def write_json(path, rows, encoding):
+    path.write_text(json.dumps(rows, ensure_ascii=False, indent=1), encoding=encoding)
+
+
+def write_parquet(path, rows, encoding):
+    import pyarrow
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+
+
+def write_xlsx(path, rows, encoding):
+    import openpyxl
+
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet("rows")
+    sheet.append(list(rows[0]))
+    for row in rows:
+        sheet.append(list(row.values()))
+    book.save(path)
+
+
+WRITERS = {
+    "csv": lambda path, rows, encoding: write_delimited(path, rows, encoding, ","),
+    "tsv": lambda path, rows, encoding: write_delimited(path, rows, encoding, "\t"),
+    "jsonl": write_jsonl,
+    "json": write_json,
+    "parquet": write_parquet,
+    "xlsx": write_xlsx,
+}
+NAMES = plugins.names("data.readers")
+TEXT_NAMES = [name for name in NAMES if plugins.load("data.readers", name).IS_TEXT]
+STREAMING = [name for name in NAMES if name != "json"]
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(name, rows=ROWS, encoding="utf-8"):
+        if name not in WRITERS:
+            pytest.skip(f"no writer for {name} in this suite")
+        path = tmp_path / f"rows{plugins.load('data.readers', name).SUFFIXES[0]}"
+        WRITERS[name](path, rows, encoding)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_round_trip(name, written):
+    path = written(name)
+    found = list(plugins.load("data.readers", name).records(path, None))
+    assert [row.values for row in found] == ROWS
+    assert all(isinstance(row, Record) for row in found)
+    assert [row.line for row in found] == sorted({row.line for row in found})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_content_is_recognised_whatever_the_name(name, written, tmp_path):
+    path = written(name)
+    other = path.rename(tmp_path / "rows.dat")
+    found, _ = find_reader(other)
+    assert found == name
+    assert list(plugins.load("data.readers", name).records(other, None))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("name", TEXT_NAMES)
+def test_encodings_are_found(name, encoding, written):
+    rows = [{"text": "这家宾馆的房间很干净，服务也很好", "label": "好"},
+            {"text": "物流太慢了，客服不理人", "label": "坏"}] * 4
+    path = written(name, rows, encoding)
+    layout = inspect(path)
+    examples, bad = read_all(layout, max_bad_rows=0)
+    assert [row.text for row in examples] == [row["text"] for row in rows]
+    assert [row.labels for row in examples] == [(row["label"],) for row in rows]
+    assert not bad
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_empty_file_is_refused_with_its_name(name, tmp_path):
+    path = tmp_path / f"empty{plugins.load('data.readers', name).SUFFIXES[0]}"
+    path.write_bytes(b"")
+    with pytest.raises(DataError, match=f"{path.name} is empty"):
+        inspect(path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_header_alone_holds_no_rows(name, written):
+    if name in {"json", "jsonl"}:
+        pytest.skip("has no header")
+    path = written(name, ROWS[:1])
+    if name in {"csv", "tsv"}:
+        path.write_text(path.read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
+    elif name == "xlsx":
+        import openpyxl
+
+        book = openpyxl.Workbook()
+        book.active.append(["text", "label"])
+        book.save(path)
+    else:
+        import pyarrow.parquet
+
+        pyarrow.parquet.write_table(pyarrow.parquet.read_table(path).slice(0, 0), path)
+    with pytest.raises(DataError, match="holds no rows"):
+        inspect(path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_bad_row_is_told_with_its_place_and_the_others_are_read(name, written):
+    rows = [{"text": f"row number {i}", "label": "a" if i % 2 else "b"} for i in range(6)]
+    rows[3] = {"text": "this one has no label", "label": None}
+    path = written(name, rows)
+    examples, bad = read_all(inspect(path), max_bad_rows=1)
+    assert len(examples) == 5
+    places = [row.line for row in plugins.load("data.readers", name).records(path, None)]
+    assert [row.line for row in bad] == [places[3]]
+    assert "no label" in bad[0].reason
+    with pytest.raises(DataError, match=f"line {places[3]}: 'label' is empty"):
+        read_all(inspect(path), max_bad_rows=0)
+
+
+@pytest.mark.parametrize("name", TEXT_NAMES)
+def test_bytes_of_no_encoding_cost_only_their_row(name, written):
+    rows = [{"text": f"第{i}行的文字很好", "label": "好" if i % 2 else "坏"} for i in range(20)]
+    path = written(name, rows)
+    path.write_bytes(path.read_bytes().replace("第7行".encode(), b"\xe7\xac7\xff"))
+    found = list(plugins.load("data.readers", name).records(path, None))
+    assert [i for i, row in enumerate(found) if isinstance(row, BadRow)] == [7]
+    assert "encoding" in found[7].reason
+
+
+@pytest.mark.parametrize("name", STREAMING)
+def test_a_large_file_is_streamed(name, written):
+    rows = [{"text": "a text of some length " * 300, "label": str(i % 3)} for i in range(1500)]
+    path = written(name, rows)
+    reader = plugins.load("data.readers", name)
+    list(islice(reader.records(path, "utf-8"), 10))  # imports
+    tracemalloc.start()
+    try:
+        count = sum(1 for _ in reader.records(path, "utf-8"))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert count == len(rows)
+    assert peak < 5_000_000, "the file holds 10 MB of text"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_damaged_file_is_refused_or_its_rows_are_bad(name, written):
+    path = written(name, ROWS * 20)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    reader = plugins.load("data.readers", name)
+    if name in {"csv", "tsv", "jsonl"}:
+        assert 0 < len(list(reader.records(path, None))) < len(ROWS) * 20
+        return
+    with pytest.raises(DataError, match=path.name) as caught:
+        list(reader.records(path, None))
+    assert caught.value.fix
