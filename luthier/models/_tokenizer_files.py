@@ -1,0 +1,133 @@
+"""The files of a tokenizer on disk: reading them from any model directory, writing ones that every tool reads alike."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from luthier.errors import ModelError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+SPECIAL_TOKENS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+
+_UNLIMITED = 1_000_000
+"""transformers writes 1e30 for "no limit known"."""
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file, empty when there is no such file.
+
+    Raises:
+        ModelError: the file holds no JSON object.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path} is not readable JSON: {error}", "fetch or copy the model again") from None
+    if not isinstance(values, dict):
+        raise ModelError(f"{path} holds {type(values).__name__}, expected an object", "fetch or copy the model again")
+    return values
+
+
+def read_tokenizer(directory: Path) -> Tokenizer:
+    """Open ``tokenizer.json``; without one, let transformers convert the vocabulary that is there.
+
+    Raises:
+        ModelError: there is no tokenizer, or it cannot be read.
+    """
+    from tokenizers import Tokenizer
+
+    path = directory / "tokenizer.json"
+    if not path.is_file():
+        return _converted(directory)
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # noqa: BLE001  the library raises bare Exception for whatever is wrong with a file
+        raise ModelError(f"{path} is not a readable tokenizer: {error}", "fetch or copy the model again") from error
+
+
+def read_tokenizer_config(directory: Path) -> dict[str, Any]:
+    """Return ``tokenizer_config.json`` with the special tokens of ``special_tokens_map.json`` filled in."""
+    config = read_json(directory / "tokenizer_config.json")
+    special = read_json(directory / "special_tokens_map.json")
+    for name in SPECIAL_TOKENS:
+        token = config.get(name) or special.get(name)
+        if token:
+            config[name] = token["content"] if isinstance(token, dict) else token
+    return config
+
+
+def longest_input(config: dict[str, Any], tokenizer_config: dict[str, Any]) -> int | None:
+    """Return the most tokens that a model takes, special ones included; ``None`` when its files do not say."""
+    limits = []
+    positions = config.get("max_position_embeddings")
+    if isinstance(positions, int) and positions > 0:
+        # RoBERTa and its kin number positions from pad_token_id + 1, so that many rows of the table are never used.
+        offset = config.get("pad_token_id", 1) + 1 if "roberta" in str(config.get("model_type")) else 0
+        limits.append(positions - offset)
+    stated = tokenizer_config.get("model_max_length")
+    if isinstance(stated, int | float) and 0 < stated < _UNLIMITED:
+        limits.append(int(stated))
+    return min(limits, default=None)
+
+
+def pad_id(tokenizer: Tokenizer, config: dict[str, Any], tokenizer_config: dict[str, Any]) -> int:
+    """Return the id that fills a batch: the tokenizer's, else the model's, else 0 (the mask hides it anyway)."""
+    token = tokenizer_config.get("pad_token")
+    found = tokenizer.token_to_id(token) if isinstance(token, str) else None
+    if found is None:
+        found = config.get("pad_token_id")
+    return found if isinstance(found, int) else 0
+
+
+def write_tokenizer(directory: Path, tokenizer: Tokenizer, config: dict[str, Any], max_length: int) -> None:
+    """Write ``tokenizer.json``, ``tokenizer_config.json`` and ``special_tokens_map.json``."""
+    directory.mkdir(parents=True, exist_ok=True)
+    special = {name: config[name] for name in SPECIAL_TOKENS if name in config}
+    # This class makes transformers take tokenizer.json as it stands; a model's own class may rebuild parts of it.
+    kept = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": max_length,
+            "truncation_side": "right", "padding_side": "right",
+            "model_input_names": config.get("model_input_names") or _input_names(tokenizer),
+            "clean_up_tokenization_spaces": False, **special}
+    _write(directory / "tokenizer.json", tokenizer.to_str(pretty=False))
+    _write(directory / "tokenizer_config.json", json.dumps(kept, indent=2, ensure_ascii=False) + "\n")
+    _write(directory / "special_tokens_map.json", json.dumps(special, indent=2, ensure_ascii=False) + "\n")
+
+
+def _input_names(tokenizer: Tokenizer) -> list[str]:
+    paired = any(tokenizer.encode("a", "a").type_ids)
+    return ["input_ids", *(["token_type_ids"] if paired else []), "attention_mask"]
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def _converted(directory: Path) -> Tokenizer:
+    from luthier import plugins
+
+    if not directory.is_dir():
+        raise ModelError(f"no model directory at {directory}", "check the path, or see `luthier models` for names")
+    plugins.require("transformers")
+    from transformers import AutoTokenizer
+
+    refusal = ModelError(
+        f"{directory} holds no tokenizer that can be read (expected tokenizer.json)",
+        "save the model again with AutoTokenizer.from_pretrained(...).save_pretrained(directory)",
+    )
+    # Asked for nothing, transformers returns an empty tokenizer that reads every word as unknown.
+    if not any(path for pattern in ("vocab*", "*.model", "merges.txt") for path in directory.glob(pattern)):
+        raise refusal
+    try:
+        converted = AutoTokenizer.from_pretrained(str(directory), local_files_only=True, trust_remote_code=False)
+        return converted.backend_tokenizer
+    except (OSError, ValueError, AttributeError, ImportError, KeyError, TypeError) as error:
+        raise refusal from error

@@ -1,0 +1,212 @@
+"""A pretrained encoder with a classification head: building one to tune, opening a finished one.
+
+The one door to transformers' model classes. Weights come from safetensors only and remote code never runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from luthier import plugins
+from luthier.errors import ModelError
+from luthier.models import _tokenizer_files as tokenizer_files
+from luthier.models.files import ModelFiles
+from luthier.schema import LabelSet
+
+if TYPE_CHECKING:
+    import torch
+
+Attention = Literal["sdpa", "eager"]
+
+_DROPOUTS = (
+    "hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "dropout", "attention_dropout",
+    "activation_dropout", "seq_classif_dropout", "pooler_dropout", "embedding_dropout", "mlp_dropout",
+    "hidden_dropout", "resid_pdrop", "embd_pdrop", "attn_pdrop",
+)
+"""The names that transformers' configurations give to dropout rates."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model to tune."""
+
+    model: torch.nn.Module
+    """``AutoModelForSequenceClassification``, fp32, in eval mode; logits (B, C)."""
+    new_modules: tuple[str, ...]
+    """Names of the modules without pretrained weights, such as ``classifier``: they must be trained and saved."""
+
+
+def build_classifier(
+    files: ModelFiles | Path,
+    labels: LabelSet,
+    *,
+    dropout: float | None = None,
+    seed: int = 0,
+    attention: Attention = "sdpa",
+) -> Built:
+    """Open a pretrained model and put a new head with C outputs on it.
+
+    Args:
+        files: the model's directory.
+        labels: C names in their order, written into the configuration.
+        dropout: rate of every dropout layer; the model's own when left out.
+        seed: of the new weights.
+        attention: how attention is computed; the weights do not depend on it.
+
+    Raises:
+        ModelError: the directory cannot be opened, or lacks weights of the encoder itself.
+    """
+    plugins.require("torch", "transformers")
+    import torch
+
+    directory = files.path if isinstance(files, ModelFiles) else Path(files)
+    config = _config(directory, labels, dropout)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model, info = _open(directory, config, attention)
+        head_differs = _unnamed_head(directory, labels)
+        missing = set(info["missing_keys"]) | {str(entry[0]) for entry in info["mismatched_keys"]}
+        if head_differs:
+            missing |= _reset_head(model)
+    prefix = model.base_model_prefix + "."
+    lost = sorted(key for key in missing if key.startswith(prefix) and "pooler" not in key)
+    if lost:
+        raise ModelError(
+            f"the weights in {directory} lack {len(lost)} tensors of a {config.model_type} encoder, such as {lost[0]}",
+            "the file is damaged or of another architecture: fetch the model again",
+        )
+    return Built(model.eval(), _modules_of(model, missing))
+
+
+def load_classifier(directory: Path, *, attention: Attention = "sdpa") -> torch.nn.Module:
+    """Open a finished classifier, head and all, in fp32 and eval mode; logits (B, C).
+
+    Raises:
+        ModelError: the directory cannot be opened, or any weight is missing or of another shape.
+    """
+    plugins.require("torch", "transformers")
+    model, info = _open(Path(directory), None, attention)
+    faults = sorted({*info["missing_keys"], *(str(entry[0]) for entry in info["mismatched_keys"])})
+    if faults:
+        raise ModelError(
+            f"the weights in {directory} lack {len(faults)} tensors, such as {faults[0]}",
+            "a classifier with random weights would be worthless: take another copy, or train again",
+        )
+    opened: torch.nn.Module = model.eval()
+    return opened
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers from writing reports and progress bars to the terminal; errors still come through."""
+    from transformers.utils import logging
+
+    verbosity, progress = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if progress:
+            logging.enable_progress_bar()
+
+
+def _config(directory: Path, labels: LabelSet, dropout: float | None) -> Any:
+    from transformers import AutoConfig
+
+    with _explained(directory), quiet():
+        config = AutoConfig.from_pretrained(str(directory), local_files_only=True, trust_remote_code=False)
+    config.id2label = dict(enumerate(labels.names))
+    config.label2id = {name: number for number, name in enumerate(labels.names)}
+    config.problem_type = labels.problem_type
+    if dropout is not None:
+        for name in _DROPOUTS:
+            if hasattr(config, name):
+                setattr(config, name, dropout)
+    if getattr(config, "pad_token_id", None) is None:
+        # A decoder finds each row's last real token by it.
+        tokenizer_config = tokenizer_files.read_tokenizer_config(directory)
+        config.pad_token_id = tokenizer_files.pad_id(tokenizer_files.read_tokenizer(directory), {}, tokenizer_config)
+    return config
+
+
+def _open(directory: Path, config: Any, attention: Attention) -> tuple[Any, dict[str, Any]]:
+    """Return the model in fp32 and what transformers says of the weights it found."""
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    with _explained(directory), quiet():
+        model, info = AutoModelForSequenceClassification.from_pretrained(
+            str(directory),
+            **({} if config is None else {"config": config}),
+            attn_implementation=attention,
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,  # told apart afterwards: a head may differ, an encoder may not
+            local_files_only=True,
+            output_loading_info=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+        )
+    return model, info
+
+
+@contextmanager
+def _explained(directory: Path) -> Iterator[None]:
+    """Turn what transformers raises for an unusable directory into one clear refusal."""
+    from safetensors import SafetensorError
+
+    if not directory.is_dir():
+        raise ModelError(f"no model directory at {directory}", "check the path, or see `luthier models` for names")
+    try:
+        yield
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+        first = str(error).strip().split("\n")[0]
+        raise ModelError(
+            f"{directory} cannot be opened as a text classifier: {first}",
+            "it needs a config.json of a model type that transformers knows and a model.safetensors",
+        ) from error
+
+
+def _unnamed_head(directory: Path, labels: LabelSet) -> bool:
+    """Return whether the directory holds a classifier whose labels are not these, in this order."""
+    stored = tokenizer_files.read_json(directory / "config.json")
+    if not any("SequenceClassification" in str(name) for name in stored.get("architectures") or ()):
+        return False
+    names = stored.get("id2label") or {}
+    return [names.get(str(number)) for number in range(len(names))] != list(labels.names)
+
+
+def _reset_head(model: Any) -> set[str]:
+    """Give the head new weights (its outputs mean other labels) and return the names of its parameters."""
+    import torch
+
+    names = set()
+    for name, parameter in model.named_parameters():
+        if name.startswith(model.base_model_prefix + "."):
+            continue
+        names.add(name)
+        with torch.no_grad():
+            if parameter.dim() > 1:
+                parameter.normal_(0.0, getattr(model.config, "initializer_range", 0.02))
+            elif name.endswith("bias"):
+                parameter.zero_()
+    return names
+
+
+def _modules_of(model: torch.nn.Module, missing: set[str]) -> tuple[str, ...]:
+    """Return the outermost modules all of whose parameters are missing from the checkpoint."""
+    parameters = [name for name, _ in model.named_parameters()]
+    found: dict[str, None] = {}
+    for key in sorted(missing):
+        parts = key.split(".")
+        for depth in range(1, len(parts)):
+            module = ".".join(parts[:depth])
+            if all(name in missing for name in parameters if name.startswith(module + ".")):
+                found[module] = None
+                break
+    return tuple(found)
