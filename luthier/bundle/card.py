@@ -1,0 +1,212 @@
+"""The model card: the bundle's ``README.md``, with the header that the Hugging Face hub reads.
+
+It is made from the manifest and the two reports, and holds numbers and label names only, never a text from the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+import yaml
+
+from luthier.bundle.manifest import Manifest
+
+_SHOWN_LABELS = 100
+_TRAINING = ("learning_rate", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps",
+             "lr_scheduler_type", "warmup_ratio", "weight_decay", "max_grad_norm", "label_smoothing_factor",
+             "precision")
+
+_LEFT_OUT = {
+    "rows_read": "rows read", "bad_rows": "unreadable rows", "empty": "empty rows left out",
+    "duplicates": "exact duplicates", "contradictory_rows": "rows whose text came with different labels",
+    "leaks": "rows that nearly equal a row of another split",
+}
+"""Entry of the data report -> what the card calls it."""
+
+
+def model_card(
+    manifest: Manifest, report: Mapping[str, Any], data_report: Mapping[str, Any], *, title: str = ""
+) -> str:
+    """Return the text of ``README.md``.
+
+    Args:
+        manifest: what the bundle is.
+        report: system (``baseline``, ``untuned``, ``tuned``) -> its evaluation as ``scores.json`` holds it, or a
+            mapping that has them under ``systems``. Systems may be missing.
+        data_report: ``DataReport.to_dict()``; entries may be missing.
+        title: heading; the base model's name with the task when left out.
+    """
+    systems = report.get("systems", report)
+    title = title or f"{_base_name(manifest)} tuned for {manifest.task.name.replace('-', ' ')}"
+    sections = [
+        _header(manifest, systems, data_report),
+        f"# {title}",
+        _summary(manifest),
+        "## Labels\n\n" + _labels(manifest, data_report),
+        "## Scores\n\n" + _scores(systems),
+        "## Training data\n\n" + _data(manifest, data_report),
+        "## Training\n\n" + _training(manifest),
+        "## Use\n\n" + _use(manifest),
+        "## Limits\n\n" + _limits(manifest),
+        "## Licences\n\n" + _licences(manifest),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _header(manifest: Manifest, systems: Mapping[str, Any], data_report: Mapping[str, Any]) -> str:
+    base = manifest.base
+    languages = {"zh": ["zh"], "en": ["en"], "mixed": ["zh", "en"]}.get(str(data_report.get("language")), [])
+    header: dict[str, Any] = {
+        "license": (base.licence or "other").lower(),
+        "library_name": "transformers" if manifest.kind == "full" else "peft",
+        "pipeline_tag": "text-classification",
+        "tags": ["luthier", "text-classification", *(["lora"] if manifest.kind == "adapter" else [])],
+    }
+    if languages:
+        header["language"] = languages
+    if base.source != "directory":
+        # The hub can link to a hub id or a packaged name, not to a directory of somebody's machine.
+        header["base_model"] = base.name
+    metrics = _metrics(systems.get("tuned"))
+    if metrics:
+        header["model-index"] = [{"name": "luthier", "results": [{
+            "task": {"type": "text-classification"},
+            "dataset": {"name": "held-out test rows", "type": "private"},
+            "metrics": [{"type": name, "value": round(value, 4)} for name, value in metrics.items()],
+        }]}]
+    return f"---\n{yaml.safe_dump(header, sort_keys=False, allow_unicode=True)}---"
+
+
+def _base_name(manifest: Manifest) -> str:
+    """Return the base's name, for a directory without the place where it lies on this machine."""
+    base = manifest.base
+    return PurePath(base.name).name if base.source == "directory" else base.name
+
+
+def _summary(manifest: Manifest) -> str:
+    what = {"full": "All weights were tuned.",
+            "adapter": "A LoRA adapter and the head were tuned; the base is needed too."}
+    kind = "several labels a text, or none" if manifest.labels.multi_label else "one label a text"
+    rows = "pairs of texts" if manifest.pair else "texts"
+    return (f"Classifies {rows} into {len(manifest.labels)} classes, {kind}. {what[manifest.kind]} Made by Luthier "
+            f"{manifest.luthier} on {manifest.created[:10]}. `luthier.json` holds the recipe, the versions and the "
+            "hash of every file; `probes.jsonl` holds what the model answered on that day, and is replayed whenever "
+            "it is opened.")
+
+
+def _labels(manifest: Manifest, data_report: Mapping[str, Any]) -> str:
+    counts: Mapping[str, Mapping[str, int]] = data_report.get("label_counts") or {}
+    splits = [split for split in ("train", "valid", "test") if split in counts]
+    names = manifest.labels.names
+    rows = [[str(index), _cell(name), *(f"{counts[split].get(name, 0):,}" for split in splits)]
+            for index, name in enumerate(names[:_SHOWN_LABELS])]
+    table = _table(["id", "label", *(f"{split} rows" for split in splits)], rows)
+    left_out = len(names) - _SHOWN_LABELS
+    return table + (f"\n\n{left_out} more stand in `config.json`." if left_out > 0 else "")
+
+
+def _scores(systems: Mapping[str, Any]) -> str:
+    shown = {name: systems[name] for name in ("baseline", "untuned", "tuned") if _metrics(systems.get(name))}
+    if not shown:
+        return "This model was not evaluated."
+    metrics = list(_metrics(next(reversed(shown.values()))))
+    rows = [[f"`{metric}`", *(_score(system, metric) for system in shown.values())] for metric in metrics]
+    rows_scored = next((system["rows"] for system in shown.values() if system.get("rows")), None)
+    on = f" on {rows_scored:,} test rows that were not trained on" if rows_scored else " on held-out test rows"
+    return (_table(["metric", *shown], rows) + f"\n\nScored{on}, through the predictor that serves; in brackets the "
+            "bootstrap confidence interval. Everything else is in `report/index.html`.")
+
+
+def _score(system: Mapping[str, Any], metric: str) -> str:
+    value = _metrics(system).get(metric)
+    interval = (system.get("intervals") or {}).get(metric)
+    if value is None:
+        return "-"
+    low_high = (interval["low"], interval["high"]) if isinstance(interval, Mapping) else interval
+    return f"{value:.4f}" + (f" [{low_high[0]:.4f}, {low_high[1]:.4f}]" if low_high else "")
+
+
+def _metrics(system: Any) -> dict[str, float]:
+    values = system.get("metrics", {}) if isinstance(system, Mapping) else {}
+    return {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
+
+
+def _data(manifest: Manifest, data_report: Mapping[str, Any]) -> str:
+    sizes: Mapping[str, int] = data_report.get("split_sizes") or {}
+    lines = [f"- {split}: {size:,} rows" for split, size in sizes.items()]
+    for key, what in _LEFT_OUT.items():
+        value = data_report.get(key)
+        count = sum(value.values()) if isinstance(value, Mapping) else value
+        lines += [f"- {what}: {count:,}"] if count else []
+    lines += [f"- language: {data_report['language']}"] if data_report.get("language") else []
+    lines.append(f"- content hash: `{manifest.data_hash}`")
+    return "\n".join(lines) + "\n\nThe card holds no text from the data."
+
+
+def _training(manifest: Manifest) -> str:
+    recipe = manifest.recipe
+    train, method = recipe.get("train") or {}, recipe.get("method") or {}
+    settings = [(key, train[key]) for key in _TRAINING if key in train]
+    settings += [(f"method {key}", value) for key, value in method.items()]
+    settings += [("seed", recipe["seed"])] if "seed" in recipe else []
+    table = _table(["setting", "value"], [[key, f"`{value}`"] for key, value in settings])
+    versions = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
+    return (f"{table}\n\n" if settings else "") + f"Written with {versions}."
+
+
+def _use(manifest: Manifest) -> str:
+    row = '("first text", "second text")' if manifest.pair else '"some text"'
+    blocks = [
+        "With Luthier, which checks hashes, labels, tokenizer and probes first:",
+        f'```python\nimport luthier\n\npredictor = luthier.load("DIR")\nprint(predictor.predict([{row}])[0])\n```',
+        "```\nluthier serve DIR --port 8000\n```",
+    ]
+    given = '"first text", "second text"' if manifest.pair else '"some text"'
+    run = (f'batch = tokenizer({given}, truncation=True, max_length={manifest.length.max_length}, '
+           'return_tensors="pt")\nlogits = model(**batch).logits')
+    if manifest.kind == "full":
+        blocks += ["With transformers alone:", "```python\n"
+                   "from transformers import AutoModelForSequenceClassification, AutoTokenizer\n\n"
+                   'model = AutoModelForSequenceClassification.from_pretrained("DIR").eval()\n'
+                   f'tokenizer = AutoTokenizer.from_pretrained("DIR")\n{run}\n```']
+    else:
+        blocks += ["With PEFT alone (BASE is the base model's directory or hub id; the head is in the adapter):",
+                   "```python\nfrom peft import PeftModel\n"
+                   "from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer\n\n"
+                   'config = AutoConfig.from_pretrained("DIR")\n'
+                   'base = AutoModelForSequenceClassification.from_pretrained("BASE", config=config)\n'
+                   'model = PeftModel.from_pretrained(base, "DIR").eval()\n'
+                   f'tokenizer = AutoTokenizer.from_pretrained("DIR")\n{run}\n```']
+    form = {"nfc": "NFC", "nfkc": "NFKC"}.get(manifest.normalize)
+    if form:
+        blocks.append(f"Luthier gives every text the Unicode form {form} and trims it first; other tools do not.")
+    return "\n\n".join(blocks)
+
+
+def _limits(manifest: Manifest) -> str:
+    return "\n".join([
+        f"- Of one {'pair' if manifest.pair else 'text'} {manifest.length.max_length} tokens are read; the rest is "
+        "cut, and the prediction says so (`truncated`).",
+        "- It knows the labels above and no others: a text of another kind still gets one of them"
+        + (", or none." if manifest.labels.multi_label else "."),
+        f"- Probabilities are {'not calibrated' if manifest.calibration is None else 'calibrated on held-out rows'}.",
+        "- Scores hold for texts like those it was tuned on. It carries over what is skewed in them and in the base.",
+    ])
+
+
+def _licences(manifest: Manifest) -> str:
+    links = [[link.what, _cell(link.name), link.licence or "not known"] for link in manifest.licences]
+    if not links:
+        links = [["base model", _cell(_base_name(manifest)), manifest.base.licence or "not known"]]
+    return _table(["part", "name", "licence"], links)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())

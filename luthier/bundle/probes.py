@@ -1,0 +1,148 @@
+"""Probes: texts with the ids, logits and label they gave on the day the bundle was written.
+
+They travel with the model and are replayed whenever it is opened. A head that came back at random, label names in
+another order or another tokenizer give other answers, whatever the hashes say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from luthier.errors import BundleError
+
+PROBES = "probes.jsonl"
+"""The file name: one header line, then one probe a line."""
+
+ABSOLUTE = 1e-3
+RELATIVE = 1e-3
+"""A replayed logit may differ by ``ABSOLUTE + RELATIVE * |expected|``. Different processors, thread counts and batch
+shapes move fp32 logits of such encoders by about 1e-5; a changed head moves them by far more."""
+
+RESTORE = "restore the bundle from where it was written, or train it again"
+"""The fix for every bundle that is not what it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One text and what the model made of it."""
+
+    text: str
+    text_b: str | None
+    ids: tuple[int, ...]
+    """Token ids, T of them, without padding."""
+    names: tuple[str, ...]
+    """The label set, C names in order."""
+    logits: tuple[float, ...]
+    """C numbers, before softmax or sigmoid."""
+    label: str | None
+    """The label decoded from them; ``None`` when it is so close a call that another processor may decide otherwise."""
+
+    @property
+    def shown(self) -> str:
+        """Return the text cut to a length that fits a message."""
+        return repr(self.text if len(self.text) <= 40 else self.text[:39] + "…")
+
+
+def allowed(expected: float) -> float:
+    """Return how far a replayed logit may be from the expected one."""
+    return ABSOLUTE + RELATIVE * abs(expected)
+
+
+def compare(expected: Probe, got: Probe) -> list[str]:
+    """Return what differs, a sentence each; nothing when the answer is the same.
+
+    Ids, label names and label must be equal, logits equal within ``allowed``.
+    """
+    faults: list[str] = []
+    if expected.ids != got.ids:
+        faults.append(f"token ids differ ({_first_difference(expected.ids, got.ids)}): the tokenizer was changed")
+    if expected.names != got.names:
+        faults.append(f"label names differ ({_first_difference(expected.names, got.names)})")
+    if len(expected.logits) != len(got.logits):
+        return [*faults, f"expected {len(expected.logits)} logits, got {len(got.logits)}"]
+    # `not <=`, so that a NaN is a fault.
+    far = [c for c, (a, b) in enumerate(zip(expected.logits, got.logits, strict=True)) if not abs(a - b) <= allowed(a)]
+    if far:
+        c = max(far, key=lambda c: abs(expected.logits[c] - got.logits[c]))
+        faults.append(f"{len(far)} of {len(expected.logits)} logits differ, most for {expected.names[c]!r}: expected "
+                      f"{expected.logits[c]:.4f}, got {got.logits[c]:.4f}: the weights were changed or not loaded")
+    if expected.label is not None and got.label is not None and expected.label != got.label:
+        faults.append(f"expected label {expected.label!r}, got {got.label!r}")
+    return faults
+
+
+def write_probes(directory: Path, probes: Iterable[Probe]) -> None:
+    """Write ``probes.jsonl`` beside the ``tokenizer.json`` that gave the ids.
+
+    Floats are written in full, so that what was recorded can be compared to the bit.
+    """
+    header = {"format": 1, "tokenizer_sha256": _sha256(directory / "tokenizer.json")}
+    lines = [json.dumps(row, ensure_ascii=False) for row in [header, *map(_to_json, probes)]]
+    (directory / PROBES).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def read_probes(directory: Path) -> list[Probe]:
+    """Read ``probes.jsonl``.
+
+    Raises:
+        BundleError: it is missing, unreadable or holds no probe.
+    """
+    rows = _rows(directory)[1:]
+    if not rows:
+        raise BundleError(f"{directory / PROBES} holds no probe, so nothing proves what this bundle answers", RESTORE)
+    try:
+        return [_from_json(row) for row in rows]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(f"{directory / PROBES} holds a line that is not a probe ({error!r})", RESTORE) from error
+
+
+def tokenizer_digest(directory: Path) -> str:
+    """Return the sha256 of the tokenizer that the probes were recorded with.
+
+    Raises:
+        BundleError: the probes' file is missing or has no header.
+    """
+    rows = _rows(directory)
+    recorded = rows[0].get("tokenizer_sha256") if rows and isinstance(rows[0], dict) else None
+    if not isinstance(recorded, str):
+        raise BundleError(f"the first line of {directory / PROBES} is not its header", RESTORE)
+    return recorded
+
+
+def _rows(directory: Path) -> list[Any]:
+    try:
+        text = (directory / PROBES).read_text(encoding="utf-8")
+        # Not splitlines(): texts may hold U+2028 and the like, which JSON leaves as they are.
+        return [json.loads(line) for line in text.split("\n") if line]
+    except OSError as error:
+        raise BundleError(f"cannot read {directory / PROBES}: {error.strerror or error}", RESTORE) from error
+    except ValueError as error:
+        raise BundleError(f"{directory / PROBES} is not readable JSON lines ({error})", RESTORE) from error
+
+
+def _to_json(probe: Probe) -> dict[str, Any]:
+    logits = dict(zip(probe.names, probe.logits, strict=True))
+    return {"text": probe.text, "text_b": probe.text_b, "ids": list(probe.ids), "logits": logits, "label": probe.label}
+
+
+def _from_json(row: dict[str, Any]) -> Probe:
+    logits = {str(name): float(value) for name, value in row["logits"].items()}
+    return Probe(text=str(row["text"]), text_b=row["text_b"], ids=tuple(int(i) for i in row["ids"]),
+                 names=tuple(logits), logits=tuple(logits.values()), label=row["label"])
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _first_difference(expected: tuple[Any, ...], got: tuple[Any, ...]) -> str:
+    for position, (a, b) in enumerate(zip(expected, got, strict=False)):
+        if a != b:
+            return f"at {position} expected {a!r}, got {b!r}"
+    return f"expected {len(expected)}, got {len(got)}"

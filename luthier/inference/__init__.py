@@ -1,0 +1,8 @@
+"""Opening a bundle and asking it: the predictor that evaluation, the command line and the server share."""
+
+from luthier.inference.backend import Backend
+from luthier.inference.predictor import Predictor
+from luthier.inference.replaying import make_probes
+from luthier.inference.verification import Check, VerifyReport, compare_with_memory, verify
+
+__all__ = ["Backend", "Check", "Predictor", "VerifyReport", "compare_with_memory", "make_probes", "verify"]

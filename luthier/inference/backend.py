@@ -1,0 +1,65 @@
+"""What a backend is: something that turns a batch of token ids into logits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from luthier.bundle import Manifest
+from luthier.schema import Batch, Float32
+
+
+class Backend(Protocol):
+    """Runs one opened model. Not meant for several threads at once."""
+
+    @property
+    def name(self) -> str:
+        """The registered name, such as ``torch``."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """Where it runs, such as ``cpu`` or ``cuda:0``."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why it runs there, in words for the log."""
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """Padded tokens of the largest batch that is worth computing at once."""
+        ...
+
+    def run(self, batch: Batch) -> Float32:
+        """Return the logits of B texts: (B, C) float32, before softmax or sigmoid."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the weights; further calls of ``run`` are not allowed."""
+        ...
+
+
+class BackendModule(Protocol):
+    """What a file in ``inference/backends/`` offers."""
+
+    NAME: str
+
+    def load(
+        self, directory: Path, manifest: Manifest, *, threads: int | None, device: str | None, offline: bool
+    ) -> Backend:
+        """Open the bundle's weights.
+
+        Args:
+            directory: the bundle.
+            manifest: its manifest, already read.
+            threads: CPU threads; the library's own choice when ``None``.
+            device: where to run; chosen, with a reason, when ``None``.
+            offline: never ask a model hub for an adapter's base.
+
+        Raises:
+            BundleError: the weights cannot be opened, or an adapter's base is another model now.
+            ModelError: an adapter's base cannot be found, or the device is not there.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Backends, one file each: ``load(directory, manifest, …)`` gives something that turns batches into logits."""

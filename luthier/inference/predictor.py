@@ -1,0 +1,210 @@
+"""The predictor: texts in, predictions out. Evaluation, the command line and the server all call this one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from luthier import plugins
+from luthier.bundle import RESTORE, Manifest, check_files, check_labels, check_tokenizer, read_manifest
+from luthier.errors import BundleError, LuthierError
+from luthier.inference.backend import Backend
+from luthier.inference.batching import plan
+from luthier.inference.inputs import checked
+from luthier.schema import Bool, Float32, LabelSet, Prediction, TextInput
+
+if TYPE_CHECKING:
+    from luthier.models.encoding import Encoder, Ragged
+
+WINDOW = 4096
+"""Rows that ``stream`` holds at once (twice: one window is computed while the next is read and encoded)."""
+
+
+@dataclass(eq=False)
+class Predictor:
+    """An encoder, a backend and a task's decoding, put together. ``Predictor.open`` opens a bundle."""
+
+    backend: Backend
+    encoder: Encoder
+    labels: LabelSet
+    task: ModuleType
+    """A file of ``luthier/tasks/``: its ``decode`` turns logits into predictions."""
+    task_settings: Any
+    """The task's own ``Settings``."""
+    pair: bool
+    """Whether one row is two texts."""
+    name: str
+    """What the server and the logs call it."""
+    manifest: Manifest | None = None
+    """The opened bundle's manifest; ``None`` for a model in memory."""
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        backend: str = "torch",
+        check: bool = True,
+        device: str | None = None,
+        threads: int | None = None,
+        offline: bool = False,
+    ) -> Predictor:
+        """Open a bundle, and prove that it answers as on the day it was written.
+
+        Args:
+            path: the bundle's directory.
+            backend: a name of ``inference/backends/``.
+            check: compare file hashes and the tokenizer, and replay the probes; labels are always compared.
+            device: where to run; a CUDA device if there is one, when left out.
+            threads: CPU threads.
+            offline: never ask a model hub for an adapter's base.
+
+        Raises:
+            BundleError: missing, half-written, changed, or not what its manifest says.
+            ProbeError: it answers its probes differently; the message says which, what was expected and what came.
+            ModelError: an adapter's base model cannot be found, or the device is not there.
+        """
+        from luthier.inference.replaying import replay
+
+        directory = Path(path).expanduser().resolve()
+        manifest = read_manifest(directory)
+        if check:
+            check_files(directory, manifest)
+            check_tokenizer(directory)
+        check_labels(directory, manifest)
+        predictor = assemble(directory, manifest, backend=backend, device=device, threads=threads, offline=offline)
+        if check:
+            replay(predictor, directory)
+        return predictor
+
+    def predict(self, texts: Sequence[TextInput]) -> list[Prediction]:
+        """Return one prediction a row, in order.
+
+        Args:
+            texts: N texts, or N pairs of texts for a pair bundle.
+
+        Raises:
+            DataError: something else than a text came; the message names the row.
+        """
+        return self._decode(*self.logits(texts))
+
+    def logits(self, texts: Sequence[TextInput]) -> tuple[Float32, Bool]:
+        """Return the logits (N, C) float32 and which rows lost their end (N,) bool, in the order of the rows.
+
+        Raises:
+            DataError: something else than a text came; the message names the row.
+        """
+        return self.compute(self._encode(checked(texts, pair=self.pair)))
+
+    def compute(self, ragged: Ragged) -> tuple[Float32, Bool]:
+        """Return logits (N, C) float32 and truncation (N,) bool of texts that are encoded already, in their order."""
+        logits = np.empty((len(ragged), len(self.labels)), dtype=np.float32)  # (N, C)
+        for rows in plan(ragged.lengths, max_tokens=self.backend.max_tokens):
+            logits[rows] = self.backend.run(self.encoder.collate(ragged, rows))
+        return logits, ragged.truncated
+
+    def stream(self, rows: Iterable[TextInput], *, window: int = WINDOW) -> Iterator[Prediction]:
+        """Yield one prediction a row, in order, while holding two windows of rows and no more.
+
+        The next window is encoded in a second thread while this one is computed. ``rows`` is only ever read in the
+        caller's thread. Closing the iterator early stops both.
+
+        Args:
+            rows: any number of texts or pairs, read as they are needed.
+            window: rows sorted by length together; more is a little faster and takes more memory.
+
+        Raises:
+            DataError: something else than a text came; the message names the row.
+        """
+        if window < 1:
+            raise ValueError(f"window must be 1 or more, got {window}")
+        source = iter(rows)
+        with ThreadPoolExecutor(1, thread_name_prefix="luthier-encode") as encoding:
+            done = 0
+            ahead = None
+            while True:
+                part = checked(list(islice(source, window)), pair=self.pair, first=done)
+                done += len(part)
+                current, ahead = ahead, encoding.submit(self._encode, part) if part else None
+                if current is not None:
+                    yield from self._decode(*self.compute(current.result()))
+                if ahead is None:
+                    return
+
+    def close(self) -> None:
+        """Let go of the weights."""
+        self.backend.close()
+
+    def __enter__(self) -> Predictor:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _encode(self, texts: Sequence[TextInput]) -> Ragged:
+        return self.encoder.encode_ragged(texts)
+
+    def _decode(self, logits: Float32, truncated: Bool) -> list[Prediction]:
+        predictions: list[Prediction] = self.task.decode(logits, self.labels, truncated, self.task_settings)
+        return predictions
+
+
+def assemble(
+    directory: Path, manifest: Manifest, *, backend: str = "torch", device: str | None = None,
+    threads: int | None = None, offline: bool = False,
+) -> Predictor:
+    """Put a bundle's parts together without any check; ``Predictor.open`` is what callers want.
+
+    Raises:
+        BundleError: a part cannot be opened.
+        ModelError: an adapter's base model cannot be found, or the device is not there.
+    """
+    task, settings = open_task(manifest)
+    encoder = open_encoder(directory, manifest)
+    opened = plugins.load("inference.backends", backend).load(
+        directory, manifest, threads=threads, device=device, offline=offline)
+    return Predictor(opened, encoder, manifest.labels, task, settings, manifest.pair, directory.name, manifest)
+
+
+def open_encoder(directory: Path, manifest: Manifest) -> Encoder:
+    """Open the bundle's own tokenizer with its length policy and normalisation.
+
+    Raises:
+        BundleError: it cannot be read.
+    """
+    from luthier.models.encoding import Encoder
+
+    try:
+        return Encoder.load(directory, max_length=manifest.length.max_length, normalize=manifest.normalize)
+    except LuthierError as error:
+        raise BundleError(f"cannot open the tokenizer of the bundle at {directory}: {error.problem}",
+                          RESTORE) from error
+
+
+def open_task(manifest: Manifest) -> tuple[ModuleType, Any]:
+    """Return the manifest's task and its settings.
+
+    Raises:
+        BundleError: this Luthier has no such task, or the settings are not the task's.
+    """
+    from pydantic import ValidationError
+
+    try:
+        task = plugins.load("tasks", manifest.task.name)
+        return task, task.Settings.model_validate(manifest.task.settings)
+    except LuthierError as error:
+        raise BundleError(f"the bundle's task cannot be opened: {error.problem}",
+                          "install the package that offers the task, or a newer Luthier") from error
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise BundleError(f"the bundle's settings of task {manifest.task.name!r} are not valid: "
+                          f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}", RESTORE) from error
