@@ -1,0 +1,78 @@
+"""What goes into the loop and what comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from luthier.recipe import TrainSettings, ValidationSettings
+from luthier.schema import LabelSet
+from luthier.tuning.precision import Decision
+
+if TYPE_CHECKING:
+    import torch
+
+    from luthier.models.encoding import Encoder, Ragged
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One split as the loop sees it: token ids at their own lengths, and targets."""
+
+    ragged: Ragged
+    targets: npt.NDArray[Any]
+    """(N,) int64 class numbers for one label, (N, C) float32 of 0 and 1 for several."""
+
+    def __len__(self) -> int:
+        """Return N."""
+        return len(self.ragged)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything that one tuning run needs; nothing is looked up elsewhere."""
+
+    model: torch.nn.Module
+    """As the method prepared it: what has ``requires_grad`` trains."""
+    encoder: Encoder
+    task: ModuleType
+    """A file of ``luthier.tasks``."""
+    labels: LabelSet
+    train: Encoded
+    valid: Encoded
+    train_settings: TrainSettings
+    """With its learning rate settled."""
+    validation: ValidationSettings
+    seed: int
+    directory: Path
+    """For checkpoints; what stands in it from another run goes unless ``resume``."""
+    fingerprint: str
+    """Hash of recipe and data: a checkpoint of another run is refused."""
+    resume: bool = False
+    """Go on from the newest whole checkpoint, or start anew when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """How a run went. The model given in the job holds the best weights."""
+
+    steps: int
+    """Optimiser steps taken."""
+    best_step: int
+    """Step whose weights the model holds."""
+    best_metric: float
+    """Validation metric at that step."""
+    history: list[dict[str, Any]] = field(repr=False)
+    """One entry a validation: step, epoch, train_loss, metrics, best."""
+    stopped_early: bool
+    seconds: float
+    """Time spent in the loop, earlier attempts of a resumed run included."""
+    decisions: Mapping[str, Decision]
+    """What was decided for the user, with reasons."""
+    warnings: tuple[str, ...] = ()
+    """Why the result may be worth nothing; empty when nothing is amiss."""

@@ -1,0 +1,1 @@
+"""Tuning methods: what trains, what wraps, what is saved. One file each."""

@@ -1,0 +1,23 @@
+"""Random numbers that follow from seed and step, so that a checkpoint needs no generator's state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+
+def step_seed(seed: int, step: int) -> int:
+    """Return the seed of one step's dropout: spawned, so that neighbouring steps and seeds share nothing."""
+    # One bit less than 64: torch takes signed numbers.
+    return int(np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+@contextmanager
+def own_random_numbers() -> Iterator[None]:
+    """Leave torch's random numbers, which the caller may depend on, as they were."""
+    import torch
+
+    with torch.random.fork_rng():
+        yield

@@ -1,0 +1,133 @@
+"""Experiment trackers as listeners of the event stream: TensorBoard, MLflow, Weights & Biases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from luthier.errors import RecipeError
+from luthier.plugins import did_you_mean, require
+from luthier.tuning.events import Event, Listener
+
+LogNumbers = Callable[[dict[str, float], int], None]
+"""(name -> number, step) -> written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tracker:
+    """Passes the numbers of each step and validation on to one tracker."""
+
+    name: str
+    log: LogNumbers
+    finish: Callable[[], None]
+
+    def __call__(self, event: Event) -> None:
+        """Log an event that carries numbers; leave the others."""
+        found = dict(numbers(event))
+        if found:
+            self.log(found, event["step"])
+
+    def close(self) -> None:
+        """Flush, and end the tracker's run."""
+        self.finish()
+
+
+def open_trackers(
+    names: Iterable[str], run_name: str, directory: Path, settings: Mapping[str, Any]
+) -> list[Listener]:
+    """Open the trackers named in ``report_to``.
+
+    Args:
+        names: of ``tensorboard``, ``mlflow``, ``wandb``.
+        run_name: what the run is called there.
+        directory: where trackers that write files may do so.
+        settings: the recipe, nested; logged as parameters with dotted names.
+
+    Raises:
+        RecipeError: an unknown name.
+        MissingExtraError: the tracker's package is not installed.
+    """
+    names = tuple(names)
+    for name in names:
+        if name not in _OPEN:
+            raise RecipeError(f"report_to names {name!r}; known: {', '.join(sorted(_OPEN))}", did_you_mean(name, _OPEN))
+    parameters = dict(_flat(settings))
+    return [_OPEN[name](run_name, directory, parameters) for name in names]
+
+
+def numbers(event: Event) -> Iterator[tuple[str, float]]:
+    """Yield the numbers of an event under the names that trackers show: ``train/loss``, ``valid/f1_macro``, …"""
+    if event["event"] == "step":
+        for name in ("loss", "learning_rate", "grad_norm", "rows_per_second", "epoch"):
+            yield f"train/{name}", float(event[name])
+    elif event["event"] == "validation":
+        for name, value in event["metrics"].items():
+            yield f"valid/{name}", float(value)
+
+
+def _open_tensorboard(run_name: str, directory: Path, parameters: dict[str, Any]) -> Tracker:
+    require("torch", "tensorboard")
+    from torch.utils.tensorboard import SummaryWriter
+
+    writer = SummaryWriter(str(directory / "tensorboard" / run_name))
+    rows = [f"| {name} | {value} |" for name, value in parameters.items()]
+    writer.add_text("recipe", "\n".join(["| setting | value |", "|---|---|", *rows]))
+
+    def log(found: dict[str, float], step: int) -> None:
+        for name, value in found.items():
+            writer.add_scalar(name, value, step)
+
+    return Tracker("tensorboard", log, writer.close)
+
+
+def _open_mlflow(run_name: str, directory: Path, parameters: dict[str, Any]) -> Tracker:
+    require("mlflow")
+    import os
+
+    from mlflow.tracking import MlflowClient
+
+    # Its own client instead of mlflow's global run: two runs in one process do not mix.
+    given = os.environ.get("MLFLOW_TRACKING_URI")
+    if given is None:
+        # Without a server: a folder of plain files, the only store that needs no database library, and that MLflow
+        # opens only when told that it is meant.
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+    client = MlflowClient(tracking_uri=given or (directory / "mlruns").resolve().as_uri())
+    experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME", "luthier")
+    known = client.get_experiment_by_name(experiment)
+    number = known.experiment_id if known else client.create_experiment(experiment)
+    run = client.create_run(number, run_name=run_name).info.run_id
+    for name, value in parameters.items():
+        client.log_param(run, name, str(value)[:500])
+
+    def log(found: dict[str, float], step: int) -> None:
+        for name, value in found.items():
+            client.log_metric(run, name, value, step=step)
+
+    return Tracker("mlflow", log, lambda: client.set_terminated(run))
+
+
+def _open_wandb(run_name: str, directory: Path, parameters: dict[str, Any]) -> Tracker:
+    require("wandb")
+    import wandb
+
+    # Project, mode and key come from W&B's own environment variables.
+    run = wandb.init(name=run_name, dir=str(directory), config=parameters, reinit="create_new")
+    return Tracker("wandb", lambda found, step: run.log(found, step=step), run.finish)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+_OPEN: dict[str, Callable[[str, Path, dict[str, Any]], Tracker]] = {
+    "tensorboard": _open_tensorboard,
+    "mlflow": _open_mlflow,
+    "wandb": _open_wandb,
+}

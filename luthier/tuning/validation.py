@@ -1,0 +1,72 @@
+"""Logits of a split, the commonest answer to hold them against, and what counts as better."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from luthier.errors import RecipeError
+from luthier.plugins import did_you_mean
+from luthier.schema import Batch, Float32, Int64
+from luthier.tuning.batching import by_length
+from luthier.tuning.job import Job
+from luthier.tuning.precision import autocast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+
+LOWER_IS_BETTER = ("loss",)
+
+
+def check_metric(job: Job) -> None:
+    """Refuse a metric that the task does not compute, before any time is spent.
+
+    Raises:
+        RecipeError: names the known ones and the nearest.
+    """
+    name, known = job.validation.metric_for_best_model, job.task.METRICS
+    if name not in known:
+        raise RecipeError(f"validation.metric_for_best_model is {name!r}; known: {', '.join(known)}",
+                          did_you_mean(name, known))
+
+
+def better(metric: str, value: float, best: float | None) -> bool:
+    """Return whether a validation is the best so far; equal is not better, and not-a-number never is."""
+    if math.isnan(value):
+        return False
+    if best is None:
+        return True
+    return value < best if metric in LOWER_IS_BETTER else value > best
+
+
+def inputs(batch: Batch, device: str, renumber: Callable[[Int64], Int64]) -> dict[str, torch.Tensor]:
+    """Return the model's arguments for a batch: (B, T) int64 ids and mask, and segment ids where it has them."""
+    import torch
+
+    arrays: dict[str, Int64] = {"input_ids": renumber(batch.ids), "attention_mask": batch.mask.astype(np.int64)}
+    if batch.type_ids is not None:
+        arrays["token_type_ids"] = batch.type_ids
+    return {name: torch.from_numpy(array).to(device, non_blocking=True) for name, array in arrays.items()}
+
+
+def predict_logits(
+    job: Job, model: Any, *, device: str, precision: str, renumber: Callable[[Int64], Int64]
+) -> Float32:
+    """Return the validation split's logits, (N, C) float32 in the split's order; the model must be in eval mode."""
+    import torch
+
+    batches = by_length(job.valid.ragged.lengths, max_tokens=job.train_settings.max_tokens_per_batch)
+    parts = []
+    # One autocast context around all batches: the bf16 copies of the weights are made once.
+    with torch.inference_mode(), autocast(device, precision):
+        for rows in batches:
+            batch = job.encoder.collate(job.valid.ragged, rows)
+            parts.append(model(**inputs(batch, device, renumber)).logits.float())
+        shuffled: Float32 = torch.cat(parts).cpu().numpy()
+    logits = np.empty_like(shuffled)
+    logits[np.concatenate(batches)] = shuffled
+    return logits

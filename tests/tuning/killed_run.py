@@ -1,0 +1,79 @@
+"""Tune the toy model in a process of its own, which kills itself where told: ``killed_run.py DIRECTORY OPTIONS``.
+
+``OPTIONS`` is JSON: the keyword arguments of ``Toy.job``, ``noise``, and ``kill``, a place and a step. When the run
+ends, the hash of the final weights is written to ``result.json``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from toy import make_toy
+
+from luthier.tuning import Events, checkpoints, fit
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Killer:
+    """Kills the process at a step, at an event of a step, or while a file of that step's checkpoint is half written."""
+
+    def __init__(self, place: str, step: int) -> None:
+        self.place, self.step, self.now = place, step, 0
+        self._write, self._rename, self._prune = checkpoints._write, os.rename, checkpoints._prune
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        self.now = event.get("step", self.now)
+        if self.now == self.step and event["event"] == self.place:
+            die()
+
+    def install(self) -> None:
+        checkpoints._write = self.write
+        checkpoints._prune = self.prune
+        os.rename = self.rename
+
+    def write(self, path: Path, tensors: Any) -> str:
+        digest = self._write(path, tensors)
+        if self.now == self.step and self.place in path.name:
+            with path.open("r+b") as file:
+                file.truncate(path.stat().st_size // 2)
+            die()
+        return digest
+
+    def rename(self, source: Path, target: Path) -> None:
+        if self.now == self.step and self.place == "rename":
+            die()
+        self._rename(source, target)
+
+    def prune(self, directory: Path, limit: int) -> None:
+        if self.now == self.step and self.place == "prune":
+            die()
+        self._prune(directory, limit)
+
+
+def main(directory: Path, options: dict[str, Any]) -> None:
+    killer = Killer(*options.pop("kill", ("never", 0)))
+    killer.install()
+    toy = make_toy(directory, noise=options.pop("noise", 0.0))
+    job = toy.job(directory / "checkpoints", **options)
+    with Events(directory / "events.jsonl", [killer], resume=job.resume) as events:
+        fitted = fit(job, events)
+    digest = hashlib.sha256()
+    for name, tensor in sorted(job.model.state_dict().items()):
+        digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+    result = {"sha256": digest.hexdigest(), "best_step": fitted.best_step, "history": fitted.history,
+              "stopped_early": fitted.stopped_early}
+    (directory / "result.json").write_text(json.dumps(result), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), json.loads(sys.argv[2]))

@@ -1,0 +1,76 @@
+"""After ``kill -9`` at any moment, the resumed run gives the very losses and weights of one that never stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from luthier.tuning import read_events
+
+SCRIPT = Path(__file__).with_name("killed_run.py")
+
+
+def run(directory: Path, options: dict[str, Any]) -> int:
+    # 80 rows of batch 8: 10 batches an epoch, 30 steps (fewer with accumulation).
+    paths = os.pathsep.join([str(SCRIPT.parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
+    done = subprocess.run([sys.executable, str(SCRIPT), str(directory), json.dumps(options)], env=environment,
+                          capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode in (0, -signal.SIGKILL), done.stderr
+    return done.returncode
+
+
+def outcome(directory: Path) -> tuple[dict[str, Any], list[tuple[Any, ...]]]:
+    told = [
+        (event["event"], event["step"], event.get("loss"), event.get("grad_norm"), event.get("learning_rate"),
+         event.get("train_loss"), str(event.get("metrics")), event.get("best"))
+        for event in read_events(directory / "events.jsonl")
+        if "step" in event
+    ]
+    return json.loads((directory / "result.json").read_text()), told
+
+
+DROPOUT = {"lora_dropout": 0.1}
+CASES: dict[str, tuple[dict[str, Any], list[tuple[str, int]]]] = {
+    "full, every place": (
+        {"validation": {"save_steps": 4}},
+        [("step", 1), ("step", 6), ("checkpoint", 8), ("weights", 8), ("optimizer", 12), ("best", 10), ("rename", 16),
+         ("prune", 20), ("validation", 30), ("prune", 30)],
+    ),
+    "full, bf16, accumulated, parts": (
+        {"train": {"precision": "bf16", "gradient_accumulation_steps": 3, "max_tokens_per_batch": 64,
+                   "lr_scheduler_type": "cosine"}, "validation": {"eval_steps": 3}},
+        [("step", 5), ("optimizer", 6)],
+    ),
+    "lora, bf16, accumulated": (
+        {"method": "lora", "settings": DROPOUT, "train": {"precision": "bf16", "gradient_accumulation_steps": 2}},
+        [("step", 7), ("weights", 10)],
+    ),
+    "early stop, best before the kill": (
+        {"noise": 0.5, "train": {"num_train_epochs": 6, "learning_rate": 3e-3},
+         "validation": {"eval_steps": 4, "early_stopping_patience": 4, "save_total_limit": 1}},
+        [("validation", 16), ("step", 18), ("early_stop", 24), ("prune", 24)],
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, name: str) -> None:
+    options, kills = CASES[name]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert run(whole, options) == 0
+    for number, kill in enumerate(kills):
+        assert run(broken, {**options, "kill": kill, "resume": number > 0}) == -signal.SIGKILL, kill
+    assert run(broken, {**options, "resume": True}) == 0
+    expected, expected_events = outcome(whole)
+    result, events = outcome(broken)
+    assert events == expected_events
+    assert result == expected

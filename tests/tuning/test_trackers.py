@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from luthier.errors import MissingExtraError, RecipeError
+from luthier.tuning import Events, open_trackers
+from luthier.tuning.trackers import Tracker, numbers
+
+STEP = {"event": "step", "step": 3, "loss": 0.5, "learning_rate": 1e-4, "grad_norm": 1.0, "rows_per_second": 9.0,
+        "epoch": 0.3}
+VALIDATION = {"event": "validation", "step": 3, "metrics": {"f1_macro": 0.7}}
+
+
+def tell(listeners: list[Any]) -> None:
+    with Events(None, listeners) as events:
+        for event in (STEP, VALIDATION):
+            events.emit(event["event"], **{name: value for name, value in event.items() if name != "event"})
+        events.emit("note", text="x")
+
+
+def test_numbers_have_the_names_trackers_show() -> None:
+    assert dict(numbers(STEP))["train/loss"] == 0.5
+    assert dict(numbers(VALIDATION)) == {"valid/f1_macro": 0.7}
+    assert dict(numbers({"event": "note"})) == {}
+
+
+def test_a_tracker_logs_numbers_and_is_closed() -> None:
+    logged: list[tuple[dict[str, float], int]] = []
+    tell([Tracker("own", lambda found, step: logged.append((found, step)), lambda: logged.append(({}, -1)))])
+    assert [step for _, step in logged] == [3, 3, -1]
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(RecipeError, match=r"'tensorbord'; known: mlflow, tensorboard, wandb(.|\n)*'tensorboard'"):
+        open_trackers(["tensorbord"], "run", Path(), {})
+
+
+def test_a_missing_package_names_its_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("luthier.plugins.importlib.util.find_spec", lambda _: None)
+    with pytest.raises(MissingExtraError, match=r"'mlflow'(.|\n)*pip install 'luthier\[track\]'"):
+        open_trackers(["mlflow"], "run", tmp_path, {})
+
+
+def test_none_by_default(tmp_path: Path) -> None:
+    assert open_trackers((), "run", tmp_path, {}) == []
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_tensorboard_files_hold_the_numbers(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    tell(open_trackers(["tensorboard"], "run", tmp_path, {"train": {"seed": 1}}))
+    found = EventAccumulator(str(tmp_path / "tensorboard" / "run")).Reload()
+    assert found.Scalars("train/loss")[0].value == 0.5
+    assert found.Scalars("valid/f1_macro")[0].step == 3
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_mlflow_store_holds_the_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow.tracking import MlflowClient
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    tell(open_trackers(["mlflow"], "run", tmp_path, {"train": {"seed": 1}}))
+    client = MlflowClient(tracking_uri=(tmp_path / "mlruns").as_uri())
+    runs = client.search_runs([client.get_experiment_by_name("luthier").experiment_id])
+    assert runs[0].data.metrics["train/loss"] == 0.5
+    assert runs[0].data.params == {"train.seed": "1"}
+    assert runs[0].info.status == "FINISHED"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_wandb_writes_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    tell(open_trackers(["wandb"], "run", tmp_path, {"train": {"seed": 1}}))
+    assert list(tmp_path.glob("wandb/offline-run-*/*.wandb"))
