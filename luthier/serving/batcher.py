@@ -1,0 +1,184 @@
+"""Requests share batches: an asyncio front over the worker thread.
+
+Nothing ever waits for company. While the model is idle a request goes to it at once; while it is busy requests pile
+up, and all of them share the next batch. So a lone request is as fast as the model, and a crowd gets the throughput of
+large batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from luthier.errors import LuthierError
+from luthier.schema import Prediction, TextInput
+from luthier.serving import plan
+from luthier.serving.refusal import Refusal
+from luthier.serving.worker import Outcome, Predict, Worker, run_parts
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRun:
+    """What one batch was like, for the metrics."""
+
+    rows: int
+    seconds: float
+    """Time in the model."""
+    waits: tuple[float, ...]
+    """Seconds in the queue of each request that entered the model with this batch."""
+
+
+@dataclass(slots=True, eq=False)
+class _Request:
+    texts: list[TextInput]
+    answer: asyncio.Future[list[Prediction]]
+    weights: list[int]
+    queued_at: float = field(default_factory=time.perf_counter)
+    taken: int = 0
+    predictions: list[Prediction] = field(default_factory=list)
+
+
+class Batcher:
+    """Gathers the texts of concurrent requests into batches for one model.
+
+    All methods but the model's ``predict`` run on the event loop, so nothing here needs a lock.
+    """
+
+    def __init__(
+        self,
+        predict: Predict,
+        *,
+        max_batch: int,
+        max_queue: int = 1024,
+        name: str = "model",
+        on_batch: Callable[[BatchRun], None] | None = None,
+    ) -> None:
+        self._predict = predict
+        self._max_batch = max_batch
+        self._max_queue = max_queue
+        self._on_batch = on_batch
+        self._worker = Worker(name)
+        self._waiting: deque[_Request] = deque()
+        self._queued = 0
+        self._busy = False
+        self._closing = False
+        self._seconds_per_row = 0.0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def queued(self) -> int:
+        """Return the number of texts that wait for the model."""
+        return self._queued
+
+    def start(self) -> None:
+        """Start the worker thread."""
+        self._worker.start()
+
+    async def submit(self, texts: Sequence[TextInput]) -> list[Prediction]:
+        """Return one prediction a text, in order.
+
+        Cancelling the call takes its texts out of the queue; those in the model already are finished and dropped.
+
+        Raises:
+            Refusal: the queue is full, the batcher is closing, or the model failed on these texts.
+            LuthierError: what the predictor refused these texts with.
+        """
+        if self._closing:
+            raise Refusal("unavailable", "the server is stopping", "try again in a moment", retry_after=1)
+        if self._queued and self._queued + len(texts) > self._max_queue:
+            raise Refusal(
+                "overloaded",
+                f"the queue is full: {self._queued} texts wait and {len(texts)} more would pass {self._max_queue}",
+                "try again after the seconds in Retry-After, or send fewer texts a request",
+                retry_after=self._seconds_to_drain(),
+            )
+        answer: asyncio.Future[list[Prediction]] = asyncio.get_running_loop().create_future()
+        request = _Request(list(texts), answer, [plan.weigh(text) for text in texts])
+        self._waiting.append(request)
+        self._queued += len(request.texts)
+        self._dispatch()
+        try:
+            return await answer
+        finally:
+            self._withdraw(request)
+
+    async def close(self, timeout: float) -> bool:
+        """Refuse new texts, answer those accepted, stop the worker.
+
+        Returns:
+            Whether everything accepted was answered within ``timeout`` seconds.
+        """
+        self._closing = True
+        try:
+            await asyncio.wait_for(self._idle.wait(), timeout)
+        except TimeoutError:
+            return False
+        return self._worker.stop(timeout=1.0)
+
+    def _seconds_to_drain(self) -> int:
+        return min(60, max(1, math.ceil(self._queued * self._seconds_per_row)))
+
+    def _withdraw(self, request: _Request) -> None:
+        """Take out what is left of a request that was answered, failed or cancelled."""
+        if request.taken < len(request.texts) and request in self._waiting:
+            self._waiting.remove(request)
+            self._queued -= len(request.texts) - request.taken
+
+    def _dispatch(self) -> None:
+        if self._busy or not self._waiting:
+            return
+        front = list(islice(self._waiting, self._max_batch))
+        stop = self._max_batch
+        counts = plan.deal([each.weights[each.taken : each.taken + stop] for each in front], max_rows=stop)
+        parts = [(each, each.texts[each.taken : each.taken + n]) for each, n in zip(front, counts, strict=True) if n]
+        now = time.perf_counter()
+        waits = tuple(now - each.queued_at for each, _ in parts if not each.taken)
+        for each, texts in parts:
+            each.taken += len(texts)
+            self._queued -= len(texts)
+        self._waiting = deque(each for each in self._waiting if each.taken < len(each.texts))
+        self._busy = True
+        self._idle.clear()
+        loop = asyncio.get_running_loop()
+        self._worker.put(lambda: self._run(loop, parts, waits))
+
+    def _run(
+        self, loop: asyncio.AbstractEventLoop, parts: list[tuple[_Request, list[TextInput]]], waits: tuple[float, ...]
+    ) -> None:
+        """Run one batch; in the worker thread."""
+        started = time.perf_counter()
+        outcomes = run_parts(self._predict, [texts for _, texts in parts])
+        run = BatchRun(sum(len(texts) for _, texts in parts), time.perf_counter() - started, waits)
+        # A loop that is closed has nobody left who waits for the answer.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(self._finish, [request for request, _ in parts], outcomes, run)
+
+    def _finish(self, requests: list[_Request], outcomes: list[Outcome], run: BatchRun) -> None:
+        """Hand out a batch's answers and start the next batch; on the event loop."""
+        for request, outcome in zip(requests, outcomes, strict=True):
+            self._settle(request, outcome)
+        self._busy = False
+        self._seconds_per_row = run.seconds / run.rows
+        self._dispatch()
+        if not self._busy:
+            self._idle.set()
+        if self._on_batch is not None:
+            self._on_batch(run)
+
+    def _settle(self, request: _Request, outcome: Outcome) -> None:
+        if request.answer.done():
+            return
+        if isinstance(outcome, LuthierError):
+            request.answer.set_exception(outcome)
+            self._withdraw(request)
+            return
+        request.predictions.extend(outcome)
+        if len(request.predictions) == len(request.texts):
+            request.answer.set_result(request.predictions)

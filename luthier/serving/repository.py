@@ -1,0 +1,110 @@
+"""The models that a server holds: each name with its predictor and its batcher."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from luthier.schema import LabelSet, Prediction, TextInput
+from luthier.serving.batcher import Batcher
+from luthier.serving.limits import Limits
+from luthier.serving.refusal import Refusal
+from luthier.serving.telemetry import Telemetry
+
+
+class Servable(Protocol):
+    """What can be served; ``luthier.inference.Predictor`` is one."""
+
+    @property
+    def name(self) -> str:
+        """Return the name under which it is served."""
+
+    @property
+    def labels(self) -> LabelSet:
+        """Return the label set, C names."""
+
+    @property
+    def pair(self) -> bool:
+        """Return whether each row is a pair of texts."""
+
+    def predict(self, texts: Sequence[TextInput]) -> list[Prediction]:
+        """Return one prediction a text, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One model at work."""
+
+    name: str
+    labels: LabelSet
+    pair: bool
+    batcher: Batcher
+
+
+class Repository:
+    """Holds opened predictors; ``start`` gives each its batcher and thread, ``stop`` drains them.
+
+    One model today; the first given answers requests that name none.
+    """
+
+    def __init__(self, predictors: Sequence[Servable]) -> None:
+        self._predictors = tuple(predictors)
+        self._served: dict[str, Served] = {}
+        self._stopping = False
+
+    @property
+    def ready(self) -> bool:
+        """Return whether requests are taken: models are loaded and started, and no stop was asked for."""
+        return bool(self._served) and not self._stopping
+
+    @property
+    def models(self) -> tuple[Served, ...]:
+        """Return the models at work."""
+        return tuple(self._served.values())
+
+    def start(self, limits: Limits, telemetry: Telemetry) -> None:
+        """Start a batcher for each predictor."""
+        for predictor in self._predictors:
+            batcher = Batcher(
+                predictor.predict,
+                max_batch=limits.max_batch,
+                max_queue=limits.max_queue,
+                name=predictor.name,
+                on_batch=telemetry.batch_observer(predictor.name),
+            )
+            batcher.start()
+            gauge = telemetry.queue_size.labels(predictor.name)
+            gauge.set_function(partial(_queued, batcher))
+            self._served[predictor.name] = Served(predictor.name, predictor.labels, predictor.pair, batcher)
+
+    def refuse_new(self) -> None:
+        """Take no new requests; those accepted are answered."""
+        self._stopping = True
+
+    async def stop(self, timeout: float) -> bool:
+        """Answer what was accepted and end the threads.
+
+        Returns:
+            Whether everything was answered within ``timeout`` seconds.
+        """
+        self.refuse_new()
+        return all(await asyncio.gather(*(served.batcher.close(timeout) for served in self.models)))
+
+    def get(self) -> Served:
+        """Return the model that answers.
+
+        Raises:
+            Refusal: no model is ready, or the server is stopping.
+        """
+        if self._stopping:
+            raise Refusal("unavailable", "the server is stopping", "try again in a moment", retry_after=1)
+        if not self._served:
+            raise Refusal("unavailable", "no model is ready", "wait until GET /ready answers 200", retry_after=1)
+        return next(iter(self._served.values()))
+
+
+def _queued(batcher: Batcher) -> float:
+    return batcher.queued

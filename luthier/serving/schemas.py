@@ -1,0 +1,106 @@
+"""The JSON forms, for the generated API description. Checking is done in ``wire``, whose messages name the place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+_PAIR = {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}
+_OBJECT = {
+    "type": "object",
+    "properties": {"text": {"type": "string"}, "text_b": {"type": "string"}},
+    "required": ["text"],
+    "additionalProperties": False,
+}
+
+REQUEST_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["inputs"],
+                "additionalProperties": False,
+                "example": {"inputs": ["心情很好", "the delivery was late"]},
+                "properties": {
+                    "inputs": {
+                        "description": "One text, or a list; a pair is a list of two texts inside the list.",
+                        "oneOf": [
+                            {"type": "string"},
+                            {"type": "array", "minItems": 1, "items": {"oneOf": [{"type": "string"}, _PAIR, _OBJECT]}},
+                            _OBJECT,
+                        ],
+                    }
+                },
+            },
+            "examples": {
+                "list": {"summary": "several texts", "value": {"inputs": ["心情很好", "the delivery was late"]}},
+                "single": {"summary": "one text", "value": {"inputs": "心情很好"}},
+                "pair": {"summary": "pairs", "value": {"inputs": [["a man eats", "he is asleep"]]}},
+            },
+        }
+    },
+}
+"""The request body of ``POST /predict`` in the words of OpenAPI."""
+
+
+class PredictionBody(BaseModel):
+    """What the model says of one text."""
+
+    label: str = Field(description="The chosen label; several are joined with |, none gives the empty string.")
+    labels: list[str] = Field(description="The chosen labels: exactly one unless the model gives several labels.")
+    score: float = Field(description="Probability of the chosen label.")
+    probabilities: dict[str, float] = Field(description="Probability of every label, in the order of the bundle.")
+    truncated: bool = Field(description="True when the text was too long and the model did not see its end.")
+
+
+class PredictAnswer(BaseModel):
+    """The answer of ``POST /predict``."""
+
+    model: str = Field(description="Name of the model that answered.")
+    predictions: PredictionBody | list[PredictionBody] = Field(description="One object or a list, as inputs was.")
+
+
+class ModelBody(BaseModel):
+    """One model that is ready."""
+
+    name: str
+    labels: list[str]
+    problem_type: str
+    pair: bool = Field(description="Whether each input is a pair of texts.")
+
+
+class ReadyAnswer(BaseModel):
+    """The answer of ``GET /ready``."""
+
+    status: str
+    models: list[ModelBody]
+
+
+class HealthAnswer(BaseModel):
+    """The answer of ``GET /health``."""
+
+    status: str
+
+
+class ErrorAnswer(BaseModel):
+    """Every error."""
+
+    error: str = Field(description="What was wrong, where, and what to do.")
+    error_type: str = Field(description="A word to branch on.")
+
+
+def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI entries of the errors that a route can answer with."""
+    told = {
+        400: "The body is not UTF-8 JSON",
+        408: "The body did not arrive in time",
+        413: "Over a limit of bytes, inputs or characters",
+        415: "The body is compressed",
+        422: "The JSON has another form than the one asked for",
+        429: "The queue is full; see Retry-After",
+        500: "The model failed",
+        503: "Not ready, stopping, or no answer within the time limit; see Retry-After",
+    }
+    return {status: {"model": ErrorAnswer, "description": told[status]} for status in statuses}

@@ -1,0 +1,151 @@
+"""Between bytes and texts: check a request body, write an answer. No web framework, no model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+from unicodedata import category
+
+from luthier.plugins import did_you_mean
+from luthier.schema import Prediction, TextInput
+from luthier.serving.limits import Limits
+from luthier.serving.refusal import Refusal
+
+_FORMS = 'send {"inputs": "a text"} or {"inputs": ["a text", "another"]}'
+_PAIR_FORMS = 'send {"inputs": [["first", "second"]]} or {"inputs": {"text": "first", "text_b": "second"}}'
+
+_INVISIBLE = frozenset(("Cc", "Cf", "Zl", "Zp", "Zs"))
+"""Unicode categories of control, format and space characters: normalising leaves nothing of a text of these alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request asks for."""
+
+    texts: list[TextInput]
+    """N texts, or N pairs."""
+    single: bool
+    """True when the caller sent one input and not a list: the answer takes the same form."""
+
+
+def parse(body: bytes, limits: Limits, *, pair: bool) -> Asked:
+    """Check a request body and return its texts.
+
+    Args:
+        body: UTF-8 JSON: ``{"inputs": one or a list}``, where one is a text, a ``[text, text]`` pair inside a list, or
+            ``{"text": …, "text_b": …}``.
+        limits: most inputs and most characters.
+        pair: whether the model takes pairs.
+
+    Raises:
+        Refusal: not JSON, not of this form, or over a limit; the message names the place.
+    """
+    inputs = _inputs(_json(body), _PAIR_FORMS if pair else _FORMS)
+    single = not isinstance(inputs, list)
+    rows = [inputs] if single else inputs
+    if not rows:
+        raise Refusal("validation", "inputs is an empty list", "send at least one text")
+    if len(rows) > limits.max_inputs:
+        raise Refusal("too_large", f"{len(rows)} inputs; this server takes {limits.max_inputs} a request",
+                      f"send lists of {limits.max_inputs} or fewer, or use `luthier predict` for files")
+    places = ["inputs"] if single else [f"inputs[{n}]" for n in range(len(rows))]
+    return Asked([_row(row, place, limits, pair) for row, place in zip(rows, places, strict=True)], single)
+
+
+def answer(model: str, predictions: Sequence[Prediction], *, single: bool) -> bytes:
+    """Return the JSON answer, UTF-8: ``predictions`` has the form that ``inputs`` had, one object or a list."""
+    bodies = [prediction.to_dict() for prediction in predictions]
+    value = {"model": model, "predictions": bodies[0] if single else bodies}
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _json(body: bytes) -> Any:
+    if not body.strip():
+        raise Refusal("malformed", "the body is empty", _FORMS)
+    try:
+        return json.loads(body.decode("utf-8-sig"), parse_constant=_not_json)
+    except UnicodeDecodeError as error:
+        raise Refusal("malformed", f"the body is not UTF-8: byte {error.start} is 0x{body[error.start]:02x}",
+                      "encode the JSON as UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise Refusal("malformed", f"the body is not JSON: {error.msg} at line {error.lineno} column {error.colno}",
+                      _FORMS) from None
+    except RecursionError:
+        raise Refusal("malformed", "the body is JSON nested too deeply", _FORMS) from None
+    except ValueError:
+        # Python refuses to read whole numbers of more than 4,300 digits.
+        raise Refusal("malformed", "the body holds a number with too many digits", _FORMS) from None
+
+
+def _not_json(name: str) -> NoReturn:
+    raise Refusal("malformed", f"{name} is not JSON", _FORMS)
+
+
+def _inputs(value: Any, forms: str) -> Any:
+    if not isinstance(value, dict):
+        raise Refusal("validation", f"the body is {_kind(value)}, not an object", forms)
+    if unknown := [key for key in value if key != "inputs"]:
+        shown = _shown(unknown[0])
+        raise Refusal("validation", f"unknown key {shown}", did_you_mean(shown.strip('"'), ["inputs"])
+                      if "inputs" not in value else "the body takes the key \"inputs\" alone")
+    if "inputs" not in value:
+        raise Refusal("validation", 'the key "inputs" is missing', forms)
+    return value["inputs"]
+
+
+def _row(row: Any, where: str, limits: Limits, pair: bool) -> TextInput:
+    parts = _parts(row, where)
+    if len(parts) == 1 and pair:
+        raise Refusal("validation", f"{where} is one text, and this model takes pairs", _PAIR_FORMS)
+    if len(parts) == 2 and not pair:
+        raise Refusal("validation", f"{where} is a pair, and this model takes single texts", _FORMS)
+    texts = [_text(part, place, limits) for part, place in parts]
+    return (texts[0], texts[1]) if pair else texts[0]
+
+
+def _parts(row: Any, where: str) -> list[tuple[Any, str]]:
+    """Return the one or two texts of a row, unchecked, each with the name of its place."""
+    if isinstance(row, str):
+        return [(row, where)]
+    if isinstance(row, list):
+        if len(row) != 2:
+            raise Refusal("validation", f"{where} is a list of {len(row)}; a pair has two texts", _PAIR_FORMS)
+        return [(row[0], f"{where}[0]"), (row[1], f"{where}[1]")]
+    if isinstance(row, dict):
+        if unknown := [key for key in row if key not in ("text", "text_b")]:
+            raise Refusal("validation", f"{where} has the unknown key {_shown(unknown[0])}",
+                          'the keys are "text" and, for pairs, "text_b"')
+        if "text" not in row:
+            raise Refusal("validation", f'{where} has no key "text"', 'the keys are "text" and, for pairs, "text_b"')
+        return [(row[key], f"{where}.{key}") for key in ("text", "text_b") if key in row]
+    raise Refusal("validation", f"{where} is {_kind(row)}, not a text", _FORMS)
+
+
+def _text(value: Any, where: str, limits: Limits) -> str:
+    if not isinstance(value, str):
+        raise Refusal("validation", f"{where} is {_kind(value)}, not a text", "put the text in quotes")
+    if all(category(char) in _INVISIBLE for char in value):
+        raise Refusal("validation", f"{where} is empty", "leave empty texts out")
+    if len(value) > limits.max_text_chars:
+        raise Refusal("too_large", f"{where} has {len(value)} characters; this server takes {limits.max_text_chars}",
+                      "shorten or split the text")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise Refusal("validation", f"{where} holds half a surrogate pair at character {error.start}",
+                      "write characters beyond U+FFFF as two \\u escapes, or as they are") from None
+    return value
+
+
+def _kind(value: Any) -> str:
+    names = {
+        bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object",
+    }
+    return names.get(type(value), "null")
+
+
+def _shown(key: str) -> str:
+    """Return a key for a message: short, and ASCII where it cannot be written as UTF-8."""
+    return json.dumps(key if len(key) <= 40 else key[:40] + "…")

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from luthier.schema import Prediction
+from luthier.serving.limits import Limits
+from luthier.serving.refusal import Refusal
+from luthier.serving.wire import Asked, answer, parse
+
+LIMITS = Limits(max_inputs=4, max_text_chars=10)
+
+MALFORMED = [
+    (b"", "the body is empty"),
+    (b"  \n", "the body is empty"),
+    (b"not json", "the body is not JSON: Expecting value at line 1 column 1"),
+    (b'{"inputs": "x"', "the body is not JSON"),
+    (b'{"inputs": "x"} extra', "the body is not JSON: Extra data"),
+    (b"\xff\xfe{", "the body is not UTF-8: byte 0 is 0xff"),
+    ('{"inputs": "心"}'.encode("gb18030"), "the body is not UTF-8"),
+    (b'{"inputs": "a\nb"}', "the body is not JSON: Invalid control character"),
+    (b'{"inputs": NaN}', "NaN is not JSON"),
+    (b'{"inputs": -Infinity}', "-Infinity is not JSON"),
+    (b'{"inputs": ' + b"[" * 200_000, "the body is JSON nested too deeply"),
+    (b'{"inputs": ' + b'{"a":' * 200_000, "the body is JSON nested too deeply"),
+    (b'{"inputs": ' + b"9" * 5_000 + b"}", "a number with too many digits"),
+]
+INVALID = [
+    ("x", "the body is a text, not an object"),
+    ([], "the body is a list, not an object"),
+    (None, "the body is null, not an object"),
+    ({}, 'the key "inputs" is missing'),
+    ({"input": "x"}, "unknown key \"input\"; did you mean 'inputs'?"),
+    ({"inputs": "x", "top_k": 1}, 'unknown key "top_k"'),
+    ({"inputs": "x", "\ud800": 1}, 'unknown key "\\ud800"'),
+    ({"inputs": None}, "inputs is null, not a text"),
+    ({"inputs": 3}, "inputs is a number, not a text"),
+    ({"inputs": 1e400}, "Infinity is not JSON"),
+    ({"inputs": True}, "inputs is true or false, not a text"),
+    ({"inputs": []}, "inputs is an empty list"),
+    ({"inputs": ""}, "inputs is empty"),
+    ({"inputs": ["fine", " \u3000\n"]}, "inputs[1] is empty"),
+    ({"inputs": ["fine", "\u200b\ufeff\x00"]}, "inputs[1] is empty"),
+    ({"inputs": ["fine", 7]}, "inputs[1] is a number"),
+    ({"inputs": ["fine", ["a", "b"]]}, "inputs[1] is a pair, and this model takes single texts"),
+    ({"inputs": [["a"]]}, "inputs[0] is a list of 1; a pair has two texts"),
+    ({"inputs": [[]]}, "inputs[0] is a list of 0"),
+    ({"inputs": {}}, 'inputs has no key "text"'),
+    ({"inputs": {"text": "a", "text_b": "b"}}, "inputs is a pair, and this model takes single texts"),
+    ({"inputs": {"text": "a", "label": "b"}}, 'inputs has the unknown key "label"'),
+    ({"inputs": {"text": ["a"]}}, "inputs.text is a list, not a text"),
+    ({"inputs": ["\ud800"]}, "inputs[0] holds half a surrogate pair at character 0"),
+]
+INVALID_PAIRS = [
+    ({"inputs": "one"}, "inputs is one text, and this model takes pairs"),
+    ({"inputs": ["a", "b"]}, "inputs[0] is one text, and this model takes pairs"),
+    ({"inputs": [["a", "b"], "c"]}, "inputs[1] is one text, and this model takes pairs"),
+    ({"inputs": [["a", ""]]}, "inputs[0][1] is empty"),
+    ({"inputs": [["a", None]]}, "inputs[0][1] is null, not a text"),
+    ({"inputs": [["a", "b", "c"]]}, "inputs[0] is a list of 3; a pair has two texts"),
+    ({"inputs": {"text": "a"}}, "inputs is one text, and this model takes pairs"),
+    ({"inputs": {"text": "a", "text_b": ""}}, "inputs.text_b is empty"),
+]
+TOO_LARGE = [
+    ({"inputs": ["x"] * 5}, "5 inputs; this server takes 4 a request"),
+    ({"inputs": "x" * 11}, "inputs has 11 characters; this server takes 10"),
+    ({"inputs": ["x", "心" * 11]}, "inputs[1] has 11 characters"),
+]
+
+
+def refusal_of(body: bytes, *, pair: bool = False) -> Refusal:
+    with pytest.raises(Refusal) as refused:
+        parse(body, LIMITS, pair=pair)
+    return refused.value
+
+
+def parsed(body: bytes, *, pair: bool) -> Asked | Refusal:
+    try:
+        return parse(body, LIMITS, pair=pair)
+    except Refusal as refusal:
+        return refusal
+
+
+def dumped(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+@pytest.mark.parametrize(("body", "message"), MALFORMED, ids=[message[-30:] for _, message in MALFORMED])
+def test_what_is_not_json_is_refused_with_400(body: bytes, message: str) -> None:
+    refusal = refusal_of(body)
+    assert (refusal.status, refusal.kind) == (400, "malformed")
+    assert message in json.loads(refusal.body())["error"]
+
+
+@pytest.mark.parametrize(("value", "message"), INVALID, ids=[message[:40] for _, message in INVALID])
+def test_other_forms_are_refused_with_the_place(value: Any, message: str) -> None:
+    refusal = refusal_of(dumped(value))
+    assert refusal.status == (400 if "Infinity" in message else 422)
+    assert message in json.loads(refusal.body())["error"]
+
+
+@pytest.mark.parametrize(("value", "message"), INVALID_PAIRS, ids=[message[:40] for _, message in INVALID_PAIRS])
+def test_pairs_and_singles_do_not_mix(value: Any, message: str) -> None:
+    refusal = refusal_of(dumped(value), pair=True)
+    assert refusal.status == 422
+    assert message in json.loads(refusal.body())["error"]
+
+
+@pytest.mark.parametrize(("value", "message"), TOO_LARGE, ids=[message[:40] for _, message in TOO_LARGE])
+def test_limits_name_themselves(value: Any, message: str) -> None:
+    refusal = refusal_of(dumped(value))
+    assert refusal.status == 413
+    assert message in json.loads(refusal.body())["error"]
+
+
+@pytest.mark.parametrize(("value", "pair", "texts", "single"), [
+    ({"inputs": "心情很好"}, False, ["心情很好"], True),
+    ({"inputs": ["a", "😀"]}, False, ["a", "😀"], False),
+    ({"inputs": {"text": "a"}}, False, ["a"], True),
+    ({"inputs": [{"text": "a"}, "b"]}, False, ["a", "b"], False),
+    ({"inputs": [["a", "b"], {"text": "c", "text_b": "d"}]}, True, [("a", "b"), ("c", "d")], False),
+    ({"inputs": {"text": "a", "text_b": "b"}}, True, [("a", "b")], True),
+])
+def test_every_form_that_is_taken(value: Any, pair: bool, texts: list[Any], single: bool) -> None:
+    asked = parse(dumped(value), LIMITS, pair=pair)
+    assert (asked.texts, asked.single) == (texts, single)
+
+
+def test_a_byte_order_mark_is_no_fault() -> None:
+    assert parse(b"\xef\xbb\xbf" + dumped({"inputs": "a"}), LIMITS, pair=False).texts == ["a"]
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=12),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.sampled_from(["text", "text_b", "x"]), inner),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None)
+@given(JSON_VALUES, st.booleans())
+def test_any_json_gives_texts_or_a_refusal_that_can_be_sent(value: Any, pair: bool) -> None:
+    outcome = parsed(dumped({"inputs": value}), pair=pair)
+    if isinstance(outcome, Refusal):
+        assert 400 <= outcome.status < 500
+        assert set(json.loads(outcome.body())) == {"error", "error_type"}
+    else:
+        assert 1 <= len(outcome.texts) <= LIMITS.max_inputs
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=60))
+def test_any_bytes_are_refused_and_never_break(body: bytes) -> None:
+    assert refusal_of(body).status in (400, 413, 422)
+
+
+def test_an_answer_has_the_form_of_the_question() -> None:
+    one = Prediction(("好",), ("坏", "好"), np.array([0.25, 0.75], np.float32), truncated=True)
+    scores = {"坏": 0.25, "好": 0.75}
+    expected = {"label": "好", "labels": ["好"], "score": 0.75, "probabilities": scores, "truncated": True}
+    assert json.loads(answer("m", [one], single=True)) == {"model": "m", "predictions": expected}
+    assert json.loads(answer("m", [one, one], single=False)) == {"model": "m", "predictions": [expected, expected]}
+    assert "好".encode() in answer("m", [one], single=True)
