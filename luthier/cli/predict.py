@@ -1,0 +1,37 @@
+"""``luthier predict``: label a file of texts, however long."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Argument, Option
+
+
+def command(
+    bundle: Annotated[Path, Argument(help="Directory of a bundle.")],
+    data: Annotated[Path, Argument(help="A file of texts; labels in it are left alone.")],
+    out: Annotated[Path | None, Option(help="File to write, .jsonl or .csv. [default: JSON lines to stdout]")] = None,
+    text: Annotated[str | None, Option(help="Column with the text. [default: as in training]")] = None,
+    text_b: Annotated[str | None, Option(help="Column with the second text of a pair.")] = None,
+    max_bad_rows: Annotated[int, Option(min=0, help="Unreadable rows tolerated before stopping.")] = 100,
+    threads: Annotated[int | None, Option(min=1, help="CPU threads. [default: all cores]")] = None,
+    offline: Annotated[bool, Option("--offline", help="Never ask a model hub.")] = False,
+) -> None:
+    """Label every row of a file; rows stream through, so memory does not grow with the file."""
+    from luthier.data import Columns
+    from luthier.pipeline import ProgressView, predict_file
+
+    with ProgressView() as view:
+        done = predict_file(
+            bundle, data, out, columns=Columns(text=text, text_b=text_b), max_bad_rows=max_bad_rows,
+            threads=threads, offline=offline, listener=view,
+        )
+    summary = f"{done.rows} rows in {done.seconds:.1f} s, {done.rows / max(done.seconds, 1e-9):.0f} rows/s"
+    if done.first_bad is not None:
+        first = f"line {done.first_bad.line}: {done.first_bad.reason}"
+        summary += f"; {done.bad_rows} unreadable rows left out, the first: {first}"
+    if done.truncated:
+        summary += f"; {done.truncated} texts were longer than the model reads and lost their end"
+    typer.echo(summary + (f"; written: {out}" if out else ""), err=True)

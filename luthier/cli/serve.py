@@ -1,0 +1,31 @@
+"""``luthier serve``: answer over HTTP from a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Argument, Option
+
+
+def command(
+    bundle: Annotated[Path, Argument(help="Directory of a bundle.")],
+    host: Annotated[str, Option(help="Address to listen on; 0.0.0.0 for every interface.")] = "127.0.0.1",
+    port: Annotated[int, Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
+    max_inputs: Annotated[int, Option(min=1, help="Texts in one request.")] = 256,
+    max_text_chars: Annotated[int, Option(min=1, help="Characters in one text.")] = 20_000,
+    max_body_bytes: Annotated[int, Option(min=1024, help="Bytes in one request.")] = 1 << 20,
+    threads: Annotated[int | None, Option(min=1, help="CPU threads. [default: all cores]")] = None,
+    offline: Annotated[bool, Option("--offline", help="Never ask a model hub.")] = False,
+) -> None:
+    """Serve a bundle: POST /predict, /health, /ready, /metrics, /docs."""
+    from luthier.serving import Limits, serve
+
+    limits = Limits(max_inputs=max_inputs, max_text_chars=max_text_chars, max_body_bytes=max_body_bytes)
+
+    def ready(url: str) -> None:
+        typer.echo(f"{bundle} answers at {url}  (docs: {url}/docs; stop with Ctrl-C)")
+        typer.echo(f"try: curl -s {url}/predict -H 'Content-Type: application/json' -d '{{\"inputs\": \"心情很好\"}}'")
+
+    serve(bundle, host=host, port=port, limits=limits, threads=threads, offline=offline, on_ready=ready)

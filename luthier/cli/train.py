@@ -1,0 +1,39 @@
+"""``luthier train``: from a labelled file to a verified bundle."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from typer import Argument, Option
+
+
+def command(
+    source: Annotated[str, Argument(help="A labelled file (csv, tsv, jsonl, json, parquet, xlsx) or a recipe.yaml.")],
+    overrides: Annotated[
+        list[str] | None, Argument(help="Any setting of the recipe, such as train.num_train_epochs=2 seed=1.")
+    ] = None,
+    text: Annotated[str | None, Option(help="Column with the text.")] = None,
+    text_b: Annotated[str | None, Option(help="Column with the second text of a pair.")] = None,
+    label: Annotated[str | None, Option(help="Column with the label or labels.")] = None,
+    label_separator: Annotated[str | None, Option(help="What stands between several labels in a cell.")] = None,
+    valid: Annotated[str | None, Option(help="File for choosing the best step.")] = None,
+    test: Annotated[str | None, Option(help="File for the final scores.")] = None,
+    model: Annotated[str | None, Option(help="Packaged name, hub id or directory (see `luthier models`).")] = None,
+    method: Annotated[str | None, Option(help="How to tune: full or lora.")] = None,
+    out: Annotated[str | None, Option(help="Directory of the bundle. [default: runs/<file name>]")] = None,
+    offline: Annotated[bool, Option("--offline", help="Never ask a model hub.")] = False,
+    resume: Annotated[bool, Option("--resume", help="Go on from the last checkpoint.")] = False,
+    restart: Annotated[bool, Option("--restart", help="Throw an unfinished run away.")] = False,
+) -> None:
+    """Tune a model to a labelled file and write a verified bundle."""
+    from luthier.cli._show import next_steps, print_scores
+    from luthier.pipeline import make_recipe, run
+
+    said = {
+        "text": text, "text_b": text_b, "label": label, "label_separator": label_separator, "valid": valid,
+        "test": test, "model": model, "method": method, "out": out, "offline": offline or None,
+    }
+    finished = run(make_recipe(source, said, overrides or ()), resume=resume, restart=restart)
+    print_scores(finished)
+    typer.echo(next_steps(finished))

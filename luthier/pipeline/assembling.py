@@ -1,0 +1,164 @@
+"""Writing the bundle: weights, reload and compare, probes, final evaluation, report, card, manifest."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from luthier import plugins
+from luthier import recipe as recipes
+from luthier.bundle import (
+    Base,
+    LengthPolicy,
+    Licence,
+    Manifest,
+    TaskRecord,
+    model_card,
+    seal,
+    staged,
+    write_probes,
+)
+from luthier.evaluation import Evaluation, Report, write_report
+from luthier.inference import Predictor, compare_with_memory, make_probes
+from luthier.models.files import ModelFiles
+from luthier.pipeline.assessing import assess, summarise
+from luthier.pipeline.loading import Loaded
+from luthier.pipeline.opening import Opened, inputs, is_pair
+from luthier.pipeline.run import Run
+from luthier.recipe import Recipe
+from luthier.tuning import Events, Fitted, read_events
+
+if TYPE_CHECKING:
+    import torch
+
+SHORT_SCORES = ("accuracy", "f1_macro")
+HISTORY = ("step", "validation", "early_stop")
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A tuned model and all that is known of it, not yet on disk."""
+
+    loaded: Loaded
+    opened: Opened
+    model: torch.nn.Module
+    fitted: Fitted
+    systems: dict[str, Evaluation]
+    """Evaluations that were made before tuning."""
+    seconds: dict[str, float]
+    events: Path
+
+
+def write_bundle(done: Finished, events: Events) -> Run:
+    """Write, reload, compare, prove, evaluate and seal the bundle of a finished tuning run.
+
+    Raises:
+        BundleError: the reloaded model is not the tuned one, or the disk is full; nothing is replaced then.
+    """
+    recipe = done.loaded.recipe
+    out = Path(recipe.out)
+    with staged(out) as directory:
+        _write_model(done, directory)
+        predictor = _prove(done, directory)
+        events.emit("note", text="verified: the reloaded bundle gives the same ids, labels and logits")
+        systems = {**done.systems, "tuned": assess(predictor, done.loaded)}
+        scores = summarise(systems, done.loaded)
+        warnings = _warnings(done, systems)
+        for warning in warnings:
+            events.emit("warning", text=warning)
+        _write_reports(done, directory, systems, warnings)
+        manifest = _manifest(done, systems)
+        card = model_card(manifest, scores, done.loaded.report.to_dict())
+        (directory / "README.md").write_text(card, encoding="utf-8")
+        seal(directory, manifest)
+    return Run(out, recipe, scores, done.loaded.report, warnings, dict(done.seconds))
+
+
+def _write_model(done: Finished, directory: Path) -> None:
+    recipe = done.loaded.recipe
+    method = plugins.load("tuning.methods", recipe.method["name"])
+    method.save(done.model, directory, base=done.opened.base)
+    done.opened.encoder.save(directory)
+    (directory / "recipe.yaml").write_text(recipes.dump(recipe), encoding="utf-8")
+    shutil.copyfile(done.events, directory / "events.jsonl")
+
+
+def _prove(done: Finished, directory: Path) -> Predictor:
+    """Store what the model in memory answers, open what was written and compare the two."""
+    dataset = done.loaded.dataset
+    memory = done.opened.predictor(dataset.labels, pair=is_pair(dataset.train), model=done.model)
+    write_probes(directory, make_probes(memory, inputs(dataset.valid)))
+    seal(directory, _manifest(done, {}))
+    return compare_with_memory(directory, memory, offline=done.loaded.recipe.offline)
+
+
+def _manifest(done: Finished, systems: Mapping[str, Evaluation]) -> Manifest:
+    recipe, base = done.loaded.recipe, done.opened.base
+    task = {name: value for name, value in recipe.task.items() if name != "name"}
+    return Manifest(
+        kind=plugins.load("tuning.methods", recipe.method["name"]).KIND,
+        task=TaskRecord(recipe.task["name"], task),
+        labels=done.loaded.dataset.labels,
+        length=LengthPolicy(done.opened.encoder.max_length),
+        normalize=recipe.prepare.normalize,
+        pair=is_pair(done.loaded.dataset.train),
+        base=Base(base.name, base.source, base.sha256, base.revision, base.licence),
+        data_hash=done.loaded.dataset.content_hash,
+        recipe=recipe.model_dump(mode="json"),
+        scores={name: _short(system) for name, system in systems.items()},
+        licences=(Licence("base model", _public_name(base), base.licence),
+                  Licence("training data", Path(recipe.data.train).name, None)),
+    )
+
+
+def _public_name(base: ModelFiles) -> str:
+    """Return a base model's name without the path of this machine."""
+    return Path(base.name).name if base.source == "directory" else base.name
+
+
+def _short(system: Evaluation) -> dict[str, float]:
+    return {name: round(system.scores.values[name], 6) for name in SHORT_SCORES}
+
+
+def _write_reports(
+    done: Finished, directory: Path, systems: Mapping[str, Evaluation], warnings: tuple[str, ...]
+) -> None:
+    recipe, report = done.loaded.recipe, done.loaded.report
+    folder = directory / "report"
+    folder.mkdir()
+    (folder / "data.json").write_text(_json(report.to_dict()), encoding="utf-8")
+    (folder / "splits.json").write_text(_json(report.split_ids), encoding="utf-8")
+    history = [event for event in read_events(done.events) if event["event"] in HISTORY]
+    write_report(folder, Report(
+        title=Path(recipe.out).name, systems=dict(systems), created=datetime.now(UTC).isoformat(timespec="seconds"),
+        settings=recipe.evaluation, seed=recipe.seed, data_report=report.to_dict(),
+        recipe=recipe.model_dump(mode="json"), history=history, best_step=done.fitted.best_step,
+        decisions={name: f"{choice.value} — {choice.reason}" for name, choice in done.fitted.decisions.items()},
+        warnings=list(warnings), commands=_commands(recipe),
+        languages=("zh", "en") if report.language == "zh" else ("en", "zh"),
+    ))
+
+
+def _commands(recipe: Recipe) -> dict[str, str]:
+    """Return the command that reproduces each figure of the report."""
+    out = shlex.quote(recipe.out)
+    return {"train": f"luthier train {out}/recipe.yaml", "verify": f"luthier verify {out}"}
+
+
+def _warnings(done: Finished, systems: Mapping[str, Evaluation]) -> tuple[str, ...]:
+    found = list(done.fitted.warnings)
+    tuned = systems["tuned"]
+    if tuned.chosen.any(axis=0).sum() == 1 and not done.loaded.dataset.labels.multi_label:
+        only = done.loaded.dataset.labels.names[int(tuned.chosen.any(axis=0).argmax())]
+        found.append(f"the tuned model answers {only!r} to every test row: it has not learned to tell the labels apart")
+    return tuple(found)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=1)

@@ -1,0 +1,51 @@
+"""Scoring systems side by side on the same test rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from luthier.evaluation import Evaluation, compare, evaluate, fit_baseline
+from luthier.evaluation.evaluate import PredictsTexts
+from luthier.pipeline.loading import Loaded
+
+VERDICT_METRIC = "f1_macro"
+
+
+def assess(predictor: PredictsTexts, loaded: Loaded) -> Evaluation:
+    """Score a predictor on the test split with the recipe's settings."""
+    recipe = loaded.recipe
+    return evaluate(predictor, loaded.dataset.test, loaded.dataset.labels, recipe.evaluation, seed=recipe.seed)
+
+
+def assess_baseline(loaded: Loaded) -> Evaluation:
+    """Fit the baseline on the train split and score it."""
+    recipe = loaded.recipe
+    threshold = recipe.task.get("threshold", 0.5)
+    baseline = fit_baseline(loaded.dataset, loaded.report.language, threshold=threshold, seed=recipe.seed)
+    return assess(baseline, loaded)
+
+
+def summarise(systems: Mapping[str, Evaluation], loaded: Loaded) -> dict[str, Any]:
+    """Return the scores of every system, and sentences that say whether tuning was worth it."""
+    scores = {name: system.to_dict() for name, system in systems.items()}
+    return {"systems": scores, "verdicts": verdicts(systems, loaded)}
+
+
+def verdicts(systems: Mapping[str, Evaluation], loaded: Loaded) -> list[str]:
+    """Compare tuned with each other system on the same rows, in words."""
+    found = []
+    for name in ("baseline", "untuned"):
+        if name not in systems or "tuned" not in systems:
+            continue
+        recipe = loaded.recipe
+        difference = compare(systems["tuned"], systems[name], recipe.evaluation, seed=recipe.seed)[VERDICT_METRIC]
+        points = (100 * difference.value, 100 * difference.low, 100 * difference.high)
+        gain = "{:+.1f} points of macro F1 [{:+.1f}, {:+.1f}]".format(*points)
+        if difference.low > 0:
+            found.append(f"tuned is better than {name}: {gain}")
+        elif difference.high < 0:
+            found.append(f"tuned is WORSE than {name}: {gain}; use the {name}, or more rows, epochs or a larger model")
+        else:
+            found.append(f"no significant difference between tuned and {name}: {gain}")
+    return found

@@ -1,0 +1,153 @@
+"""Label a file of texts with a bundle; rows stream through."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from luthier.data import BadRow, Columns, Layout, read
+from luthier.errors import DataError
+from luthier.inference import Predictor
+from luthier.pipeline.files import whole_file
+from luthier.pipeline.using import layout_of, load
+from luthier.schema import Example, Prediction, TextInput
+from luthier.tuning import Listener
+
+EVENT_SECONDS = 0.2
+"""Between progress events."""
+
+Write = Callable[[Example, Prediction], None]
+
+
+@dataclass(slots=True)
+class Labelled:
+    """What ``predict_file`` did."""
+
+    rows: int = 0
+    seconds: float = 0.0
+    bad_rows: int = 0
+    truncated: int = 0
+    first_bad: BadRow | None = None
+
+
+def predict_file(
+    bundle: str | Path,
+    data: str | Path,
+    out: str | Path | None,
+    *,
+    columns: Columns | None = None,
+    max_bad_rows: int = 100,
+    threads: int | None = None,
+    offline: bool = False,
+    listener: Listener | None = None,
+) -> Labelled:
+    """Label every row of a file; rows stream through, so memory does not grow with the file.
+
+    Args:
+        bundle: directory of a bundle.
+        data: file of texts.
+        out: ``.jsonl`` or ``.csv`` file, written whole or not at all; ``None`` writes JSON lines to standard output.
+        columns: where the text stands; as in training when left out.
+        max_bad_rows: unreadable rows tolerated.
+        threads: CPU threads; all cores when left out.
+        offline: never ask a model hub.
+        listener: gets ``count`` events.
+
+    Raises:
+        DataError: the file cannot be used, or too many rows are bad.
+    """
+    predictor = load(bundle, threads=threads, offline=offline)
+    layout = layout_of(predictor, data, columns, labelled=False)
+    done = Labelled()
+    clock = _Clock(done, listener)
+    with _sink(None if out is None else Path(out)) as write:
+        for row, prediction in _predicted(predictor, layout, done, max_bad_rows):
+            write(row, prediction)
+            done.rows += 1
+            done.truncated += prediction.truncated
+            clock.tick()
+    clock.tick(last=True)
+    return done
+
+
+class _Clock:
+    """Keeps the time and tells the listener now and then."""
+
+    def __init__(self, done: Labelled, listener: Listener | None) -> None:
+        self._done = done
+        self._listener = listener
+        self._started = time.perf_counter()
+        self._told = 0.0
+
+    def tick(self, *, last: bool = False) -> None:
+        done = self._done
+        done.seconds = time.perf_counter() - self._started
+        if self._listener is None or not (last or done.seconds - self._told >= EVENT_SECONDS):
+            return
+        self._told = done.seconds
+        speed = done.rows / max(done.seconds, 1e-9)
+        total = done.rows if last else None
+        self._listener({"event": "count", "title": "predicting", "done": done.rows, "total": total,
+                        "rows_per_second": speed})
+
+
+def _predicted(
+    predictor: Predictor, layout: Layout, done: Labelled, max_bad_rows: int
+) -> Iterator[tuple[Example, Prediction]]:
+    """Yield each row with its prediction, in the order of the file.
+
+    The predictor reads ahead by a window; rows that it has read and not answered yet wait in the queue.
+    """
+    waiting: deque[Example] = deque()
+
+    def on_bad(row: BadRow) -> None:
+        done.bad_rows += 1
+        done.first_bad = done.first_bad or row
+        if done.bad_rows > max_bad_rows:
+            raise DataError(f"{layout.path} has more than {max_bad_rows} unreadable rows; the first: line "
+                            f"{done.first_bad.line}: {done.first_bad.reason}",
+                            "mend the file, or allow more with --max-bad-rows")
+
+    def texts() -> Iterator[TextInput]:
+        for row in read(layout, on_bad=on_bad):
+            waiting.append(row)
+            yield row.text if row.text_b is None else (row.text, row.text_b)
+
+    for prediction in predictor.stream(texts()):
+        yield waiting.popleft(), prediction
+
+
+@contextmanager
+def _sink(out: Path | None) -> Iterator[Write]:
+    """Open the place where labelled rows go."""
+    if out is None:
+        yield lambda row, prediction: _write_json(sys.stdout, row, prediction)
+        return
+    if out.suffix.lower() not in (".jsonl", ".csv"):
+        raise DataError(f"cannot write {out.name}: expected a .jsonl or .csv file", "give --out labelled.jsonl")
+    with whole_file(out) as file:
+        if out.suffix.lower() == ".jsonl":
+            yield lambda row, prediction: _write_json(file, row, prediction)
+            return
+        table = csv.writer(file)
+        table.writerow(("id", "text", "text_b", "label", "score", "truncated"))
+        yield lambda row, prediction: _write_cells(table, row, prediction)
+
+
+def _write_json(file: Any, row: Example, prediction: Prediction) -> None:
+    pair = {} if row.text_b is None else {"text_b": row.text_b}
+    values = {"id": row.id, "text": row.text, **pair, **prediction.to_dict()}
+    file.write(json.dumps(values, ensure_ascii=False) + "\n")
+
+
+def _write_cells(table: Any, row: Example, prediction: Prediction) -> None:
+    table.writerow((row.id, row.text, row.text_b or "", prediction.label, f"{prediction.score:.6f}",
+                    str(prediction.truncated).lower()))

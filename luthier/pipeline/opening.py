@@ -1,0 +1,133 @@
+"""From prepared rows and a model's name to everything that tuning needs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from luthier import plugins
+from luthier import recipe as recipes
+from luthier.inference import Predictor
+from luthier.models.encoding import Encoder, Ragged
+from luthier.models.files import ModelFiles
+from luthier.models.sources import resolve
+from luthier.pipeline.loading import Loaded
+from luthier.recipe import Recipe
+from luthier.schema import Example, LabelSet, TextInput
+from luthier.tuning import Encoded
+
+if TYPE_CHECKING:
+    from luthier.models.building import Built
+
+SHORT_TOKENS = 64
+"""Up to this many tokens plain matrix-product attention trains faster than the fused kernel on CPUs (docs/log.md)."""
+
+SERVED_ATTENTION = "sdpa"
+"""What the reference backend opens bundles with. Both kinds give the same numbers to about 1e-7, not to the bit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An untuned model with its encoder, its task and the encoded rows."""
+
+    base: ModelFiles
+    built: Built
+    encoder: Encoder
+    task: ModuleType
+    task_settings: Any
+    train: Encoded
+    valid: Encoded
+    attention: str
+    """How attention is computed while tuning."""
+    notes: tuple[str, ...]
+
+    def predictor(self, labels: LabelSet, *, pair: bool, model: Any = None) -> Predictor:
+        """Return a predictor over the model in memory: the very code that serves, without a bundle."""
+        from luthier.inference.backends.torch import from_model
+
+        set_attention(self.built.model, SERVED_ATTENTION)
+        backend = from_model(self.built.model if model is None else model)
+        return Predictor(backend, self.encoder, labels, self.task, self.task_settings, pair=pair, name="in-memory")
+
+
+def open_model(loaded: Loaded) -> Opened:
+    """Find the model, put a new head on it and turn the train and valid rows into ids.
+
+    Raises:
+        ModelError: the model cannot be found or opened.
+    """
+    recipe, dataset = loaded.recipe, loaded.dataset
+    set_threads(recipe.threads)
+    base = resolve(recipe.model.name, offline=recipe.offline)
+    encoder = Encoder.load(base.path, max_length=recipe.model.max_length, normalize=recipe.prepare.normalize)
+    ragged = {name: encoder.encode_ragged(inputs(rows)) for name, rows in dataset.splits() if name != "test"}
+    task = plugins.load("tasks", recipe.task["name"])
+    attention, note = _attention(ragged["train"])
+    built = task.build(base, dataset.labels, dropout=recipe.model.dropout, seed=recipe.seed, attention=attention)
+    encoded = {name: Encoded(ragged[name], task.targets(getattr(dataset, name), dataset.labels)) for name in ragged}
+    return Opened(base, built, encoder, task, choice_settings(recipe, "task"), encoded["train"], encoded["valid"],
+                  attention, (note, *_length_notes(ragged, encoder)))
+
+
+def inputs(examples: Sequence[Example]) -> list[TextInput]:
+    """Return what a predictor takes for these examples: texts, or pairs of texts."""
+    return [row.text if row.text_b is None else (row.text, row.text_b) for row in examples]
+
+
+def is_pair(examples: Sequence[Example]) -> bool:
+    """Return whether the rows are pairs of texts."""
+    return bool(examples) and examples[0].text_b is not None
+
+
+def choice_settings(recipe: Recipe, key: str) -> Any:
+    """Return the typed settings of the recipe's task or method."""
+    choice = getattr(recipe, key)
+    own = {name: value for name, value in choice.items() if name != "name"}
+    return plugins.load(recipes.CHOICES[key], choice["name"]).Settings(**own)
+
+
+def set_attention(model: Any, kind: str) -> None:
+    """Choose how a transformers model computes attention from now on; weights do not depend on it."""
+    model.set_attn_implementation(kind)
+
+
+def set_threads(threads: int | None) -> int:
+    """Use the asked number of CPU threads, or every core this process may use, and return it."""
+    import torch
+
+    wanted = threads or len(os.sched_getaffinity(0))
+    torch.set_num_threads(wanted)
+    return wanted
+
+
+def fingerprint(loaded: Loaded, base: ModelFiles) -> str:
+    """Return a hash of all that decides the weights: settings, rows and base model.
+
+    A checkpoint of another fingerprint is never resumed. Where the bundle goes, who listens and what is evaluated
+    afterwards do not count.
+    """
+    settings = loaded.recipe.model_dump(mode="json", exclude={"out", "report_to", "offline", "evaluation", "threads"})
+    settings.pop("data")  # the rows themselves are what counts
+    return hashlib.sha256(repr((settings, loaded.dataset.content_hash, base.sha256)).encode()).hexdigest()
+
+
+def _attention(train: Ragged) -> tuple[str, str]:
+    usual = float(np.percentile(train.lengths, 90))
+    kind = "eager" if usual <= SHORT_TOKENS else "sdpa"
+    why = "short" if kind == "eager" else "long"
+    return kind, f"attention: {kind}, because texts are {why} (90 % have at most {usual:.0f} tokens)"
+
+
+def _length_notes(ragged: dict[str, Ragged], encoder: Encoder) -> list[str]:
+    rows = sum(len(part) for part in ragged.values())
+    cut = sum(int(part.truncated.sum()) for part in ragged.values())
+    if not cut:
+        return [f"length: every train and valid text fits into {encoder.max_length} tokens"]
+    limit = encoder.max_length
+    return [f"length: {cut} of {rows} train and valid texts have more than {limit} tokens and lose their end"]

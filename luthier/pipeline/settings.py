@@ -1,0 +1,82 @@
+"""From what a caller says to a whole recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from luthier import plugins, recipe
+from luthier.errors import RecipeError
+from luthier.recipe import Recipe
+
+SHORTCUTS = {
+    "valid": "data.valid",
+    "test": "data.test",
+    "text": "data.text",
+    "text_b": "data.text_b",
+    "label": "data.label",
+    "label_separator": "data.label_separator",
+    "encoding": "data.encoding",
+    "model": "model.name",
+    "method": "method.name",
+    "task": "task.name",
+}
+"""Keyword or command-line option -> the recipe key it stands for."""
+
+RECIPE_SUFFIXES = (".yaml", ".yml")
+
+
+def settings_of(seam: str, name: str) -> type[BaseModel]:
+    """Return the settings class of a task or method.
+
+    Raises:
+        UnknownNameError: no such task or method.
+    """
+    settings: type[BaseModel] = plugins.load(seam, name).Settings
+    return settings
+
+
+def make_recipe(source: str | Path, shortcuts: Mapping[str, Any], overrides: Iterable[str] = ()) -> Recipe:
+    """Build the recipe of a run from a data file or a recipe file, keywords and dotted overrides.
+
+    Args:
+        source: a data file, or a YAML recipe.
+        shortcuts: keywords of ``SHORTCUTS``, or whole recipe entries (``seed=1``, ``train={…}``); ``None``: not said.
+        overrides: ``section.key=value`` strings; they win over everything else.
+
+    Raises:
+        RecipeError: every fault at once.
+    """
+    said = {SHORTCUTS.get(key, key): value for key, value in shortcuts.items() if value is not None}
+    if Path(source).suffix.lower() in RECIPE_SUFFIXES:
+        values = recipe.read(Path(source))
+    else:
+        values = {"data": {"train": str(source)}, "out": default_out(source)}
+    for dotted, value in said.items():
+        _merge(values, dotted, value)
+    return recipe.build(recipe.apply_overrides(values, overrides), settings_of)
+
+
+def default_out(source: str | Path) -> str:
+    """Return where the bundle of a data file goes when the caller does not say: ``runs/<file name>``."""
+    return str(Path("runs") / Path(source).stem)
+
+
+def _merge(values: dict[str, Any], dotted: str, value: Any) -> None:
+    """Set a value; a mapping is laid over the section that is there, key by key."""
+    if isinstance(value, Path):
+        value = str(value)
+    if dotted == "method.name" and isinstance(value, Mapping):
+        dotted = "method"
+    if isinstance(value, Mapping) and isinstance(values.get(dotted), dict):
+        values[dotted].update(value)
+        return
+    if dotted in ("method.name", "task.name") and values.get(dotted[:-5], {}).get("name") != value:
+        # Another method has other settings: those of the old one would be refused.
+        values[dotted[:-5]] = {}
+    if "." in dotted and not isinstance(values.setdefault(dotted.split(".")[0], {}), dict):
+        raise RecipeError(f"{dotted.split('.')[0]} is not a section of settings", "start from the recipe.yaml of a run")
+    recipe.set_dotted(values, dotted, value)

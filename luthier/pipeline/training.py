@@ -1,0 +1,130 @@
+"""One run, whole: read, prepare, score the baseline, tune, write a verified bundle, evaluate it, report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from luthier import plugins
+from luthier.evaluation import Evaluation
+from luthier.pipeline.assembling import Finished, write_bundle
+from luthier.pipeline.assessing import assess, assess_baseline
+from luthier.pipeline.loading import Loaded, load_data
+from luthier.pipeline.opening import Opened, choice_settings, fingerprint, is_pair, open_model, set_attention
+from luthier.pipeline.progress import ProgressView
+from luthier.pipeline.run import Run
+from luthier.pipeline.settings import make_recipe
+from luthier.pipeline.workplace import Workplace, workplace
+from luthier.recipe import Recipe
+from luthier.tuning import Events, Fitted, Job, Listener, open_trackers
+
+
+def train(
+    source: str | Path | Recipe,
+    *,
+    overrides: Iterable[str] = (),
+    resume: bool = False,
+    restart: bool = False,
+    progress: bool = True,
+    **settings: Any,
+) -> Run:
+    """Tune a model to a labelled file and write a verified bundle.
+
+    Args:
+        source: a data file, a YAML recipe, or a ``Recipe``.
+        overrides: dotted settings such as ``"train.learning_rate=3e-5"``.
+        resume: go on from the last checkpoint of an interrupted run.
+        restart: throw an interrupted run away.
+        progress: show notes and a progress bar on the terminal.
+        settings: ``text``, ``label``, ``model``, ``method``, ``valid``, ``test``, ``out``, ``seed`` … as on the
+            command line, or whole recipe sections as mappings.
+
+    Returns:
+        The finished run: ``.path``, ``.scores``, ``.report``.
+
+    Raises:
+        LuthierError: anything the caller can mend, with what to do.
+    """
+    recipe = source if isinstance(source, Recipe) else make_recipe(source, settings, overrides)
+    return run(recipe, resume=resume, restart=restart, progress=progress)
+
+
+def run(
+    recipe: Recipe,
+    *,
+    resume: bool = False,
+    restart: bool = False,
+    progress: bool = True,
+    listeners: Sequence[Listener] = (),
+    loaded: Loaded | None = None,
+) -> Run:
+    """Carry out a checked recipe; ``loaded`` brings data that is already in memory."""
+    plugins.require("torch", "transformers")
+    with ExitStack() as stack:
+        place = stack.enter_context(workplace(Path(recipe.out), resume=resume, restart=restart))
+        view: list[Listener] = [stack.enter_context(ProgressView())] if progress else []
+        out, settings = Path(recipe.out), recipe.model_dump(mode="json")
+        trackers = open_trackers(recipe.report_to, out.name, out.parent, settings)
+        events = stack.enter_context(Events(place.events, [*view, *trackers, *listeners], resume=resume))
+        return _Stages(place, events, resume).carry_out(recipe, loaded)
+
+
+class _Stages:
+    """The stages of one run, in order, each announced and timed."""
+
+    def __init__(self, place: Workplace, events: Events, resume: bool) -> None:
+        self._place = place
+        self._events = events
+        self._resume = resume
+        self._seconds: dict[str, float] = {}
+
+    def carry_out(self, recipe: Recipe, loaded: Loaded | None) -> Run:
+        with self._stage("data", "Reading and preparing the data"):
+            loaded = loaded or load_data(recipe)
+            self._say([*loaded.notes, *loaded.report.lines()])
+            self._place.write_recipe(loaded.recipe)
+        systems: dict[str, Evaluation] = {}
+        if loaded.recipe.evaluation.baseline:
+            with self._stage("baseline", "Scoring the baseline (TF-IDF + logistic regression)"):
+                systems["baseline"] = assess_baseline(loaded)
+        with self._stage("model", f"Opening {loaded.recipe.model.name}"):
+            opened = open_model(loaded)
+            self._say(opened.notes)
+        if loaded.recipe.evaluation.untuned:
+            with self._stage("untuned", "Scoring the model as it is"):
+                pair = is_pair(loaded.dataset.train)
+                systems["untuned"] = assess(opened.predictor(loaded.dataset.labels, pair=pair), loaded)
+        with self._stage("tuning", f"Tuning (method: {loaded.recipe.method['name']})"):
+            model, fitted = self._tune(loaded, opened)
+        with self._stage("bundle", "Writing, verifying and evaluating the bundle"):
+            finished = Finished(loaded, opened, model, fitted, systems, self._seconds, self._place.events)
+            return write_bundle(finished, self._events)
+
+    def _tune(self, loaded: Loaded, opened: Opened) -> tuple[Any, Fitted]:
+        from luthier.tuning.fit import fit
+
+        recipe = loaded.recipe
+        set_attention(opened.built.model, opened.attention)
+        method = plugins.load("tuning.methods", recipe.method["name"])
+        model = method.prepare(opened.built, choice_settings(recipe, "method"), recipe.seed)
+        job = Job(
+            model=model, encoder=opened.encoder, task=opened.task, labels=loaded.dataset.labels,
+            train=opened.train, valid=opened.valid, train_settings=recipe.train, validation=recipe.validation,
+            seed=recipe.seed, directory=self._place.path, fingerprint=fingerprint(loaded, opened.base),
+            resume=self._resume,
+        )
+        return model, fit(job, self._events)
+
+    @contextmanager
+    def _stage(self, name: str, title: str) -> Iterator[None]:
+        self._events.emit("stage", stage=name, title=title)
+        started = time.perf_counter()
+        yield
+        self._seconds[name] = round(time.perf_counter() - started, 3)
+
+    def _say(self, notes: Iterable[str]) -> None:
+        for note in notes:
+            self._events.emit("note", text=note)

@@ -1,0 +1,91 @@
+"""What is done with a bundle: open it, and score it on a file."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import shlex
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from luthier.data import Columns, Layout, inspect, read_all
+from luthier.errors import DataError
+from luthier.evaluation import Evaluation, Report, write_report
+from luthier.evaluation import evaluate as score
+from luthier.inference import Predictor
+from luthier.pipeline.files import whole_file
+from luthier.recipe import EvaluationSettings
+
+
+def load(bundle: str | Path, *, threads: int | None = None, offline: bool = False) -> Predictor:
+    """Open a bundle, check its files and replay its probes.
+
+    Raises:
+        BundleError: it is missing, incomplete or not what was written.
+    """
+    return Predictor.open(bundle, threads=threads, offline=offline)
+
+
+def evaluate(
+    bundle: str | Path,
+    data: str | Path,
+    *,
+    columns: Columns | None = None,
+    json: str | Path | None = None,
+    report: str | Path | None = None,
+    settings: EvaluationSettings | None = None,
+) -> Evaluation:
+    """Score a bundle on a labelled file.
+
+    Args:
+        bundle: directory of a bundle.
+        data: labelled file.
+        columns: where text and label stand; as in training when left out.
+        json: where to write the scores.
+        report: directory for an HTML report.
+        settings: resamples and coverage of the confidence intervals.
+
+    Raises:
+        DataError: the file cannot be used, or holds labels that the bundle does not know.
+    """
+    predictor = load(bundle)
+    layout = layout_of(predictor, data, columns, labelled=True)
+    examples, _ = read_all(layout, max_bad_rows=_recipe(predictor).get("data", {}).get("max_bad_rows", 100))
+    unknown = sorted({name for row in examples for name in row.labels or ()} - set(predictor.labels.names))
+    if unknown:
+        raise DataError(f"{data} holds labels that the bundle does not know: {', '.join(unknown[:10])}",
+                        f"the bundle knows: {', '.join(predictor.labels.names[:20])}")
+    seed, settings = _recipe(predictor).get("seed", 0), settings or EvaluationSettings()
+    scored = score(predictor, examples, predictor.labels, settings, seed=seed)
+    if json is not None:
+        numbers = {"bundle": Path(bundle).name, "rows": len(examples), **scored.to_dict()}
+        with whole_file(Path(json)) as file:
+            jsonlib.dump(numbers, file, ensure_ascii=False, indent=1)
+    if report is not None:
+        again = shlex.join(["luthier", "evaluate", str(bundle), str(data), "--report", str(report)])
+        write_report(Path(report), Report(
+            title=f"{Path(bundle).name}: {Path(data).name}", systems={"tuned": scored}, settings=settings, seed=seed,
+            created=datetime.now(UTC).isoformat(timespec="seconds"), commands={"evaluate": again},
+        ))
+    return scored
+
+
+def layout_of(predictor: Predictor, data: str | Path, asked: Columns | None, *, labelled: bool) -> Layout:
+    """Find text (and label) in a file: as asked, else under their names in training, else by looking at the file.
+
+    Raises:
+        DataError: the file cannot be used.
+    """
+    if asked is not None and any((asked.text, asked.text_b, asked.label)):
+        return inspect(data, asked, labelled=labelled)
+    known = _recipe(predictor).get("data", {})
+    label = (known.get("label"), known.get("label_separator")) if labelled else (None, None)
+    try:
+        return inspect(data, Columns(known.get("text"), known.get("text_b"), *label), labelled=labelled)
+    except DataError:
+        # The names of the training file are a guess here, not the user's word; a file that has others is no fault.
+        return inspect(data, Columns(label_separator=label[1]), labelled=labelled)
+
+
+def _recipe(predictor: Predictor) -> dict[str, Any]:
+    return predictor.manifest.recipe if predictor.manifest is not None else {}

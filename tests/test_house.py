@@ -1,0 +1,83 @@
+"""The house's own rules that no linter knows: sizes, settings, inheritance, the public door, light imports."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+import luthier
+
+ROOT = Path(luthier.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+MAX_MODULE, MAX_FUNCTION, MAX_FIELDS, MAX_DEPTH = 400, 60, 15, 2
+
+
+def modules() -> Iterator[str]:
+    for info in pkgutil.walk_packages([str(ROOT)], "luthier."):
+        if not info.name.endswith("__main__"):
+            yield info.name
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_modules_and_functions_stay_small(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    assert len(source.splitlines()) <= MAX_MODULE
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            lines = (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
+            assert lines <= MAX_FUNCTION, f"{node.name} has {lines} lines"
+
+
+def classes() -> Iterator[type]:
+    for name in modules():
+        module = importlib.import_module(name)
+        for _, found in inspect.getmembers(module, inspect.isclass):
+            if found.__module__ == name:
+                yield found
+
+
+def test_settings_stay_small_and_inheritance_shallow() -> None:
+    seen = list(classes())
+    assert len(seen) > 20
+    for found in seen:
+        own = [base for base in found.__mro__[1:] if base.__module__.startswith("luthier")]
+        assert len(own) <= MAX_DEPTH, found
+        if issubclass(found, BaseModel):
+            assert len(found.model_fields) <= MAX_FIELDS, found
+
+
+def test_the_public_door_holds_what_it_names() -> None:
+    for name in luthier.__all__:
+        assert getattr(luthier, name).__name__ == name
+    assert set(luthier.__all__) <= set(dir(luthier))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        luthier.nothing  # noqa: B018
+
+
+def test_every_package_names_what_it_exports() -> None:
+    for name in modules():
+        module = importlib.import_module(name)
+        for exported in getattr(module, "__all__", ()):
+            assert hasattr(module, exported), f"{name}.{exported}"
+
+
+@pytest.mark.parametrize("code", [
+    "import luthier",
+    "import luthier.cli",
+    "import luthier.data, luthier.bundle, luthier.models, luthier.tasks, luthier.inference, luthier.tuning",
+    "import luthier.evaluation, luthier.pipeline, luthier.serving",
+])
+def test_packages_open_without_heavy_libraries(code: str) -> None:
+    heavy = {"torch", "transformers", "sklearn", "pandas", "pyarrow", "fastapi"}
+    check = f"import sys; heavy = {heavy!r} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", f"{code}\n{check}\nassert not heavy, heavy"], check=True)

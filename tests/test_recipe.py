@@ -1,0 +1,139 @@
+"""Recipes: what is refused and how, what is filled in, and that nothing is lost on the way to YAML and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from luthier import recipe
+from luthier.errors import RecipeError
+from luthier.pipeline.settings import make_recipe, settings_of
+
+MINIMAL = {"data": {"train": "reviews.csv"}, "out": "runs/reviews"}
+
+
+def build(values: dict[str, object]) -> recipe.Recipe:
+    return recipe.build(values, settings_of)
+
+
+def test_defaults_are_filled_in_down_to_the_methods_own_settings() -> None:
+    built = build({**MINIMAL, "method": "lora"})
+    assert built.method["name"] == "lora"
+    assert built.method["lora_rank"] == 16
+    assert built.train.num_train_epochs == 3
+
+
+def test_all_faults_come_together_each_with_its_path() -> None:
+    with pytest.raises(RecipeError) as caught:
+        build({"data": {"train": "x.csv", "txt": "review"}, "train": {"learning_rat": 1e-5, "num_train_epochs": 0},
+               "method": {"name": "lora", "lora_rnk": 4}})
+    message = str(caught.value)
+    assert "data.txt: unknown setting, did you mean 'text'?" in message
+    assert "train.learning_rat: unknown setting, did you mean 'learning_rate'?" in message
+    assert "train.num_train_epochs: Input should be greater than or equal to 1, got 0" in message
+    assert "method.lora_rnk: unknown setting, did you mean 'lora_rank'?" in message
+    assert "out: missing" in message
+
+
+def test_an_unknown_method_is_refused_with_the_list_and_the_nearest() -> None:
+    with pytest.raises(RecipeError, match=r"unknown method 'loar'; known: full, lora \(did you mean 'lora'\?\)"):
+        build({**MINIMAL, "method": {"name": "loar"}})
+
+
+def test_a_choice_without_a_name_is_refused() -> None:
+    with pytest.raises(RecipeError, match="method: needs a name"):
+        build({**MINIMAL, "method": {"lora_rank": 8}})
+
+
+def test_a_dotted_import_path_is_only_an_unknown_name() -> None:
+    with pytest.raises(RecipeError, match="unknown method"):
+        build({**MINIMAL, "method": {"name": "os.system"}})
+
+
+def test_shares_that_do_not_sum_to_one_are_refused() -> None:
+    with pytest.raises(RecipeError, match="prepare.split: needs three shares above 0 that sum to 1"):
+        build({**MINIMAL, "prepare": {"split": [0.5, 0.2, 0.2]}})
+
+
+def test_environment_variables_are_read_and_missing_ones_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUTHIER_TEST_FOLDER", "shelf")
+    monkeypatch.setenv("LUTHIER_TEST_SEED", "7")
+    built = build({"data": {"train": "${LUTHIER_TEST_FOLDER}/a.csv"}, "out": "runs/a", "seed": "${LUTHIER_TEST_SEED}"})
+    assert built.data.train == "shelf/a.csv"
+    assert built.seed == 7
+    with pytest.raises(RecipeError, match="data.train: the environment variable NOT_THERE_AT_ALL is not set"):
+        build({"data": {"train": "${NOT_THERE_AT_ALL}"}, "out": "x"})
+
+
+def test_overrides_reach_every_depth_and_read_exponents_as_numbers() -> None:
+    values = recipe.apply_overrides(MINIMAL, ["train.learning_rate=3e-5", "seed=1", "prepare.split=[0.8,0.1,0.1]"])
+    built = build(values)
+    assert built.train.learning_rate == 3e-5
+    assert built.seed == 1
+    assert built.prepare.split == (0.8, 0.1, 0.1)
+    assert "seed" not in MINIMAL
+
+
+@pytest.mark.parametrize("override", ["train.learning_rate", "=3", " =x"])
+def test_what_is_not_an_override_is_refused(override: str) -> None:
+    with pytest.raises(RecipeError, match="is not an override"):
+        recipe.apply_overrides(MINIMAL, [override])
+
+
+def test_an_override_through_a_value_is_refused() -> None:
+    with pytest.raises(RecipeError, match="out.x: 'out' is not a section"):
+        recipe.apply_overrides(MINIMAL, ["out.x=1"])
+
+
+@pytest.mark.parametrize(("content", "message"), [
+    ("- a list", "holds list, not settings"), ("a: [", "is not readable YAML"), ("", "holds NoneType, not settings"),
+])
+def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(content)
+    with pytest.raises(RecipeError, match=message):
+        make_recipe(path, {})
+
+
+def test_a_missing_recipe_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="no recipe at"):
+        make_recipe(tmp_path / "none.yaml", {})
+
+
+@given(
+    rate=st.one_of(st.none(), st.floats(1e-8, 1.0)), epochs=st.integers(1, 100), seed=st.integers(0, 2**32),
+    path=st.text(st.characters(codec="utf-8", exclude_characters="$", exclude_categories=("Cc", "Cs")), min_size=1)
+    .filter(lambda text: text.strip() == text),
+    weights=st.one_of(st.just("auto"), st.dictionaries(st.text("ab好", min_size=1), st.floats(0.1, 10))),
+)
+def test_dump_and_read_give_the_same_recipe(tmp_path_factory: pytest.TempPathFactory, rate: float | None, epochs: int,
+                                            seed: int, path: str, weights: object) -> None:
+    built = build({"data": {"train": path}, "out": "runs/x", "seed": seed, "method": "lora",
+                   "train": {"learning_rate": rate, "num_train_epochs": epochs, "class_weights": weights}})
+    file = tmp_path_factory.mktemp("recipe") / "recipe.yaml"
+    file.write_text(recipe.dump(built), encoding="utf-8")
+    assert make_recipe(file, {}) == built
+
+
+def test_keywords_stand_for_recipe_keys() -> None:
+    built = make_recipe("d/reviews.csv", {"text": "review", "model": "minilm-l6", "method": "lora", "out": None},
+                        ["method.lora_rank=4"])
+    assert (built.data.text, built.model.name, built.method["lora_rank"], built.out) == (
+        "review", "minilm-l6", 4, "runs/reviews")
+
+
+def test_another_method_on_the_command_line_drops_the_old_ones_settings(tmp_path: Path) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text(recipe.dump(make_recipe("a.csv", {"method": "lora"})))
+    assert make_recipe(file, {"method": "full"}).method == {"name": "full"}
+    assert make_recipe(file, {"method": "lora"}).method["lora_rank"] == 16
+
+
+def test_sections_given_as_mappings_are_laid_over_the_defaults() -> None:
+    built = make_recipe("a.csv", {"train": {"num_train_epochs": 9}, "method": {"name": "lora", "lora_rank": 2}})
+    assert built.train.num_train_epochs == 9
+    assert built.train.weight_decay == 0.01
+    assert built.method["lora_rank"] == 2
