@@ -1,0 +1,164 @@
+"""Luthier against ``transformers.Trainer`` on public data sets: scores, minutes and peak memory.
+
+    python -m benchmarks.accuracy --data DIR                            # all five; about an hour on two cores
+    python -m benchmarks.accuracy --data DIR --only sst2 --rows 200     # a trial, printed only
+    python -m benchmarks.accuracy --data DIR --resume-from build/accuracy.json
+
+Both sides read the same prepared rows and run alone, one after the other, each in a fresh process. The results file is
+written as each side ends; the page is made from it alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import _results, _table
+from benchmarks._data import prepare_rows
+from benchmarks._machine import cores
+from benchmarks._results import SIDES, Results
+from benchmarks._sets import SETS, Bench
+from benchmarks._sides import job_of, run_side
+from luthier.errors import DataError, LuthierError, UnknownNameError
+from luthier.pipeline.files import whole_file
+from luthier.plugins import did_you_mean
+
+PAGE = Path("docs/benchmarks.md")
+RESULTS = Path("build/accuracy.json")
+MARKS = {"begin": "<!-- benchmarks.accuracy: begin -->", "end": "<!-- benchmarks.accuracy: end -->"}
+TITLE = "# Benchmarks\n\nEach section is written by the command that stands in it."
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says."""
+
+    data: Path
+    only: tuple[str, ...]
+    seeds: tuple[int, ...]
+    rows: int | None
+    threads: int
+    out: Path | None
+    json: Path
+    resume: Path | None
+
+    @property
+    def command(self) -> str:
+        """The command that measures it again, without this machine's paths."""
+        said = ["python -m benchmarks.accuracy --data DIR", f"--seed {','.join(map(str, self.seeds))}"]
+        said += [f"--only {','.join(self.only)}"] if self.only else []
+        said += [f"--rows {self.rows}"] if self.rows else []
+        return " ".join(said)
+
+
+def main(arguments: Sequence[str] | None = None, sets: Mapping[str, Bench] = SETS) -> int:
+    """Run the benchmark; return the exit code."""
+    try:
+        options = parse(arguments, sets)
+        results = measure(options, sets)
+        page = _table.markdown(results)
+        print(page)
+        if options.out is not None:
+            publish(page, options.out)
+            print(f"written to {options.out}")
+    except LuthierError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; go on with --resume-from and the results file", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parse(arguments: Sequence[str] | None, sets: Mapping[str, Bench]) -> Options:
+    """Read the command line.
+
+    Raises:
+        UnknownNameError: ``--only`` names no data set.
+    """
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=(__doc__ or "").split("\n")[0])
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder with one folder for each data set")
+    add("--only", type=_names, default=(), help=f"some of: {','.join(sets)}")
+    add("--seed", type=_numbers, default=(1,), help="one seed, or several with commas between")
+    add("--rows", type=int, help="at most this many rows of each file, for a trial (banking77 needs 400)")
+    add("--threads", type=int, default=cores(), help="CPU threads of each side; all cores when left out")
+    add("--out", type=Path, help=f"page to write; {PAGE} when left out, none for a trial")
+    add("--json", type=Path, help=f"results file to write; {RESULTS} when left out")
+    add("--resume-from", type=Path, help="results file of an interrupted run; sides that ended are not run again")
+    said = parser.parse_args(arguments)
+    for name in said.only:
+        if name not in sets:
+            raise UnknownNameError(f"no data set {name!r}; there are {', '.join(sets)}", did_you_mean(name, sets))
+    out = said.out if said.out or said.rows else PAGE
+    return Options(said.data, said.only, said.seed, said.rows, said.threads, out,
+                   said.json or said.resume_from or RESULTS, said.resume_from)
+
+
+def _names(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _numbers(value: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in _names(value))
+
+
+def measure(options: Options, sets: Mapping[str, Bench]) -> Results:
+    """Run every side that has not ended yet, and return all results.
+
+    Raises:
+        LuthierError: data or model are missing, or a side failed.
+    """
+    results = open_results(options)
+    with tempfile.TemporaryDirectory(prefix="luthier-accuracy-") as temporary:
+        for turn, name in enumerate(options.only or tuple(sets)):
+            bench, folder = sets[name], Path(temporary) / name
+            rows = prepare_rows(bench, options.data, folder, rows=options.rows)
+            if dropped := results.start(name, {**rows.record(bench), "rows_limit": options.rows}):
+                print(f"{name}: {dropped} older results were of other rows or settings and are dropped")
+            sizes = " / ".join(f"{rows.sizes[split]:,}" for split in ("train", "valid", "test"))
+            print(f"{name}: {sizes} rows for train, valid and test", flush=True)
+            for seed in options.seeds:
+                # Whoever runs second finds the files in the page cache and a warmer machine: take turns.
+                for side in SIDES if turn % 2 == 0 else SIDES[::-1]:
+                    if results.find(name, seed, side) is None:
+                        results.add(run_side(name, side, job_of(bench, rows, seed=seed, threads=options.threads)))
+                    _tell(results, name, seed, side)
+    return results
+
+
+def open_results(options: Options) -> Results:
+    """Return the results to add to: those to resume from, or none.
+
+    Raises:
+        DataError: there are results in the way that nobody asked to go on from.
+    """
+    if options.resume is None and options.json.exists():
+        raise DataError(f"{options.json} holds results already", f"go on from them with --resume-from {options.json}, "
+                        "give another --json, or remove the file")
+    results = _results.load(options.resume) if options.resume else Results()
+    results.path, results.command = options.json, options.command
+    return results
+
+
+def publish(section: str, path: Path) -> None:
+    """Put the section into the page, beside the sections of other benchmarks."""
+    page = path.read_text(encoding="utf-8") if path.exists() else TITLE
+    with whole_file(path) as file:
+        file.write(_table.replace_section(page, section, MARKS))
+
+
+def _tell(results: Results, name: str, seed: int, side: str) -> None:
+    run, truth = results.find(name, seed, side), results.datasets[name]["truth"]
+    if run is not None:
+        right = sum(map(int.__eq__, run["chosen"], truth)) / len(truth)
+        print(f"  seed {seed} {side:8} accuracy {100 * right:6.2f}  {run['wall_seconds'] / 60:5.1f} min in all, "
+              f"{run['tuning_seconds'] / 60:5.1f} tuning  {run['peak_mib']:,.0f} MiB", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
