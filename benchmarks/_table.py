@@ -126,7 +126,7 @@ def _settings(results: Results) -> str:
                    "most tokens", "rows are"], rows)
     return table if not first else (
         f"{table}\n\nWarm-up {first['warmup_ratio']:g} of the steps, then {first['scheduler']} decay; weight decay "
-        f"{first['weight_decay']:g}; gradient norm at most 1; the model's own dropout; no class weights or early stop.")
+        f"{first['weight_decay']:g}; gradient norm at most 1; the model's own dropout, but that Luthier drops no attention weights (its default); no class weights or early stop.")
 
 
 def _sources(results: Results) -> str:

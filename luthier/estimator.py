@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -60,9 +62,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         texts, labels = list(X), list(y)
         if len(texts) != len(labels):
             raise DataError(f"fit got {len(texts)} texts and {len(labels)} labels", "give one label for each text")
-        if self.out is None:
-            self._temporary = TemporaryDirectory(prefix="luthier-")
-        out = self.out or str(Path(self._temporary.name) / "bundle")
+        out = self.out or self._temporary()
         recipe = make_recipe("memory", {
             "model": self.model, "method": self.method, "out": out, "prepare": {"split": (0.8, 0.1, 0.1)},
             "evaluation": {"baseline": False, "untuned": False}, **(self.settings or {}),
@@ -77,9 +77,24 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Sequence[TextInput]) -> npt.NDArray[np.float32]:  # noqa: N803
         """Return (N, C) float32 probabilities, columns in the order of ``classes_``."""
         check_is_fitted(self, "run_")
+        if not hasattr(self, "_predictor"):  # it came out of a pickle
+            self._predictor = self.run_.predictor()
         rows = [answer.probabilities for answer in self._predictor.predict(list(X))]
         return np.array(rows, np.float32).reshape(len(rows), len(self.classes_))
 
     def predict(self, X: Sequence[TextInput]) -> npt.NDArray[Any]:  # noqa: N803
         """Return (N,) labels, of the type that ``fit`` was given."""
-        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
+        probabilities = self.predict_proba(X)
+        return np.asarray(self.classes_[probabilities.argmax(axis=1)])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the opened model out: the bundle is where the weights are kept."""
+        state: dict[str, Any] = dict(super().__getstate__())
+        state.pop("_predictor", None)
+        return state
+
+    def _temporary(self) -> str:
+        """Make a directory that goes when this estimator goes."""
+        directory = mkdtemp(prefix="luthier-")
+        weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
+        return str(Path(directory) / "bundle")

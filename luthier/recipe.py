@@ -82,7 +82,9 @@ class ModelSettings(Settings):
     max_length: int | None = Field(None, ge=8)
     """Most tokens of one text, special ones included; the model's own limit when left out."""
     dropout: float | None = Field(None, ge=0, lt=1)
-    """Dropout of hidden layers and attention; the model's own when left out."""
+    """Dropout of hidden layers; the model's own when left out."""
+    attention_dropout: float | None = Field(0.0, ge=0, lt=1)
+    """Dropout of attention weights; 0 trains long texts several times faster, ``null`` takes the model's own."""
 
 
 class TrainSettings(Settings):
@@ -96,7 +98,7 @@ class TrainSettings(Settings):
     """Rows of one backward pass."""
     gradient_accumulation_steps: int = Field(1, ge=1)
     """Batches added up before each optimiser step."""
-    max_tokens_per_batch: int = Field(8192, ge=64)
+    max_tokens_per_batch: int = Field(4096, ge=64)
     """Padded tokens computed at once; a larger batch is computed in parts with the same gradient."""
     warmup_ratio: float = Field(0.1, ge=0, lt=1)
     """Share of the steps during which the learning rate rises from 0."""

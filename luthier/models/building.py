@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 Attention = Literal["sdpa", "eager"]
 
 _DROPOUTS = (
-    "hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "dropout", "attention_dropout",
-    "activation_dropout", "seq_classif_dropout", "pooler_dropout", "embedding_dropout", "mlp_dropout",
-    "hidden_dropout", "resid_pdrop", "embd_pdrop", "attn_pdrop",
+    "hidden_dropout_prob", "classifier_dropout", "dropout", "activation_dropout", "seq_classif_dropout",
+    "pooler_dropout", "embedding_dropout", "mlp_dropout", "hidden_dropout", "resid_pdrop", "embd_pdrop",
 )
 """The names that transformers' configurations give to dropout rates."""
+
+_ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop")
+"""The names of those that drop attention weights."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ def build_classifier(
     labels: LabelSet,
     *,
     dropout: float | None = None,
+    attention_dropout: float | None = None,
     seed: int = 0,
     attention: Attention = "sdpa",
 ) -> Built:
@@ -53,7 +56,8 @@ def build_classifier(
     Args:
         files: the model's directory.
         labels: C names in their order, written into the configuration.
-        dropout: rate of every dropout layer; the model's own when left out.
+        dropout: rate of the dropout layers; the model's own when left out.
+        attention_dropout: rate at which attention weights are dropped; the model's own when left out.
         seed: of the new weights.
         attention: how attention is computed; the weights do not depend on it.
 
@@ -64,7 +68,9 @@ def build_classifier(
     import torch
 
     directory = files.path if isinstance(files, ModelFiles) else Path(files)
-    config = _config(directory, labels, dropout)
+    config = _config(directory, labels)
+    _set(config, _DROPOUTS, dropout)
+    _set(config, _ATTENTION_DROPOUTS, attention_dropout)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model, info = _open(directory, config, attention)
@@ -116,7 +122,7 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _config(directory: Path, labels: LabelSet, dropout: float | None) -> Any:
+def _config(directory: Path, labels: LabelSet) -> Any:
     from transformers import AutoConfig
 
     with _explained(directory), quiet():
@@ -124,15 +130,18 @@ def _config(directory: Path, labels: LabelSet, dropout: float | None) -> Any:
     config.id2label = dict(enumerate(labels.names))
     config.label2id = {name: number for number, name in enumerate(labels.names)}
     config.problem_type = labels.problem_type
-    if dropout is not None:
-        for name in _DROPOUTS:
-            if hasattr(config, name):
-                setattr(config, name, dropout)
     if getattr(config, "pad_token_id", None) is None:
         # A decoder finds each row's last real token by it.
         tokenizer_config = tokenizer_files.read_tokenizer_config(directory)
         config.pad_token_id = tokenizer_files.pad_id(tokenizer_files.read_tokenizer(directory), {}, tokenizer_config)
     return config
+
+
+def _set(config: Any, names: tuple[str, ...], rate: float | None) -> None:
+    """Set those of the names that the configuration has; ``None`` leaves all as they are."""
+    for name in names:
+        if rate is not None and hasattr(config, name):
+            setattr(config, name, rate)
 
 
 def _open(directory: Path, config: Any, attention: Attention) -> tuple[Any, dict[str, Any]]:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from luthier import plugins
 from luthier import recipe as recipes
 from luthier.inference import Predictor
@@ -25,13 +23,6 @@ from luthier.tuning import Encoded
 if TYPE_CHECKING:
     from luthier.models.building import Built
 
-SHORT_TOKENS = 64
-"""Up to this many tokens plain matrix-product attention trains faster than the fused kernel on CPUs (docs/log.md)."""
-
-SERVED_ATTENTION = "sdpa"
-"""What the reference backend opens bundles with. Both kinds give the same numbers to about 1e-7, not to the bit."""
-
-
 @dataclass(frozen=True, slots=True)
 class Opened:
     """An untuned model with its encoder, its task and the encoded rows."""
@@ -43,15 +34,12 @@ class Opened:
     task_settings: Any
     train: Encoded
     valid: Encoded
-    attention: str
-    """How attention is computed while tuning."""
     notes: tuple[str, ...]
 
     def predictor(self, labels: LabelSet, *, pair: bool, model: Any = None) -> Predictor:
         """Return a predictor over the model in memory: the very code that serves, without a bundle."""
         from luthier.inference.backends.torch import from_model
 
-        set_attention(self.built.model, SERVED_ATTENTION)
         backend = from_model(self.built.model if model is None else model)
         return Predictor(backend, self.encoder, labels, self.task, self.task_settings, pair=pair, name="in-memory")
 
@@ -68,11 +56,11 @@ def open_model(loaded: Loaded) -> Opened:
     encoder = Encoder.load(base.path, max_length=recipe.model.max_length, normalize=recipe.prepare.normalize)
     ragged = {name: encoder.encode_ragged(inputs(rows)) for name, rows in dataset.splits() if name != "test"}
     task = plugins.load("tasks", recipe.task["name"])
-    attention, note = _attention(ragged["train"])
-    built = task.build(base, dataset.labels, dropout=recipe.model.dropout, seed=recipe.seed, attention=attention)
+    built = task.build(base, dataset.labels, dropout=recipe.model.dropout,
+                       attention_dropout=recipe.model.attention_dropout, seed=recipe.seed)
     encoded = {name: Encoded(ragged[name], task.targets(getattr(dataset, name), dataset.labels)) for name in ragged}
     return Opened(base, built, encoder, task, choice_settings(recipe, "task"), encoded["train"], encoded["valid"],
-                  attention, (note, *_length_notes(ragged, encoder)))
+                  _length_notes(ragged, encoder))
 
 
 def inputs(examples: Sequence[Example]) -> list[TextInput]:
@@ -90,11 +78,6 @@ def choice_settings(recipe: Recipe, key: str) -> Any:
     choice = getattr(recipe, key)
     own = {name: value for name, value in choice.items() if name != "name"}
     return plugins.load(recipes.CHOICES[key], choice["name"]).Settings(**own)
-
-
-def set_attention(model: Any, kind: str) -> None:
-    """Choose how a transformers model computes attention from now on; weights do not depend on it."""
-    model.set_attn_implementation(kind)
 
 
 def set_threads(threads: int | None) -> int:
@@ -117,17 +100,10 @@ def fingerprint(loaded: Loaded, base: ModelFiles) -> str:
     return hashlib.sha256(repr((settings, loaded.dataset.content_hash, base.sha256)).encode()).hexdigest()
 
 
-def _attention(train: Ragged) -> tuple[str, str]:
-    usual = float(np.percentile(train.lengths, 90))
-    kind = "eager" if usual <= SHORT_TOKENS else "sdpa"
-    why = "short" if kind == "eager" else "long"
-    return kind, f"attention: {kind}, because texts are {why} (90 % have at most {usual:.0f} tokens)"
-
-
-def _length_notes(ragged: dict[str, Ragged], encoder: Encoder) -> list[str]:
+def _length_notes(ragged: dict[str, Ragged], encoder: Encoder) -> tuple[str, ...]:
     rows = sum(len(part) for part in ragged.values())
     cut = sum(int(part.truncated.sum()) for part in ragged.values())
     if not cut:
-        return [f"length: every train and valid text fits into {encoder.max_length} tokens"]
+        return (f"length: every train and valid text fits into {encoder.max_length} tokens",)
     limit = encoder.max_length
-    return [f"length: {cut} of {rows} train and valid texts have more than {limit} tokens and lose their end"]
+    return (f"length: {cut} of {rows} train and valid texts have more than {limit} tokens and lose their end",)

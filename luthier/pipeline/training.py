@@ -13,7 +13,7 @@ from luthier.evaluation import Evaluation
 from luthier.pipeline.assembling import Finished, write_bundle
 from luthier.pipeline.assessing import assess, assess_baseline
 from luthier.pipeline.loading import Loaded, load_data
-from luthier.pipeline.opening import Opened, choice_settings, fingerprint, is_pair, open_model, set_attention
+from luthier.pipeline.opening import Opened, choice_settings, fingerprint, is_pair, open_model
 from luthier.pipeline.progress import ProgressView
 from luthier.pipeline.run import Run
 from luthier.pipeline.settings import make_recipe
@@ -107,7 +107,6 @@ class _Stages:
         from luthier.tuning.fit import fit
 
         recipe = loaded.recipe
-        set_attention(opened.built.model, opened.attention)
         method = plugins.load("tuning.methods", recipe.method["name"])
         model = method.prepare(opened.built, choice_settings(recipe, "method"), recipe.seed)
         job = Job(

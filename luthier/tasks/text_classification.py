@@ -38,11 +38,13 @@ def build(
     labels: LabelSet,
     *,
     dropout: float | None = None,
+    attention_dropout: float | None = None,
     seed: int = 0,
     attention: Attention = "sdpa",
 ) -> Built:
     """Put a new classification head with C outputs on a pretrained model; see ``models.building``."""
-    return build_classifier(files, labels, dropout=dropout, seed=seed, attention=attention)
+    return build_classifier(files, labels, dropout=dropout, attention_dropout=attention_dropout, seed=seed,
+                            attention=attention)
 
 
 def targets(examples: Sequence[Example], labels: LabelSet) -> npt.NDArray[Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from luthier.schema import Int64
 from luthier.tuning import checkpoints
+from luthier.tuning.attention import choose_attention, own_attention_afterwards, set_attention
 from luthier.tuning.batching import Step, plan, steps_per_epoch
 from luthier.tuning.checkpoints import Progress
 from luthier.tuning.events import Events
@@ -49,7 +50,7 @@ def fit(job: Job, events: Events) -> Fitted:
         RecipeError: the metric or a class weight names something unknown.
     """
     check_metric(job)
-    with own_random_numbers():
+    with own_random_numbers(), own_attention_afterwards(job.model):
         run = _start(job, events)
         for step in range(run.progress.step + 1, run.total + 1):
             if run.progress.stopped_early:
@@ -111,7 +112,8 @@ def _start(job: Job, events: Events) -> _Run:
     run = _Run(
         job, events, make_optimizer(job.model, settings),
         {"device": device, "precision": choose_precision(settings.precision, device.value),
-         "class_weights": why_weights, "word_table": describe_table(table)},
+         "attention": choose_attention(job.model, device.value), "class_weights": why_weights,
+         "word_table": describe_table(table)},
         None if weights is None else torch.from_numpy(weights).to(device.value),
         torch.from_numpy(job.train.targets), table, renumber(table), Progress(),
         total=per_epoch * settings.num_train_epochs, per_epoch=per_epoch, resumed_at=0,
@@ -168,6 +170,7 @@ def _loss_sum(run: _Run, rows: Int64) -> torch.Tensor:
     job = run.job
     batch = job.encoder.collate(job.train.ragged, rows)
     targets = run.targets[torch.from_numpy(rows)].to(run.device, non_blocking=True)
+    set_attention(job.model, run.decisions["attention"], batch.ids.shape[1])
     with autocast(run.device, run.precision):
         logits = job.model(**inputs(batch, run.device, run.renumber)).logits  # (B, C)
     losses: torch.Tensor = job.task.loss(logits.float(), targets, class_weights=run.weights,
@@ -205,7 +208,7 @@ def _validate(run: _Run, step: int) -> None:
     _report(run)
     job, progress, metric = run.job, run.progress, run.job.validation.metric_for_best_model
     job.model.eval()
-    logits = predict_logits(job, job.model, device=run.device, precision=run.precision, renumber=run.renumber)
+    logits = predict_logits(job, run.decisions, run.renumber)
     job.model.train()
     metrics = job.task.metrics(logits, job.valid.targets, job.labels)
     best = better(metric, metrics[metric], progress.best_metric)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from luthier.errors import RecipeError
 from luthier.plugins import did_you_mean
 from luthier.schema import Batch, Float32, Int64
+from luthier.tuning.attention import set_attention
 from luthier.tuning.batching import by_length
 from luthier.tuning.job import Job
-from luthier.tuning.precision import autocast
+from luthier.tuning.precision import Decision, autocast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import torch
 
@@ -53,19 +54,19 @@ def inputs(batch: Batch, device: str, renumber: Callable[[Int64], Int64]) -> dic
     return {name: torch.from_numpy(array).to(device, non_blocking=True) for name, array in arrays.items()}
 
 
-def predict_logits(
-    job: Job, model: Any, *, device: str, precision: str, renumber: Callable[[Int64], Int64]
-) -> Float32:
+def predict_logits(job: Job, decisions: Mapping[str, Decision], renumber: Callable[[Int64], Int64]) -> Float32:
     """Return the validation split's logits, (N, C) float32 in the split's order; the model must be in eval mode."""
     import torch
 
+    device, precision = decisions["device"].value, decisions["precision"].value
     batches = by_length(job.valid.ragged.lengths, max_tokens=job.train_settings.max_tokens_per_batch)
     parts = []
     # One autocast context around all batches: the bf16 copies of the weights are made once.
     with torch.inference_mode(), autocast(device, precision):
         for rows in batches:
             batch = job.encoder.collate(job.valid.ragged, rows)
-            parts.append(model(**inputs(batch, device, renumber)).logits.float())
+            set_attention(job.model, decisions["attention"], batch.ids.shape[1])
+            parts.append(job.model(**inputs(batch, device, renumber)).logits.float())
         shuffled: Float32 = torch.cat(parts).cpu().numpy()
     logits = np.empty_like(shuffled)
     logits[np.concatenate(batches)] = shuffled

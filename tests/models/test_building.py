@@ -44,13 +44,12 @@ def test_new_modules_are_named(model: Path) -> None:
 
 
 def test_configuration_and_state(model: Path) -> None:
-    built = build_classifier(
-        model, LabelSet(("b", "a"), "multi_label_classification"), dropout=0.0, attention="eager"
-    ).model
+    labels = LabelSet(("b", "a"), "multi_label_classification")
+    built = build_classifier(model, labels, dropout=0.0, attention_dropout=0.25, attention="eager").model
     assert built.config.id2label == {0: "b", 1: "a"}
     assert built.config.label2id == {"b": 0, "a": 1}
     assert built.config.problem_type == "multi_label_classification"
-    assert (built.config.hidden_dropout_prob, built.config.attention_probs_dropout_prob) == (0.0, 0.0)
+    assert (built.config.hidden_dropout_prob, built.config.attention_probs_dropout_prob) == (0.0, 0.25)
     assert built.config._attn_implementation == "eager"
     assert not built.training
     assert {str(parameter.dtype) for parameter in built.parameters()} == {"torch.float32"}
