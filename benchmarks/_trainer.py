@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._job import Job, answer, read_rows
+from luthier.recipe import spawn
 
 
 def main(job_file: str, answer_file: str) -> None:
@@ -27,7 +28,7 @@ def main(job_file: str, answer_file: str) -> None:
 
     job = Job.read(job_file)
     torch.set_num_threads(job.threads)
-    set_seed(job.seed)
+    set_seed(spawn(job.seed, "head"))  # so that both sides start from the same head
     tokenizer = AutoTokenizer.from_pretrained(job.model_path)
     model = AutoModelForSequenceClassification.from_pretrained(
         job.model_path, id2label=dict(enumerate(job.labels)),

@@ -18,6 +18,7 @@ from luthier.data import from_arrays
 from luthier.data.labels import label_name
 from luthier.errors import DataError
 from luthier.pipeline import Run, make_recipe, run, settle
+from luthier.recipe import MEMORY
 from luthier.schema import TextInput
 
 
@@ -59,11 +60,11 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             DataError: lengths differ, or the rows cannot be learned from.
         """
-        texts, labels = list(X), list(y)
+        texts, labels = _rows(X), list(y)
         if len(texts) != len(labels):
             raise DataError(f"fit got {len(texts)} texts and {len(labels)} labels", "give one label for each text")
         out = self.out or self._temporary()
-        recipe = make_recipe("memory", {
+        recipe = make_recipe(MEMORY, {
             "model": self.model, "method": self.method, "out": out, "prepare": {"split": (0.8, 0.1, 0.1)},
             "evaluation": {"baseline": False, "untuned": False}, **(self.settings or {}),
         })
@@ -79,7 +80,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "run_")
         if not hasattr(self, "_predictor"):  # it came out of a pickle
             self._predictor = self.run_.predictor()
-        rows = [answer.probabilities for answer in self._predictor.predict(list(X))]
+        rows = [answer.probabilities for answer in self._predictor.predict(_rows(X))]
         return np.array(rows, np.float32).reshape(len(rows), len(self.classes_))
 
     def predict(self, X: Sequence[TextInput]) -> npt.NDArray[Any]:  # noqa: N803
@@ -98,3 +99,10 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         directory = mkdtemp(prefix="luthier-")
         weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
         return str(Path(directory) / "bundle")
+
+
+def _rows(given: Sequence[TextInput]) -> list[TextInput]:
+    """Return the rows of a list, array or column; one text alone would be taken for a list of letters."""
+    if isinstance(given, str):
+        raise DataError("expected a list of texts, came one text", "put it in a list: [text]")
+    return list(given)

@@ -44,9 +44,7 @@ def names(seam: str) -> tuple[str, ...]:
     Args:
         seam: a folder below ``luthier`` with dots, such as ``"tuning.methods"``.
     """
-    files = (_ROOT / seam.replace(".", "/")).glob("*.py")
-    own = {_shown(file.stem) for file in files if not file.stem.startswith("_")}
-    return tuple(sorted(own | set(_entry_points(seam))))
+    return tuple(sorted(_own(seam) | set(_entry_points(seam))))
 
 
 def load(seam: str, name: str) -> ModuleType:
@@ -58,8 +56,9 @@ def load(seam: str, name: str) -> ModuleType:
     shown = _shown(name)
     if shown not in names(seam):
         raise unknown(f"{seam.split('.')[-1].rstrip('s')}", name, names(seam))
-    outside = _entry_points(seam)
-    return importlib.import_module(outside.get(shown) or f"luthier.{seam}.{shown.replace('-', '_')}")
+    # An outsider adds names; it never takes one of ours.
+    own = shown in _own(seam)
+    return importlib.import_module(f"luthier.{seam}.{shown.replace('-', '_')}" if own else _entry_points(seam)[shown])
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
@@ -85,6 +84,11 @@ def require(*modules: str) -> None:
             extra = EXTRAS.get(module, "all")
             raise MissingExtraError(f"this needs the package {module!r}, which is not installed",
                                     f"pip install 'luthier[{extra}]'")
+
+
+def _own(seam: str) -> set[str]:
+    files = (_ROOT / seam.replace(".", "/")).glob("*.py")
+    return {_shown(file.stem) for file in files if not file.stem.startswith("_")}
 
 
 def _shown(name: str) -> str:

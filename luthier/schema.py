@@ -33,6 +33,11 @@ class Example:
     labels: tuple[str, ...] | None = None
     """K label names; ``None`` when the row is unlabelled, ``()`` when it is labelled with nothing (several labels)."""
 
+    @property
+    def text_input(self) -> TextInput:
+        """Return what a predictor takes for this row: its text, or its pair of texts."""
+        return self.text if self.text_b is None else (self.text, self.text_b)
+
 
 @dataclass(frozen=True, slots=True)
 class LabelSet:

@@ -62,7 +62,7 @@ def tiny_bundle(tiny_csv: Path, tiny_model: Path, tmp_path_factory: pytest.TempP
     out = tmp_path_factory.mktemp("runs") / "tiny"
     finished = luthier.train(
         tiny_csv, model=str(tiny_model), out=out, seed=1, progress=False, prepare={"deduplicate": False},
-        train={"num_train_epochs": 6, "learning_rate": 5e-3, "per_device_train_batch_size": 8, "precision": "fp32"},
+        train={"num_train_epochs": 16, "learning_rate": 3e-3, "per_device_train_batch_size": 8, "precision": "fp32"},
         evaluation={"bootstrap": 100},
     )
     return finished.path

@@ -37,8 +37,8 @@ def test_a_far_name_gets_no_guess() -> None:
 
 
 def test_outsiders_come_by_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    point = metadata.EntryPoint("my_method", "json", "luthier.tuning.methods")
-    monkeypatch.setattr(metadata, "entry_points", lambda group: [point] if group == point.group else [])
+    points = [metadata.EntryPoint(name, "json", "luthier.tuning.methods") for name in ("my_method", "full")]
+    monkeypatch.setattr(metadata, "entry_points", lambda group: points if group == "luthier.tuning.methods" else [])
     assert "my-method" in plugins.names("tuning.methods")
     assert plugins.load("tuning.methods", "my-method").__name__ == "json"
     assert plugins.load("tuning.methods", "full").__name__ == "luthier.tuning.methods.full"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,13 @@ def test_an_override_through_a_value_is_refused() -> None:
         recipe.apply_overrides(MINIMAL, ["out.x=1"])
 
 
+def test_a_keyword_for_a_section_that_is_none_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text("data: reviews.csv\nout: x\n")
+    with pytest.raises(RecipeError, match="data is not a section of settings\n  -> start from the recipe"):
+        make_recipe(file, {"text": "review"})
+
+
 @pytest.mark.parametrize(("content", "message"), [
     ("- a list", "holds list, not settings"), ("a: [", "is not readable YAML"), ("", "holds NoneType, not settings"),
 ])
@@ -104,7 +112,7 @@ def test_a_missing_recipe_is_refused(tmp_path: Path) -> None:
 
 
 @given(
-    rate=st.one_of(st.none(), st.floats(1e-8, 1.0)), epochs=st.integers(1, 100), seed=st.integers(0, 2**32),
+    rate=st.one_of(st.none(), st.floats(1e-8, 1.0)), epochs=st.integers(1, 100), seed=st.integers(0, 2**32 - 1),
     path=st.text(st.characters(codec="utf-8", exclude_characters="$", exclude_categories=("Cc", "Cs")), min_size=1)
     .filter(lambda text: text.strip() == text),
     weights=st.one_of(st.just("auto"), st.dictionaries(st.text("ab好", min_size=1), st.floats(0.1, 10))),
@@ -137,3 +145,63 @@ def test_sections_given_as_mappings_are_laid_over_the_defaults() -> None:
     assert built.train.num_train_epochs == 9
     assert built.train.weight_decay == 0.01
     assert built.method["lora_rank"] == 2
+
+
+BILLION = "a: &a [x, x, x]\n" + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in pairwise("abcdefghi"))
+
+
+@pytest.mark.parametrize("text", [
+    "data: &a {train: *a}\nout: o\n", BILLION,
+    "seed: 2024-99-99\n", "seed: !!int x\n", "seed: !!timestamp x\n", "x: " + "[" * 5000, "seed: " + "9" * 5000,
+])
+def test_yaml_that_is_no_settings_is_refused_whatever_python_says_of_it(tmp_path: Path, text: str) -> None:
+    (tmp_path / "recipe.yaml").write_text(text)
+    with pytest.raises(RecipeError, match="is not readable YAML") as caught:
+        recipe.read(tmp_path / "recipe.yaml")
+    assert "start from a run's own" in str(caught.value)
+
+
+def test_a_recipe_that_is_a_directory(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="cannot be read: Is a directory"):
+        recipe.read(tmp_path)
+
+
+@pytest.mark.parametrize("override", ["seed=2024-99-99", "seed=!!int x", "seed=" + "[" * 3000, "seed=&a [*a]"])
+def test_an_override_that_is_no_yaml_is_text(override: str) -> None:
+    with pytest.raises(RecipeError, match="seed: Input should be a valid integer"):
+        make_recipe("rows.csv", {}, [override])
+
+
+@pytest.mark.parametrize(("key", "value", "message"), [
+    ("train", {"learning_rate": float("inf")}, "Input should be a finite number"),
+    ("seed", 10**30, "Input should be less than 4294967296"),
+    ("threads", 10**30, "Input should be less than or equal to 1024"),
+    ("out", "a\0b", "out: holds a NUL character"),
+    ("train", {"class_weights": {True: 2.0}}, "put quotes around it"),
+])
+def test_values_out_of_any_range(key: str, value: object, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        build({**MINIMAL, key: value})
+
+
+def test_a_fault_shows_the_start_of_a_long_value_only() -> None:
+    with pytest.raises(RecipeError) as caught:
+        build({**MINIMAL, "seed": "x" * 10_000})
+    assert len(str(caught.value)) < 400
+
+
+def test_number_labels_may_have_weights() -> None:
+    built = build({**MINIMAL, "train": {"class_weights": {0: 1, 1: 2.5}}})
+    assert built.train.class_weights == {"0": 1.0, "1": 2.5}
+
+
+def test_a_separator_may_be_a_space() -> None:
+    assert make_recipe("rows.csv", {"label_separator": " "}).data.label_separator == " "
+
+
+@pytest.mark.parametrize("written", ["lora", None, {"name": "lora", "lora_rank": 4}])
+def test_a_method_named_by_the_caller_replaces_the_recipes(tmp_path: Path, written: object) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(recipe.yaml.safe_dump({**MINIMAL, "method": written}))
+    assert make_recipe(path, {"method": "full"}).method["name"] == "full"
+    assert make_recipe(path, {"method": "lora"}).method["name"] == "lora"

@@ -33,6 +33,11 @@ def test_label_sets_know_their_order() -> None:
     assert not LabelSet(("x", "y")).multi_label
 
 
+def test_a_row_knows_what_a_predictor_takes_for_it() -> None:
+    assert Example("f:1", "one").text_input == "one"
+    assert Example("f:1", "one", "").text_input == ("one", "")
+
+
 def test_datasets_yield_their_splits_in_order() -> None:
     row = Example("f:1", "text", labels=("x",))
     dataset = Dataset((row,), (), (row,), LabelSet(("x", "y")), "0")

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from luthier.bundle.manifest import Manifest
+from luthier.recipe import MEMORY
 
 _SHOWN_LABELS = 100
 _TRAINING = ("learning_rate", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps",
@@ -45,7 +46,7 @@ def model_card(
         f"# {title}",
         _summary(manifest),
         "## Labels\n\n" + _labels(manifest, data_report),
-        "## Scores\n\n" + _scores(systems),
+        "## Scores\n\n" + _scores(manifest, systems),
         "## Training data\n\n" + _data(manifest, data_report),
         "## Training\n\n" + _training(manifest),
         "## Use\n\n" + _use(manifest),
@@ -107,16 +108,18 @@ def _labels(manifest: Manifest, data_report: Mapping[str, Any]) -> str:
     return table + (f"\n\n{left_out} more stand in `config.json`." if left_out > 0 else "")
 
 
-def _scores(systems: Mapping[str, Any]) -> str:
+def _scores(manifest: Manifest, systems: Mapping[str, Any]) -> str:
     shown = {name: systems[name] for name in ("baseline", "untuned", "tuned") if _metrics(systems.get(name))}
     if not shown:
         return "This model was not evaluated."
     metrics = list(_metrics(next(reversed(shown.values()))))
     rows = [[f"`{metric}`", *(_score(system, metric) for system in shown.values())] for metric in metrics]
     rows_scored = next((system["rows"] for system in shown.values() if system.get("rows")), None)
+    in_memory = (manifest.recipe.get("data") or {}).get("train") == MEMORY
+    again = "" if in_memory else " Reproduce with: `luthier train DIR/recipe.yaml`."
     on = f" on {rows_scored:,} test rows that were not trained on" if rows_scored else " on held-out test rows"
     return (_table(["metric", *shown], rows) + f"\n\nScored{on}, through the predictor that serves; in brackets the "
-            "bootstrap confidence interval. Everything else is in `report/index.html`.")
+            "bootstrap confidence interval. Everything else is in `report/index.html`." + again)
 
 
 def _score(system: Mapping[str, Any], metric: str) -> str:
@@ -142,7 +145,8 @@ def _data(manifest: Manifest, data_report: Mapping[str, Any]) -> str:
         lines += [f"- {what}: {count:,}"] if count else []
     lines += [f"- language: {data_report['language']}"] if data_report.get("language") else []
     lines.append(f"- content hash: `{manifest.data_hash}`")
-    return "\n".join(lines) + "\n\nThe card holds no text from the data."
+    return "\n".join(lines) + ("\n\nThis card holds no text from the data. `probes.jsonl` and `report/` may: share the "
+                                     "bundle as you would share the data.")
 
 
 def _training(manifest: Manifest) -> str:

@@ -9,11 +9,12 @@ import platform
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from importlib import import_module, metadata
+from importlib import metadata
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
+from luthier import __version__
 from luthier.schema import LabelSet
 
 MANIFEST = "luthier.json"
@@ -94,11 +95,6 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _own_version() -> str:
-    # Looked up, not imported: the package's own door names every layer above this one.
-    return str(import_module("luthier").__version__)
-
-
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -128,7 +124,8 @@ class Manifest:
     thresholds: dict[str, float] | None = None
     calibration: dict[str, Any] | None = None
     versions: dict[str, str] = field(default_factory=installed_versions)
-    luthier: str = field(default_factory=_own_version)
+    luthier: str = __version__
+    """Version that wrote the bundle."""
     created: str = field(default_factory=_now)
     """ISO 8601, UTC."""
     format: int = FORMAT

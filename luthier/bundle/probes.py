@@ -81,7 +81,7 @@ def write_probes(directory: Path, probes: Iterable[Probe]) -> None:
 
     Floats are written in full, so that what was recorded can be compared to the bit.
     """
-    header = {"format": 1, "tokenizer_sha256": _sha256(directory / "tokenizer.json")}
+    header = {"format": 1, "tokenizer_sha256": file_sha256(directory / "tokenizer.json")}
     lines = [json.dumps(row, ensure_ascii=False) for row in [header, *map(_to_json, probes)]]
     (directory / PROBES).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -136,7 +136,8 @@ def _from_json(row: dict[str, Any]) -> Probe:
                  names=tuple(logits), logits=tuple(logits.values()), label=row["label"])
 
 
-def _sha256(file: Path) -> str:
+def file_sha256(file: Path) -> str:
+    """Return the sha256 of a file's bytes, in hex."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

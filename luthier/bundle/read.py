@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from luthier.bundle.manifest import FORMAT, MANIFEST, Manifest
-from luthier.bundle.probes import PROBES, RESTORE, tokenizer_digest
+from luthier.bundle.probes import PROBES, RESTORE, file_sha256, tokenizer_digest
 from luthier.errors import BundleError, ProbeError
 
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
@@ -101,8 +100,7 @@ def digest(file: Path) -> str:
         BundleError: the file cannot be read.
     """
     try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return file_sha256(file)
     except OSError as error:
         raise BundleError(f"cannot read {file}: {error.strerror or error}", RESTORE) from error
 

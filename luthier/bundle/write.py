@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -32,7 +33,8 @@ def staged(target: str | Path) -> Iterator[Path]:
         BundleError: something other than a bundle stands at the target, the block sealed nothing, the place cannot be
             written to, or the disk is full.
     """
-    final = Path(os.path.abspath(Path(target).expanduser()))
+    # Of a link, the directory it leads to: to exchange the link itself would leave the old bundle where it points.
+    final = Path(os.path.realpath(Path(target).expanduser()))
     refuse_foreign(final)
     staging = _make_staging(final)
     whole = False
@@ -70,13 +72,14 @@ def seal(directory: Path, manifest: Manifest) -> Manifest:
         BundleError: an essential file is missing, or a pickle or a link is among them.
     """
     files: dict[str, FileRecord] = {}
+    mode = _usual_mode(directory)
     for file in sorted(directory.rglob("*")):
         name = file.relative_to(directory).as_posix()
         if file.is_symlink() or file.suffix in PICKLES:
             raise BundleError(f"{file} is a {'link' if file.is_symlink() else 'pickle'}; a bundle holds neither",
                               "write weights as safetensors and copy files instead of linking them")
         if file.is_file() and name != MANIFEST:
-            _open_to_readers(file)
+            file.chmod(mode)
             files[name] = FileRecord(sha256=digest(file), bytes=file.stat().st_size)
     sealed = replace(manifest, files=files)
     absent = [name for name in sealed.essential if name not in files]
@@ -89,11 +92,13 @@ def seal(directory: Path, manifest: Manifest) -> Manifest:
     return sealed
 
 
-def _open_to_readers(file: Path) -> None:
-    """Give a file the rights of the user's umask: safetensors writes 0600, which a server's user cannot read."""
-    mask = os.umask(0)
-    os.umask(mask)
-    file.chmod(0o666 & ~mask)
+def _usual_mode(directory: Path) -> int:
+    """Return the rights of a file just made there: safetensors writes 0600, which a server's user cannot read."""
+    fresh = directory / ".mode"
+    fresh.touch()
+    mode = stat.S_IMODE(fresh.stat().st_mode)
+    fresh.unlink()
+    return mode
 
 
 def refuse_foreign(target: Path) -> None:

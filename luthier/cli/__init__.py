@@ -1,13 +1,15 @@
 """The ``luthier`` command: one file a verb. A verb parses, calls one function and prints.
 
-Exit codes: 0 done; 1 the check a verb makes came out negative (``verify``); 2 something the caller can mend, told in
-one message without a traceback; 130 stopped with Ctrl-C. A traceback always means a fault of Luthier's own.
+Exit codes: 0 done; 2 something the caller can mend, told in one message without a traceback; 130 stopped with Ctrl-C.
+A traceback always means a fault of Luthier's own.
 """
 
 from __future__ import annotations
 
 import errno
+import io
 import sys
+from contextlib import suppress
 
 import typer
 
@@ -40,13 +42,16 @@ def _version(show: bool) -> None:
 
 @app.callback()
 def _root(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),  # noqa: ARG001, FBT001
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),  # noqa: ARG001 - for its callback
 ) -> None:
     pass
 
 
 def main() -> None:
     """Run the command line and turn every mendable failure into one message and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a label that the terminal cannot show stops nothing
     try:
         app(standalone_mode=True)
     except LuthierError as error:
@@ -55,8 +60,10 @@ def main() -> None:
         if end.code == INTERRUPTED:
             _fail(_last_words(end), INTERRUPTED)
         raise
+    except KeyboardInterrupt as error:  # before or after the time that typer watches over
+        _fail(str(error) or "stopped", INTERRUPTED)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         _fail("the disk is full; nothing finished was touched\n  -> free some space and run the command again", 2)
 
@@ -70,5 +77,10 @@ def _last_words(end: BaseException) -> str:
 
 
 def _fail(message: str, code: int) -> None:
-    typer.secho(f"luthier: {message}", fg=typer.colors.RED if sys.stderr.isatty() else None, err=True)
+    if code == INTERRUPTED:
+        # When Ctrl-C has come through a string of code (as dataclasses are made of), CPython ends by the signal and not
+        # with the exit code, unless another string was run since.
+        exec("")  # noqa: S102
+    with suppress(OSError):  # nowhere left to say it; the exit code still does
+        typer.secho(f"luthier: {message}", fg=typer.colors.RED if sys.stderr.isatty() else None, err=True)
     sys.exit(code)

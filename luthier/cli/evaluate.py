@@ -17,13 +17,16 @@ def command(
     label: Annotated[str | None, Option(help="Column with the label or labels.")] = None,
     json: Annotated[Path | None, Option(help="Write the scores to this file.")] = None,
     report: Annotated[Path | None, Option(help="Write an HTML report into this directory.")] = None,
+    offline: Annotated[bool, Option("--offline", help="Never ask a model hub.")] = False,
 ) -> None:
     """Score a bundle on a labelled file, with confidence intervals."""
     from luthier.cli._show import print_evaluation
     from luthier.data import Columns
-    from luthier.pipeline import evaluate
+    from luthier.pipeline import ProgressView, evaluate
 
-    scored = evaluate(bundle, data, columns=Columns(text=text, text_b=text_b, label=label), json=json, report=report)
+    columns = Columns(text=text, text_b=text_b, label=label)
+    with ProgressView() as view:
+        scored = evaluate(bundle, data, columns=columns, json=json, report=report, offline=offline, listener=view)
     print_evaluation(scored)
     for path in (json, report):
         if path is not None:

@@ -16,7 +16,7 @@ def command(
     text: Annotated[str | None, Option(help="Column with the text. [default: as in training]")] = None,
     text_b: Annotated[str | None, Option(help="Column with the second text of a pair.")] = None,
     max_bad_rows: Annotated[int, Option(min=0, help="Unreadable rows tolerated before stopping.")] = 100,
-    threads: Annotated[int | None, Option(min=1, help="CPU threads. [default: all cores]")] = None,
+    threads: Annotated[int | None, Option(min=1, max=1024, help="CPU threads. [default: all cores]")] = None,
     offline: Annotated[bool, Option("--offline", help="Never ask a model hub.")] = False,
 ) -> None:
     """Label every row of a file; rows stream through, so memory does not grow with the file."""

@@ -16,7 +16,7 @@ def command(
     max_inputs: Annotated[int, Option(min=1, help="Texts in one request.")] = 256,
     max_text_chars: Annotated[int, Option(min=1, help="Characters in one text.")] = 20_000,
     max_body_bytes: Annotated[int, Option(min=1024, help="Bytes in one request.")] = 1 << 20,
-    threads: Annotated[int | None, Option(min=1, help="CPU threads. [default: all cores]")] = None,
+    threads: Annotated[int | None, Option(min=1, max=1024, help="CPU threads. [default: all cores]")] = None,
     offline: Annotated[bool, Option("--offline", help="Never ask a model hub.")] = False,
 ) -> None:
     """Serve a bundle: POST /predict, /health, /ready, /metrics, /docs."""

@@ -13,14 +13,13 @@ def command(
     bundle: Annotated[Path, Argument(help="Directory of a bundle.")],
     offline: Annotated[bool, Option("--offline", help="Never ask a model hub.")] = False,
 ) -> None:
-    """Check hashes, labels, ids and probe answers of a bundle; exit code 1 when one fails."""
+    """Check hashes, labels, ids and probe answers of a bundle; exit code 2 when one fails."""
     from luthier.inference import verify
 
     report = verify(bundle, offline=offline)
-    for check in report.checks:
-        mark = "ok  " if check.ok else "FAIL"
-        typer.echo(f"{mark}  {check.name}: {check.detail}")
+    for line in report.lines():
+        typer.echo(line)
     if not report.ok:
         typer.echo(f"luthier: {bundle} is not what was written\n  -> restore it, or train it again", err=True)
-        raise typer.Exit(1)
+        raise typer.Exit(2)
     typer.echo(f"{bundle} is whole: it answers as on the day it was written")

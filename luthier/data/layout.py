@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -77,6 +78,8 @@ def inspect(path: str | Path, columns: Columns = Columns(), *, encoding: str | N
         DataError: the file is missing, empty, of no known format, or lacks a column.
     """
     path = Path(path)
+    if columns.label_separator == "":
+        raise DataError("the label separator is empty", "give what stands between two labels: --label-separator ';'")
     name, reader = find_reader(path)
     codec = resolve(path, encoding) if reader.IS_TEXT else None
     sample, bad = _sample(path, reader, codec)
@@ -90,6 +93,7 @@ def inspect(path: str | Path, columns: Columns = Columns(), *, encoding: str | N
     label = None
     if labelled or columns.label:
         label = _label(path, columns, rows, [column for column in present if column not in (text, text_b)], notes)
+    _check_distinct(path, {"text": text, "text_b": text_b, "label": label})
     multi = label is not None and _several(columns, rows, label, notes)
     return Layout(path=path, reader=name, encoding=codec, text=text, text_b=text_b, label=label,
                   label_separator=columns.label_separator if label else None, multi_label=multi, notes=tuple(notes))
@@ -119,17 +123,22 @@ def find_reader(path: Path) -> tuple[str, Reader]:
 
 def _head(path: Path) -> bytes:
     try:
+        if not (path.is_file() or path.is_dir()) and path.exists():
+            raise DataError(f"{path} is a pipe or a device, which can be read only once or never ends",
+                            "save what comes out of it to a file, and give that")
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
     except FileNotFoundError:
         near = _nearest_file(path)
         raise DataError(f"there is no file {path}", near or "give the path of a file that exists") from None
     except IsADirectoryError:
-        files = sorted(child.name for child in path.iterdir() if child.is_file())[:5]
+        files = [name for name in _entries(path) if (path / name).is_file()][:5]
         raise DataError(f"{path} is a directory",
                         f"give one file in it, such as {', '.join(files) or 'a CSV file'}") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}", "check the path and its permissions") from None
+    except ValueError as error:  # A NUL character.
+        raise DataError(f"{str(path)!r} is no path: {error}", "give the path of a file that exists") from None
     if not head.strip(b" \t\r\n\xef\xbb\xbf\xff\xfe\x00"):
         raise DataError(f"{path} is empty", "give a file with a header and at least one row of data")
     return head
@@ -138,8 +147,13 @@ def _head(path: Path) -> bytes:
 def _nearest_file(path: Path) -> str:
     if not path.parent.is_dir():
         return f"the directory {path.parent} does not exist either"
-    hint = plugins.did_you_mean(path.name, [child.name for child in path.parent.iterdir()])
+    hint = plugins.did_you_mean(path.name, _entries(path.parent))
     return hint if hint.startswith("did you mean") else ""
+
+
+def _entries(directory: Path) -> list[str]:
+    """Return the names in a directory for a hint; none when this user may not list it."""
+    return sorted(os.listdir(directory)) if os.access(directory, os.R_OK | os.X_OK) else []
 
 
 def _sample(path: Path, reader: Reader, codec: str | None) -> tuple[list[Record], list[BadRow]]:
@@ -222,6 +236,16 @@ def _asked(path: Path, role: str, name: str, present: list[str]) -> str:
         return alike[0]
     raise DataError(f"{path}: there is no column {name!r} for {role}; the columns are {_shown(present)}",
                     plugins.did_you_mean(name, present))
+
+
+def _check_distinct(path: Path, chosen: Mapping[str, str | None]) -> None:
+    """Refuse one column in two roles: a model that reads its own answer scores 100 % and has learned nothing."""
+    given = [(role, column) for role, column in chosen.items() if column is not None]
+    for place, (role, column) in enumerate(given):
+        for other, same in given[:place]:
+            if column == same:
+                raise DataError(f"{path}: the column {column!r} is named for {other} and for {role}",
+                                f"name another one: --{role.replace('_', '-')} COLUMN")
 
 
 def _shown(names: Sequence[str]) -> str:

@@ -71,7 +71,7 @@ def prepare(train: Sequence[Example], valid: Sequence[Example] | None, test: Seq
     if settings.max_rows is not None and len(splits["train"]) > settings.max_rows:
         notes.append(f"a sample of {settings.max_rows:,} of {len(splits['train']):,} rows is used (prepare.max_rows)")
         splits["train"] = sample(splits["train"], settings.max_rows, seed)
-    _check_size(splits, given)
+    _check_size(splits, given, found)
     labels = _label_set(splits["train"], multi_label=multi_label)
     splits = _split(splits, settings, seed, notes)
     _check_splits(splits, labels)
@@ -115,11 +115,16 @@ def _check_labels(name: str, rows: Sequence[Example], *, multi_label: bool) -> N
                         "tell how several labels are written: --label-separator ';' (or lists in JSON)")
 
 
-def _check_size(splits: Splits, given: Splits) -> None:
+def _check_size(splits: Splits, given: Splits, found: Found) -> None:
     usable = sum(len(rows) for rows in splits.values())
     read = sum(len(rows) for rows in given.values())
     if usable < LEAST_ROWS:
-        raise DataError(f"only {usable} usable rows (of {read} read); at least {LEAST_ROWS} are needed",
+        lost = {"empty": found.empty, "duplicates": found.duplicates,
+                "the same text with different labels": found.contradictory_rows,
+                "in two files": sum(found.leaks.values())}
+        why = ", ".join(f"{count} {name}" for name, count in lost.items() if count)
+        raise DataError(f"only {usable} usable rows (of {read} read{'; ' * bool(why) + why}); "
+                        f"at least {LEAST_ROWS} are needed",
                         "label more rows: a few dozen for each label is a start, a few hundred is good")
     for name, rows in splits.items():
         if not rows:

@@ -91,13 +91,8 @@ def fit_baseline(dataset: Dataset, language: str, *, threshold: float = 0.5, see
     return Baseline(vectorizer, best[2], dataset.labels, best[1], int(features.shape[1]), threshold)
 
 
-def text_inputs(examples: Sequence[Example]) -> list[TextInput]:
-    """Return what a predictor takes for each example: its text, or its pair of texts."""
-    return [example.text if example.text_b is None else (example.text, example.text_b) for example in examples]
-
-
 def _texts(examples: Sequence[Example]) -> list[str]:
-    return _joined(text_inputs(examples))
+    return _joined([example.text_input for example in examples])
 
 
 def _joined(texts: Sequence[TextInput]) -> list[str]:

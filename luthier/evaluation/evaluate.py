@@ -10,7 +10,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from luthier.errors import DataError
-from luthier.evaluation.baseline import text_inputs
 from luthier.evaluation.intervals import Difference, Intervals, bootstrap, paired_bootstrap
 from luthier.evaluation.metrics import Scores, membership, score
 from luthier.recipe import EvaluationSettings
@@ -109,7 +108,7 @@ def evaluate(
         raise DataError("there are no rows to evaluate", "give a file with labelled rows")
     truth = membership(examples, labels)
     started = time.perf_counter()
-    predictions = predictor.predict(text_inputs(examples))
+    predictions = predictor.predict([example.text_input for example in examples])
     seconds = time.perf_counter() - started
     if len(predictions) != len(examples) or any(prediction.names != labels.names for prediction in predictions):
         raise DataError(

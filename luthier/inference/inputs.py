@@ -23,6 +23,8 @@ def checked(rows: Sequence[Any], *, pair: bool, first: int = 0) -> Sequence[Text
     if isinstance(rows, str | bytes):
         raise DataError(f"expected a list of {'pairs of texts' if pair else 'texts'}, got one {type(rows).__name__}",
                         "put it into a list: predict([text])")
+    if not isinstance(rows, Sequence):  # a generator or a column
+        rows = list(rows)
     fits = _is_pair if pair else _is_text
     for number, row in enumerate(rows, first):
         if not fits(row):

@@ -88,7 +88,7 @@ def _write_weights(directory: Path, base: Path, labels: LabelSet, kind: str, see
             torch.nn.init.normal_(weight, std=0.5, generator=generator)
     if kind == "full":
         with quiet():
-            built.model.save_pretrained(directory)  # type: ignore[operator]
+            built.model.save_pretrained(directory)  # type: ignore[operator]  # typed as Tensor | Module
         return built.model
     model = wrap(built.model, rank=2, alpha=4.0, trained=built.new_modules, seed=seed)
     for name, weight in model.named_parameters():

@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from luthier.errors import ModelError
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
@@ -53,7 +55,11 @@ def cache_directory() -> Path:
     if own:
         return Path(own).expanduser()
     shared = os.environ.get("XDG_CACHE_HOME")
-    return (Path(shared) if shared else Path.home() / ".cache") / "luthier"
+    try:
+        return (Path(shared) if shared else Path.home() / ".cache") / "luthier"
+    except RuntimeError:
+        raise ModelError("there is no home directory to keep models in",
+                         "set LUTHIER_CACHE to a directory that can be written") from None
 
 
 def sha256_of(path: Path) -> str:

@@ -5,7 +5,7 @@ the `peft` library, whose `PeftModel.from_pretrained` opens what is written here
 
 Nothing is merged on load: the reloaded model does the same operations in the same order as the tuned one, so its logits
 are equal to the bit. torch is imported at the top because `LoraLinear` needs its base class; import this module from
-inside functions.
+inside functions. Types are ignored where torch takes any attribute of a module for `Tensor | Module`.
 """
 
 from __future__ import annotations

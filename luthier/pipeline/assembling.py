@@ -101,14 +101,17 @@ def _prove(done: Finished, directory: Path) -> Predictor:
 def _manifest(done: Finished, systems: Mapping[str, Evaluation]) -> Manifest:
     recipe, base = done.loaded.recipe, done.opened.base
     task = {name: value for name, value in recipe.task.items() if name != "name"}
+    kind = plugins.load("tuning.methods", recipe.method["name"]).KIND
+    # An adapter has to find its base again; a full bundle need not tell where one lay on this machine.
+    name = base.name if kind == "adapter" else _public_name(base)
     return Manifest(
-        kind=plugins.load("tuning.methods", recipe.method["name"]).KIND,
+        kind=kind,
         task=TaskRecord(recipe.task["name"], task),
         labels=done.loaded.dataset.labels,
         length=LengthPolicy(done.opened.encoder.max_length),
         normalize=recipe.prepare.normalize,
         pair=is_pair(done.loaded.dataset.train),
-        base=Base(base.name, base.source, base.sha256, base.revision, base.licence),
+        base=Base(name, base.source, base.sha256, base.revision, base.licence),
         data_hash=done.loaded.dataset.content_hash,
         recipe=recipe.model_dump(mode="json"),
         scores={name: _short(system) for name, system in systems.items()},
@@ -137,7 +140,7 @@ def _write_reports(
     history = [event for event in read_events(done.events) if event["event"] in HISTORY]
     write_report(folder, Report(
         title=Path(recipe.out).name, systems=dict(systems), created=datetime.now(UTC).isoformat(timespec="seconds"),
-        settings=recipe.evaluation, seed=recipe.seed, data_report=report.to_dict(),
+        settings=recipe.evaluation, seed=recipes.spawn(recipe.seed, "bootstrap"), data_report=report.to_dict(),
         recipe=recipe.model_dump(mode="json"), history=history, best_step=done.fitted.best_step,
         decisions={name: f"{choice.value} — {choice.reason}" for name, choice in done.fitted.decisions.items()},
         warnings=list(warnings), commands=_commands(recipe),
@@ -146,9 +149,10 @@ def _write_reports(
 
 
 def _commands(recipe: Recipe) -> dict[str, str]:
-    """Return the command that reproduces each figure of the report."""
+    """Return the commands that reproduce the figures of the report."""
     out = shlex.quote(recipe.out)
-    return {"train": f"luthier train {out}/recipe.yaml", "verify": f"luthier verify {out}"}
+    again = {} if recipe.data.train == recipes.MEMORY else {"train": f"luthier train {out}/recipe.yaml"}
+    return {**again, "verify": f"luthier verify {out}"}
 
 
 def _warnings(done: Finished, systems: Mapping[str, Evaluation]) -> tuple[str, ...]:

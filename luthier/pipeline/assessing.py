@@ -8,6 +8,7 @@ from typing import Any
 from luthier.evaluation import Evaluation, compare, evaluate, fit_baseline
 from luthier.evaluation.evaluate import PredictsTexts
 from luthier.pipeline.loading import Loaded
+from luthier.recipe import spawn
 
 VERDICT_METRIC = "f1_macro"
 
@@ -15,14 +16,16 @@ VERDICT_METRIC = "f1_macro"
 def assess(predictor: PredictsTexts, loaded: Loaded) -> Evaluation:
     """Score a predictor on the test split with the recipe's settings."""
     recipe = loaded.recipe
-    return evaluate(predictor, loaded.dataset.test, loaded.dataset.labels, recipe.evaluation, seed=recipe.seed)
+    seed = spawn(recipe.seed, "bootstrap")
+    return evaluate(predictor, loaded.dataset.test, loaded.dataset.labels, recipe.evaluation, seed=seed)
 
 
 def assess_baseline(loaded: Loaded) -> Evaluation:
     """Fit the baseline on the train split and score it."""
     recipe = loaded.recipe
     threshold = recipe.task.get("threshold", 0.5)
-    baseline = fit_baseline(loaded.dataset, loaded.report.language, threshold=threshold, seed=recipe.seed)
+    seed = spawn(recipe.seed, "baseline")
+    baseline = fit_baseline(loaded.dataset, loaded.report.language, threshold=threshold, seed=seed)
     return assess(baseline, loaded)
 
 
@@ -39,7 +42,8 @@ def verdicts(systems: Mapping[str, Evaluation], loaded: Loaded) -> list[str]:
         if name not in systems or "tuned" not in systems:
             continue
         recipe = loaded.recipe
-        difference = compare(systems["tuned"], systems[name], recipe.evaluation, seed=recipe.seed)[VERDICT_METRIC]
+        seed = spawn(recipe.seed, "bootstrap")
+        difference = compare(systems["tuned"], systems[name], recipe.evaluation, seed=seed)[VERDICT_METRIC]
         points = (100 * difference.value, 100 * difference.low, 100 * difference.high)
         gain = "{:+.1f} points of macro F1 [{:+.1f}, {:+.1f}]".format(*points)
         if difference.low > 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 from luthier.data import BadRow, Columns, Layout, read
 from luthier.errors import DataError
 from luthier.inference import Predictor
-from luthier.pipeline.files import whole_file
+from luthier.pipeline.files import check_output, whole_file
 from luthier.pipeline.using import layout_of, load
 from luthier.schema import Example, Prediction, TextInput
 from luthier.tuning import Listener
@@ -64,6 +65,7 @@ def predict_file(
     Raises:
         DataError: the file cannot be used, or too many rows are bad.
     """
+    _check_out(None if out is None else Path(out), data)
     predictor = load(bundle, threads=threads, offline=offline)
     layout = layout_of(predictor, data, columns, labelled=False)
     done = Labelled()
@@ -119,20 +121,30 @@ def _predicted(
     def texts() -> Iterator[TextInput]:
         for row in read(layout, on_bad=on_bad):
             waiting.append(row)
-            yield row.text if row.text_b is None else (row.text, row.text_b)
+            yield row.text_input
 
     for prediction in predictor.stream(texts()):
         yield waiting.popleft(), prediction
+
+
+def _check_out(out: Path | None, data: str | Path) -> None:
+    if out is None:
+        if sys.stdout is None:
+            raise DataError("standard output is closed, so there is nowhere to write to", "give --out labelled.jsonl")
+        return
+    if out.suffix.lower() not in (".jsonl", ".csv"):
+        raise DataError(f"cannot write {out.name}: expected a .jsonl or .csv file", "give --out labelled.jsonl")
+    check_output(out, data)
 
 
 @contextmanager
 def _sink(out: Path | None) -> Iterator[Write]:
     """Open the place where labelled rows go."""
     if out is None:
-        yield lambda row, prediction: _write_json(sys.stdout, row, prediction)
+        # A terminal or a program that does not take UTF-8 still reads JSON's own escapes.
+        escaped = codecs.lookup(sys.stdout.encoding).name != "utf-8"
+        yield lambda row, prediction: _write_json(sys.stdout, row, prediction, escaped=escaped)
         return
-    if out.suffix.lower() not in (".jsonl", ".csv"):
-        raise DataError(f"cannot write {out.name}: expected a .jsonl or .csv file", "give --out labelled.jsonl")
     with whole_file(out) as file:
         if out.suffix.lower() == ".jsonl":
             yield lambda row, prediction: _write_json(file, row, prediction)
@@ -142,10 +154,10 @@ def _sink(out: Path | None) -> Iterator[Write]:
         yield lambda row, prediction: _write_cells(table, row, prediction)
 
 
-def _write_json(file: Any, row: Example, prediction: Prediction) -> None:
+def _write_json(file: Any, row: Example, prediction: Prediction, *, escaped: bool = False) -> None:
     pair = {} if row.text_b is None else {"text_b": row.text_b}
     values = {"id": row.id, "text": row.text, **pair, **prediction.to_dict()}
-    file.write(json.dumps(values, ensure_ascii=False) + "\n")
+    file.write(json.dumps(values, ensure_ascii=escaped) + "\n")
 
 
 def _write_cells(table: Any, row: Example, prediction: Prediction) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from luthier import plugins
-from luthier.data import BadRow, Columns, DataReport, inspect, prepare, read_all
-from luthier.recipe import Recipe
+from luthier.data import BadRow, Columns, DataReport, Layout, inspect, prepare, read_all
+from luthier.errors import DataError
+from luthier.recipe import Recipe, spawn
 from luthier.schema import Dataset, Example
 
 MODEL_FOR_LANGUAGE = {"en": "minilm-l6"}
@@ -38,15 +39,25 @@ def load_data(recipe: Recipe) -> Loaded:
     }))
     limit = recipe.data.max_bad_rows
     train, bad = read_all(layout, max_bad_rows=limit)
-    unreadable = {str(layout.path): bad}
+    unreadable = {layout.path.name: bad}  # by name: the report leaves this machine with the bundle
     given: dict[str, list[Example] | None] = {"valid": None, "test": None}
     for split in given:
         path = getattr(recipe.data, split)
         if path is not None:
-            other = inspect(path, _columns(settled), encoding=recipe.data.encoding)
-            given[split], unreadable[str(other.path)] = read_all(other, max_bad_rows=limit)
+            other = _like(settled, recipe, path)
+            given[split], bad = read_all(other, max_bad_rows=limit)
+            unreadable.setdefault(other.path.name, []).extend(bad)
     return settle(settled, train, given["valid"], given["test"], notes=layout.notes, bad=unreadable,
                   multi_label=layout.multi_label)
+
+
+def _like(settled: Recipe, asked: Recipe, path: str) -> Layout:
+    """Look for the train file's columns in another file, or for what the caller asked for where it has other names."""
+    encoding = asked.data.encoding
+    try:
+        return inspect(path, _columns(settled), encoding=encoding)
+    except DataError:
+        return inspect(path, _columns(asked), encoding=encoding)
 
 
 def settle(
@@ -60,7 +71,8 @@ def settle(
     multi_label: bool = False,
 ) -> Loaded:
     """Prepare examples that are already in memory and settle the recipe's open entries."""
-    dataset, report = prepare(train, valid, test, recipe.prepare, recipe.seed, multi_label=multi_label)
+    dataset, report = prepare(train, valid, test, recipe.prepare, spawn(recipe.seed, "split"),
+                              multi_label=multi_label)
     report = report.with_bad_rows(bad or {})
     recipe, decided = _settle_model(recipe, report)
     recipe, rate = _settle_learning_rate(recipe)

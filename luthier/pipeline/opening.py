@@ -23,6 +23,7 @@ from luthier.tuning import Encoded
 if TYPE_CHECKING:
     from luthier.models.building import Built
 
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """An untuned model with its encoder, its task and the encoded rows."""
@@ -57,7 +58,7 @@ def open_model(loaded: Loaded) -> Opened:
     ragged = {name: encoder.encode_ragged(inputs(rows)) for name, rows in dataset.splits() if name != "test"}
     task = plugins.load("tasks", recipe.task["name"])
     built = task.build(base, dataset.labels, dropout=recipe.model.dropout,
-                       attention_dropout=recipe.model.attention_dropout, seed=recipe.seed)
+                       attention_dropout=recipe.model.attention_dropout, seed=recipes.spawn(recipe.seed, "head"))
     encoded = {name: Encoded(ragged[name], task.targets(getattr(dataset, name), dataset.labels)) for name in ragged}
     return Opened(base, built, encoder, task, choice_settings(recipe, "task"), encoded["train"], encoded["valid"],
                   _length_notes(ragged, encoder))
@@ -65,7 +66,7 @@ def open_model(loaded: Loaded) -> Opened:
 
 def inputs(examples: Sequence[Example]) -> list[TextInput]:
     """Return what a predictor takes for these examples: texts, or pairs of texts."""
-    return [row.text if row.text_b is None else (row.text, row.text_b) for row in examples]
+    return [row.text_input for row in examples]
 
 
 def is_pair(examples: Sequence[Example]) -> bool:
@@ -84,7 +85,9 @@ def set_threads(threads: int | None) -> int:
     """Use the asked number of CPU threads, or every core this process may use, and return it."""
     import torch
 
-    wanted = threads or len(os.sched_getaffinity(0))
+    # macOS cannot tell which cores a process may use; there it is all of them.
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    wanted = threads or usable
     torch.set_num_threads(wanted)
     return wanted
 

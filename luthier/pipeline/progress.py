@@ -69,6 +69,10 @@ class ProgressView:
     def _on_early_stop(self, event: Mapping[str, Any]) -> None:
         self._console.print(f"  stopped early at step {event['step']}: {escape(event['reason'])}")
 
+    def _on_run_started(self, event: Mapping[str, Any]) -> None:
+        for name, made in event["decisions"].items():
+            self._console.print(f"  {name.replace('_', ' ')}: {escape(made['value'])} ({escape(made['reason'])})")
+
     def _on_run_finished(self, _: Mapping[str, Any]) -> None:
         self._stop_bar()
 

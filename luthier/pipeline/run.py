@@ -34,5 +34,5 @@ class Run:
         return self.path / "report" / "index.html"
 
     def predictor(self) -> Predictor:
-        """Open the bundle, replaying its probes."""
-        return Predictor.open(self.path)
+        """Open the bundle, replaying its probes, with the recipe's threads and no hub where it asked for none."""
+        return Predictor.open(self.path, threads=self.recipe.threads, offline=self.recipe.offline)

@@ -74,9 +74,19 @@ def _merge(values: dict[str, Any], dotted: str, value: Any) -> None:
     if isinstance(value, Mapping) and isinstance(values.get(dotted), dict):
         values[dotted].update(value)
         return
-    if dotted in ("method.name", "task.name") and values.get(dotted[:-5], {}).get("name") != value:
+    section = dotted.split(".")[0]
+    if dotted in ("method.name", "task.name") and _name_of(values.get(section)) != value:
         # Another method has other settings: those of the old one would be refused.
-        values[dotted[:-5]] = {}
-    if "." in dotted and not isinstance(values.setdefault(dotted.split(".")[0], {}), dict):
-        raise RecipeError(f"{dotted.split('.')[0]} is not a section of settings", "start from the recipe.yaml of a run")
+        values[section] = {}
+    if "." in dotted and values.get(section) is None:
+        values[section] = {}
+    if dotted in ("method.name", "task.name") and isinstance(values[section], str):
+        values[section] = {"name": values[section]}
+    if "." in dotted and not isinstance(values[section], dict):
+        raise RecipeError(f"{section} is not a section of settings", "start from the recipe.yaml of a run")
     recipe.set_dotted(values, dotted, value)
+
+
+def _name_of(choice: Any) -> Any:
+    """Return the name in ``{name: lora, …}``, or the bare name."""
+    return choice.get("name") if isinstance(choice, Mapping) else choice

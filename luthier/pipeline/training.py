@@ -18,7 +18,7 @@ from luthier.pipeline.progress import ProgressView
 from luthier.pipeline.run import Run
 from luthier.pipeline.settings import make_recipe
 from luthier.pipeline.workplace import Workplace, workplace
-from luthier.recipe import Recipe
+from luthier.recipe import Recipe, spawn
 from luthier.tuning import Events, Fitted, Job, Listener, open_trackers
 
 
@@ -85,7 +85,8 @@ class _Stages:
         with self._stage("data", "Reading and preparing the data"):
             loaded = loaded or load_data(recipe)
             self._say([*loaded.notes, *loaded.report.lines()])
-            self._place.write_recipe(loaded.recipe)
+            if not (self._resume and self._place.checkpoints()):  # a resume that is refused must not spoil the next
+                self._place.write_recipe(loaded.recipe)
         systems: dict[str, Evaluation] = {}
         if loaded.recipe.evaluation.baseline:
             with self._stage("baseline", "Scoring the baseline (TF-IDF + logistic regression)"):
@@ -108,7 +109,7 @@ class _Stages:
 
         recipe = loaded.recipe
         method = plugins.load("tuning.methods", recipe.method["name"])
-        model = method.prepare(opened.built, choice_settings(recipe, "method"), recipe.seed)
+        model = method.prepare(opened.built, choice_settings(recipe, "method"), spawn(recipe.seed, "adapter"))
         job = Job(
             model=model, encoder=opened.encoder, task=opened.task, labels=loaded.dataset.labels,
             train=opened.train, valid=opened.valid, train_settings=recipe.train, validation=recipe.validation,

@@ -13,8 +13,9 @@ from luthier.errors import DataError
 from luthier.evaluation import Evaluation, Report, write_report
 from luthier.evaluation import evaluate as score
 from luthier.inference import Predictor
-from luthier.pipeline.files import whole_file
-from luthier.recipe import EvaluationSettings
+from luthier.pipeline.files import check_directory, check_output, whole_file
+from luthier.recipe import EvaluationSettings, spawn
+from luthier.tuning import Listener
 
 
 def load(bundle: str | Path, *, threads: int | None = None, offline: bool = False) -> Predictor:
@@ -34,6 +35,8 @@ def evaluate(
     json: str | Path | None = None,
     report: str | Path | None = None,
     settings: EvaluationSettings | None = None,
+    offline: bool = False,
+    listener: Listener | None = None,
 ) -> Evaluation:
     """Score a bundle on a labelled file.
 
@@ -44,25 +47,37 @@ def evaluate(
         json: where to write the scores.
         report: directory for an HTML report.
         settings: resamples and coverage of the confidence intervals.
+        offline: never ask a model hub for an adapter's base.
+        listener: gets a ``note`` event for each column that was inferred and for the rows that could not be read.
 
     Raises:
         DataError: the file cannot be used, or holds labels that the bundle does not know.
     """
-    predictor = load(bundle)
+    if json is not None:
+        check_output(Path(json), data)
+    if report is not None:
+        check_directory(Path(report))
+    predictor = load(bundle, offline=offline)
     layout = layout_of(predictor, data, columns, labelled=True)
-    examples, _ = read_all(layout, max_bad_rows=_recipe(predictor).get("data", {}).get("max_bad_rows", 100))
+    examples, bad = read_all(layout, max_bad_rows=_recipe(predictor).get("data", {}).get("max_bad_rows", 100))
+    if listener is not None:
+        for text in (*layout.notes, *(f"left out line {row.line}: {row.reason}" for row in bad)):
+            listener({"event": "note", "text": text})
     unknown = sorted({name for row in examples for name in row.labels or ()} - set(predictor.labels.names))
     if unknown:
         raise DataError(f"{data} holds labels that the bundle does not know: {', '.join(unknown[:10])}",
                         f"the bundle knows: {', '.join(predictor.labels.names[:20])}")
-    seed, settings = _recipe(predictor).get("seed", 0), settings or EvaluationSettings()
+    seed = spawn(_recipe(predictor).get("seed", 0), "bootstrap")
+    settings = settings or EvaluationSettings()
     scored = score(predictor, examples, predictor.labels, settings, seed=seed)
     if json is not None:
         numbers = {"bundle": Path(bundle).name, "rows": len(examples), **scored.to_dict()}
         with whole_file(Path(json)) as file:
             jsonlib.dump(numbers, file, ensure_ascii=False, indent=1)
     if report is not None:
-        again = shlex.join(["luthier", "evaluate", str(bundle), str(data), "--report", str(report)])
+        named = {"--text": columns.text, "--text-b": columns.text_b, "--label": columns.label} if columns else {}
+        options = [word for option, column in named.items() if column for word in (option, column)]
+        again = shlex.join(["luthier", "evaluate", str(bundle), str(data), *options, "--report", str(report)])
         write_report(Path(report), Report(
             title=f"{Path(bundle).name}: {Path(data).name}", systems={"tuned": scored}, settings=settings, seed=seed,
             created=datetime.now(UTC).isoformat(timespec="seconds"), commands={"evaluate": again},

@@ -6,8 +6,10 @@ on. A finished run leaves only the bundle; a killed one leaves what ``--resume``
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Iterator
@@ -20,6 +22,9 @@ from luthier.bundle import MANIFEST
 from luthier.bundle.write import refuse_foreign
 from luthier.errors import TuningError
 from luthier.recipe import Recipe
+
+_OURS = re.compile(r"lock|recipe\.(yaml|tmp)|\.?events\.jsonl(\.tmp)?|(\.tmp-)?(checkpoint|best)-.*")
+"""Names of what a run keeps; its directory is removed when it has finished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +66,12 @@ def workplace(out: Path, *, resume: bool, restart: bool) -> Iterator[Workplace]:
     Raises:
         TuningError: another run is at work there, an unfinished run would be lost, or there is nothing to resume.
     """
-    refuse_foreign(out)
+    out = _checked(out)
     place = Workplace(out.with_name(out.name + ".run"))
     if resume and not place.recipe.exists():
         state = "it is finished" if (out / MANIFEST).exists() else "no run was started there"
         raise TuningError(f"nothing to resume for {out}: {state}", "run it again without --resume")
-    place.path.mkdir(parents=True, exist_ok=True)
+    _make(place.path)
     with _lock(place.path):
         if place.checkpoints() and not resume:
             _clear(place, out, restart=restart)
@@ -79,6 +84,42 @@ def workplace(out: Path, *, resume: bool, restart: bool) -> Iterator[Workplace]:
                 raise KeyboardInterrupt(f"stopped\n  -> {_how_to_go_on(place)}") from None
             raise
         shutil.rmtree(place.path)
+
+
+def _checked(out: Path) -> Path:
+    """Return the bundle's directory, expanded, if a bundle can be put there.
+
+    Raises:
+        BundleError: other files stand there.
+        TuningError: it is the directory at hand, or no path that the system takes.
+    """
+    out = Path(os.path.expanduser(out))
+    try:
+        refuse_foreign(out)
+    except OSError as error:
+        raise _unusable(out, error) from None
+    if os.path.realpath(out) == os.getcwd():
+        raise TuningError(f"{out} is the directory you are in, and a bundle takes the place of a whole directory",
+                          "give a directory in it: --out NAME")
+    return out
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        strangers = sorted(name for name in os.listdir(directory) if not _OURS.fullmatch(name))
+    except OSError as error:
+        raise _unusable(directory, error) from None
+    if strangers:
+        raise TuningError(f"{directory} holds files that no run put there, such as {strangers[0]}; they would be lost",
+                          "move them away, or give another --out")
+    if not os.access(directory.parent, os.W_OK | os.X_OK):
+        raise _unusable(directory.parent, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
+def _unusable(path: Path, error: OSError) -> TuningError:
+    return TuningError(f"a run cannot be kept at {path}: {error.strerror or error}",
+                       "choose a directory that you may write to, on a disk with room: --out DIR")
 
 
 def _how_to_go_on(place: Workplace) -> str:

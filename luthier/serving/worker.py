@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
-from luthier.errors import LuthierError, ServingError
+from luthier.errors import DataError, LuthierError
 from luthier.schema import Prediction, TextInput
 from luthier.serving.refusal import Refusal
 
@@ -69,13 +69,14 @@ def run_parts(predict: Predict, parts: Sequence[list[TextInput]]) -> list[Outcom
 def _attempt(predict: Predict, texts: list[TextInput]) -> Outcome:
     try:
         predictions = predict(texts)
-    except LuthierError as error:
-        return error
+    except DataError as error:
+        return error  # the texts are the caller's to mend
     except Exception:
-        # A fault of the model belongs to the requests that wait on it; it must not end the worker.
+        # Any other fault is the server's. It belongs to the requests that wait on it and must not end the worker.
         logger.exception("the model failed on a batch of %d texts", len(texts))
         return Refusal("backend", "the model failed on this request", "the server's log has the reason")
     if len(predictions) != len(texts):
         logger.error("the model gave %d answers to %d texts", len(predictions), len(texts))
-        return ServingError(f"the model gave {len(predictions)} answers to {len(texts)} texts")
+        return Refusal("backend", f"the model gave {len(predictions)} answers to {len(texts)} texts",
+                       "the server's log has the reason")
     return predictions

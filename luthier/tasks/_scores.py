@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,36 +10,6 @@ import numpy.typing as npt
 from luthier.schema import Int64
 
 Float64 = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Averages:
-    """One kind of average over the classes."""
-
-    precision: float
-    recall: float
-    f1: float
-
-
-@dataclass(frozen=True, slots=True)
-class ClassScores:
-    """Scores of each class and their averages. Each array is (C,); all shares are in [0, 1]."""
-
-    accuracy: float
-    """Share of rows answered rightly; of rows with the exact set of labels where a row may carry several."""
-    precision: Float64
-    recall: Float64
-    f1: Float64
-    support: Int64
-    """Rows that carry the class."""
-    predicted: Int64
-    """Rows that were given the class."""
-    macro: Averages
-    """Plain mean over classes. Classes neither carried nor predicted by any row are left out for single-label data."""
-    micro: Averages
-    """Over all decisions together; equals the accuracy for single-label data."""
-    weighted: Averages
-    """Mean over classes weighted by support."""
 
 
 def confusion_matrix(targets: Int64, predicted: Int64, classes: int) -> Int64:
@@ -114,36 +83,6 @@ def averages(
         result[f"{name}_micro"] = over_all
         result[f"{name}_weighted"] = _ratio((each * support).sum(-1), support.sum(-1))
     return result
-
-
-def classification_scores(targets: npt.NDArray[Any], predicted: npt.NDArray[Any], classes: int) -> ClassScores:
-    """Score predictions.
-
-    Args:
-        targets: (N,) int64 class numbers, or (N, C) with 1 where the row carries the class.
-        predicted: like ``targets``.
-        classes: C.
-    """
-    multi_label = targets.ndim == 2
-    true, false, missed = counts(targets, predicted, classes)
-    mean = {name: float(value) for name, value in averages(true, false, missed, multi_label=multi_label).items()}
-    right = ((targets > 0.5) == (predicted > 0.5)).all(1) if multi_label else targets == predicted
-    precision, recall, f1 = precision_recall_f1(true, false, missed)
-    return ClassScores(
-        accuracy=float(right.mean()) if len(right) else 0.0,
-        precision=precision,
-        recall=recall,
-        f1=f1,
-        support=true + missed,
-        predicted=true + false,
-        macro=_of("macro", mean),
-        micro=_of("micro", mean),
-        weighted=_of("weighted", mean),
-    )
-
-
-def _of(kind: str, mean: dict[str, float]) -> Averages:
-    return Averages(mean[f"precision_{kind}"], mean[f"recall_{kind}"], mean[f"f1_{kind}"])
 
 
 def _ratio(above: npt.NDArray[Any], below: npt.NDArray[Any]) -> Float64:

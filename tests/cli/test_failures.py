@@ -87,7 +87,7 @@ def test_missing_bundle(cli: Cli, tmp_path: Path, verb: str) -> None:
     more = [write(tmp_path, "rows.csv", ROWS)] if verb in ("predict", "evaluate") else []
     result = cli(verb, "nowhere", *more)
     if verb == "verify":
-        assert result.returncode == 1
+        assert result.returncode == 2
         assert "FAIL  manifest" in result.stdout
     else:
         assert "nowhere" in refused(result)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from luthier import plugins
+from luthier.errors import ModelError
 from luthier.models import tiny
 from luthier.models.encoding import Encoder
 from luthier.models.files import ModelFiles, weights_sha256
@@ -105,3 +106,9 @@ def test_writes_no_pickle_and_no_machine_path(base: ModelFiles, name: str, tmp_p
     for path in (tmp_path / "saved").rglob("*"):
         assert path.suffix in (".json", ".safetensors"), path.name
         assert str(base.path.parent).encode() not in path.read_bytes(), path.name
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if plugins.load("tuning.methods", name).KIND == "adapter"])
+def test_an_adapter_asked_for_without_its_base_says_what_it_needs(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"needs its base model\n  -> give base_directory"):
+        plugins.load("tuning.methods", name).load(tmp_path)

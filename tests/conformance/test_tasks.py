@@ -91,3 +91,16 @@ def test_a_built_model_answers_with_a_logit_for_each_class(
     assert logits.shape == (1, len(labels))
     assert not built.model.training
     assert built.new_modules
+
+
+@pytest.mark.slow
+def test_the_loss_of_a_row_does_not_depend_on_its_company(task: ModuleType, labels: LabelSet) -> None:
+    import torch
+
+    rows = examples(labels) * 3
+    targets = torch.from_numpy(task.targets(rows, labels))
+    logits = torch.randn(len(rows), len(labels), generator=torch.Generator().manual_seed(0))
+    options = {"class_weights": torch.arange(1.0, len(labels) + 1), "label_smoothing": 0.1}
+    together = task.loss(logits, targets, **options)
+    alone = torch.cat([task.loss(logits[row : row + 1], targets[row : row + 1], **options) for row in range(len(rows))])
+    assert torch.allclose(together, alone, atol=1e-6)

@@ -1,10 +1,11 @@
 """Files as people have them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from luthier.data import BadRow, Record, inspect, read, read_all
+from luthier.data import BadRow, Columns, Record, inspect, read, read_all
 from luthier.data.readers import csv as csv_reader
 from luthier.data.readers import tsv as tsv_reader
 from luthier.errors import DataError
@@ -217,3 +218,37 @@ def test_one_text_a_line(file):
     single = file("a.csv", 'text\nhello, world\n"quoted, too"\n')
     rows = list(read(inspect(single, labelled=False), on_bad=pytest.fail))
     assert [row.text for row in rows] == ["hello, world", "quoted, too"]
+
+
+def test_cells_that_are_no_text_and_rows_too_wide_say_what_came(file):
+    path = file("a.jsonl", '{"text": "a", "label": "x"}\n{"text": ["b"], "label": "x"}\n'
+                '{"text": "c", "label": ["x"]}\n')
+    layout = replace(inspect(path, Columns(text="text", label="label")), multi_label=False)
+    _, bad = read_all(layout, max_bad_rows=2)
+    assert [row.reason for row in bad] == ["'text': expected text, came list",
+                                           "'label': expected one label, came a list of 1"]
+    _, bad = read_all(inspect(file("b.csv", "text,label\na,x\nb,y\na, b,x\n")), max_bad_rows=1)
+    assert "3 cells where the header has 2: a text with the delimiter in it needs quotes" in bad[0].reason
+
+
+def test_labels_inside_labels_are_refused(file):
+    path = file("a.jsonl", '{"text": "a", "label": ["x"]}\n{"text": "b", "label": [["x"]]}\n')
+    _, bad = rows_of(path, max_bad_rows=1)
+    assert bad[0].reason == "a label is list, expected text or a number"
+
+
+def test_a_number_beyond_pythons_digits_costs_only_its_row(file):
+    path = file("a.jsonl", '{"text": "a", "label": "x"}\n{"text": "b", "label": ' + "9" * 5000 + "}\n")
+    _, bad = rows_of(path, max_bad_rows=1)
+    assert bad[0].reason.startswith("not JSON that can be read: ")
+
+
+def test_a_file_that_may_not_be_read_is_told(file, monkeypatch):
+    path = file("a.csv", "text,label\na,x\n")
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.open", refuse)
+    with pytest.raises(DataError, match=r"a\.csv cannot be read: Permission denied\n  -> check the path and its perm"):
+        inspect(path)

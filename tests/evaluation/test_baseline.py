@@ -68,9 +68,13 @@ def test_pairs_are_joined():
     assert fit_baseline(data, "en").predict([("yes", "more"), ["no", "more"]])[1].label == "bad"
 
 
-def test_regularisation_is_chosen_on_the_validation_rows():
+@pytest.mark.parametrize(("merits", "chosen"), [((0.4, 0.9), 10.0), ((0.9, 0.4), 1.0), ((0.5, 0.5), 1.0)])
+def test_regularisation_is_chosen_on_the_validation_rows(merits, chosen, monkeypatch):
     data = dataset(["yes", "no"] * 4, ["good", "bad"] * 4)
-    assert fit_baseline(data, "en").strength in {1.0, 10.0}
+    answers = iter(merits)
+    monkeypatch.setattr("luthier.evaluation.baseline._f1_macro", lambda *_: next(answers))
+    assert fit_baseline(data, "en").strength == chosen
+    monkeypatch.undo()
     assert fit_baseline(dataset(["yes", "no"] * 4, ["good", "bad"] * 4, valid=False), "en").strength == 1.0
 
 

@@ -48,7 +48,8 @@ def check(html):
 
 
 HISTORY = [{"event": "step", "step": n, "loss": 1 / n} for n in range(1, 31)] + [
-    {"event": "validation", "step": n, "loss": 0.5, "f1_macro": n / 30} for n in (10, 20, 30)
+    {"event": "validation", "step": n, "train_loss": 0.6, "metrics": {"loss": 0.5, "f1_macro": n / 30}}
+    for n in (10, 20, 30)
 ]
 DATA = {
     "rows_read": {"train": 120},
@@ -160,6 +161,11 @@ def test_what_may_not_be_hidden_is_said():
     assert "No baseline was scored" in page(report(systems=("tuned",)))
     assert "up to 5.0% of rows may still" in page(report(skill=30.0))
     assert "100.0% to 100.0%" not in page(report(skill=30.0))
+
+
+def test_near_duplicates_are_said_to_share_a_split_only_where_that_was_seen_to() -> None:
+    assert "5 rows in 2 groups, each group inside one split" in page(report(data_report=DATA))
+    assert "each group inside one split" not in page(report(data_report={**DATA, "deduplicated": False}))
 
 
 def test_the_verdict_follows_the_paired_interval():

@@ -290,3 +290,13 @@ def test_opening_imports_no_tuning_code(full):
     done = subprocess.run([sys.executable, "-c", code, str(full)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
+
+
+def test_a_generator_is_a_list_too(counting):
+    assert len(counting.predict(text for text in ("good", "bad"))) == 2
+
+
+@pytest.mark.parametrize("threads", [0, -1, 10**30])
+def test_threads_that_no_machine_has(full, threads):
+    with pytest.raises(LuthierError, match="expected 1 to 1024"):
+        Predictor.open(full, threads=threads)

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from luthier.bundle import read_probes
-from luthier.errors import ProbeError
+from luthier.errors import BundleError, ProbeError
 from luthier.inference import Predictor, compare_with_memory, make_probes, verify
 from luthier.inference.replaying import FIXED
 
@@ -80,3 +84,25 @@ def test_a_bundle_that_is_not_the_model_in_memory_is_refused(full, several, pred
     assert "nothing was replaced" in caught.value.fix
     with pytest.raises(ProbeError, match="label names differ"):
         compare_with_memory(several, predictor)
+
+
+def test_each_check_of_the_probes_says_what_differs(full, tmp_path):
+    bundle = Path(shutil.copytree(full, tmp_path / "full"))
+    header, *lines = (bundle / "probes.jsonl").read_text(encoding="utf-8").splitlines()
+    first = json.loads(lines[0])
+    first["ids"] = [*first["ids"], 3]
+    names = list(first["logits"])
+    first["logits"] = dict(zip([names[1], names[0], *names[2:]], [9.0, 9.0, 9.0], strict=True))
+    rest = "\n".join([header, json.dumps(first, ensure_ascii=False), *lines[1:]])
+    (bundle / "probes.jsonl").write_text(rest + "\n", encoding="utf-8")
+    said = {check.name: check.detail for check in verify(bundle, threads=1).checks if not check.ok}
+    assert "recorded with other label names or another order" in said["labels"]
+    assert "other token ids than when the bundle was written" in said["ids"]
+    assert f"1 of {len(lines)} probes are answered differently; probe 1" in said["logits"]
+
+
+def test_a_tokenizer_that_cannot_be_opened_is_told(full, tmp_path):
+    bundle = Path(shutil.copytree(full, tmp_path / "full"))
+    (bundle / "tokenizer.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(BundleError, match="cannot open the tokenizer of the bundle at .*not a readable tokenizer"):
+        Predictor.open(bundle, check=False)

@@ -8,7 +8,7 @@ import pytest
 
 from luthier.errors import ModelError
 from luthier.models import tiny
-from luthier.models.files import sha256_of
+from luthier.models.files import cache_directory, sha256_of
 from luthier.models.sources import resolve
 
 
@@ -82,3 +82,21 @@ def test_shards_stay_inside_the_directory(model: Path, tmp_path: Path) -> None:
 def test_impossible_names_are_refused() -> None:
     with pytest.raises(ModelError, match="'two words' is no model's name; packaged ones are e5-small, minilm-l6"):
         resolve("two words")
+
+
+def test_a_directory_that_may_not_be_read(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(model))
+
+    monkeypatch.setattr("luthier.models.sources.directory.check_directory", denied)
+    with pytest.raises(ModelError, match="cannot be read") as caught:
+        resolve(str(model), offline=True)
+    assert "right to read it" in str(caught.value)
+
+
+def test_no_home_directory_to_keep_models_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LUTHIER_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    with pytest.raises(ModelError, match="LUTHIER_CACHE"):
+        cache_directory()

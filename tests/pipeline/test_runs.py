@@ -96,7 +96,6 @@ def test_peft_opens_an_adapter_bundle_head_included_and_a_new_process_gives_the_
     with torch.no_grad():
         theirs = model(**tokens).logits.numpy()
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
-    assert run.scores["systems"]["tuned"]["metrics"]["accuracy"] == 1.0
 
 
 def test_the_recipe_in_the_bundle_makes_the_same_weights_again(tiny_bundle: Path, tmp_path: Path) -> None:
@@ -173,11 +172,23 @@ def test_labels_that_the_bundle_does_not_know_are_refused(tiny_bundle: Path, tmp
         luthier.evaluate(tiny_bundle, path)
 
 
+def test_rows_left_out_of_an_evaluation_are_told(tiny_bundle: Path, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "very good", "label": "positive"}\n{broken\n{"text": "very bad", "label": "negative"}\n')
+    told: list[str] = []
+    scored = luthier.evaluate(tiny_bundle, path, listener=lambda event: told.append(event["text"]), offline=True)
+    assert scored.scores.rows == 2
+    assert [text for text in told if text.startswith("left out line 2: not JSON")]
+
+
 def test_output_of_an_unknown_kind_is_refused(tiny_bundle: Path, tiny_csv: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="expected a .jsonl or .csv file"):
         predict_file(tiny_bundle, tiny_csv, tmp_path / "out.xlsx")
 
 
 def test_a_report_can_be_written_for_any_labelled_file(tiny_bundle: Path, tiny_csv: Path, tmp_path: Path) -> None:
-    luthier.evaluate(tiny_bundle, tiny_csv, report=tmp_path / "report")
-    assert "luthier evaluate" in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+    luthier.evaluate(tiny_bundle, tiny_csv, report=tmp_path / "report", columns=Columns(label="label"))
+    commands = json.loads((tmp_path / "report" / "scores.json").read_text(encoding="utf-8"))["commands"]
+    assert commands == {"evaluate": f"luthier evaluate {tiny_bundle} {tiny_csv} --label label --report "
+                                    f"{tmp_path / 'report'}"}
+    assert commands["evaluate"] in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from luthier.errors import DataError
+from luthier.errors import BundleError, DataError
 from luthier.schema import LabelSet, Prediction, TextInput
 
 
@@ -32,6 +32,8 @@ class FakePredictor:
         self.gate.wait(20)
         if "refuse me" in texts:
             raise DataError("one text is refused", "send another")
+        if "break me" in texts:
+            raise BundleError("a secret path of the server is damaged", "restore it")
         if "crash me" in texts:
             raise ZeroDivisionError("secret of the house")
         return [self.expect(text) for text in texts]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from luthier.errors import DataError, LuthierError
+from luthier.errors import DataError
 from luthier.serving.batcher import Batcher, BatchRun
 from luthier.serving.refusal import Refusal
 
@@ -111,6 +111,7 @@ def test_every_caller_gets_its_own_answers_in_order(make_fake: Any, sizes: list[
 @pytest.mark.parametrize(("bad", "kind", "message"), [
     ("refuse me", DataError, "one text is refused"),
     ("crash me", Refusal, "the model failed on this request"),
+    ("break me", Refusal, "the model failed on this request"),
 ])
 def test_one_bad_request_never_fails_its_neighbours(fake: Any, bad: str, kind: type[Exception], message: str) -> None:
     async def test() -> None:
@@ -134,8 +135,9 @@ def test_a_model_that_loses_an_answer_is_an_error_and_not_a_shift(fake: Any) -> 
     async def test() -> None:
         fake.predict = lambda texts: [fake.expect(text) for text in texts[1:]]
         async with running(fake) as batcher:
-            with pytest.raises(LuthierError, match="the model gave 1 answers to 2 texts"):
+            with pytest.raises(Refusal, match="the model gave 1 answers to 2 texts") as caught:
                 await batcher.submit(["a", "b"])
+            assert caught.value.status == 500  # the caller did nothing wrong
 
     run(test)
 

@@ -62,11 +62,23 @@ def resolve(path: Path, encoding: str | None) -> str:
         name = codecs.lookup(encoding).name
         if not codecs.lookup(name)._is_text_encoding:  # type: ignore[attr-defined,unused-ignore]
             raise LookupError
-    except LookupError:
+    except (LookupError, ValueError):
         raise DataError(f"{path}: there is no encoding {encoding!r}",
                         "use a name such as utf-8, utf-16, gb18030 or cp1252, or leave it out") from None
+    _check_start(path, name)
     # The later standard holds the earlier ones, and files called GBK often need it.
     return "gb18030" if name in {"gbk", "gb2312"} else name
+
+
+def _check_start(path: Path, name: str) -> None:
+    """Refuse a codec that gives up on the file as a whole: UTF-16 without its mark, or one not made for files."""
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    try:
+        codecs.getincrementaldecoder(name)(_HANDLER).decode(head)
+    except UnicodeError as error:
+        raise DataError(f"{path} cannot be read as {name}: {error}",
+                        "leave the encoding out to have it found from the bytes, or name another") from None
 
 
 @contextmanager

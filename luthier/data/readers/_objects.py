@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,14 @@ from luthier.data.columns import is_known
 
 LIST_KEYS = ("data", "rows", "records", "examples", "items", "results", "instances", "samples", "train", "数据")
 """Keys below which people put the list of rows, the likelier first."""
+
+
+def starts_with_object(text: str) -> bool:
+    """Tell whether the first line is one JSON object, which no table starts with."""
+    try:
+        return isinstance(json.loads(text.lstrip().split("\n", 1)[0]), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def rows_key(value: Mapping[str, Any]) -> str | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from luthier.data.readers import _delimited
 from luthier.data.readers._encoding import decode_head
+from luthier.data.readers._objects import starts_with_object
 from luthier.data.rows import BadRow, Record
 
 SUFFIXES: tuple[str, ...] = (".csv", ".txt", ".text", "")
@@ -19,7 +20,7 @@ _STEADY = 0.9
 def sniff(path: Path, head: bytes) -> bool:
     """Accept text that a delimiter cuts into columns, and any text whose name says CSV or plain text."""
     text = decode_head(head)
-    if text is None:
+    if text is None or starts_with_object(text):
         return False
     return path.suffix.lower() in SUFFIXES or _delimited.guess_delimiter(text, ",;\t|", _STEADY) is not None
 

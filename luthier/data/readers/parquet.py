@@ -55,6 +55,8 @@ def _class_names(metadata: dict[bytes, bytes]) -> dict[str, Callable[[Any], Any]
         features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
     except (ValueError, KeyError, TypeError):
         return {}
+    if not isinstance(features, dict):
+        return {}
     found: dict[str, Callable[[Any], Any]] = {}
     for column, feature in features.items():
         inner = feature.get("feature", feature) if isinstance(feature, dict) else next(iter(feature or []), {})

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from luthier.data.readers import _delimited
 from luthier.data.readers._encoding import decode_head
+from luthier.data.readers._objects import starts_with_object
 from luthier.data.rows import BadRow, Record
 
 SUFFIXES: tuple[str, ...] = (".tsv", ".tab")
@@ -16,7 +17,7 @@ IS_TEXT = True
 def sniff(path: Path, head: bytes) -> bool:
     """Accept text that tabs cut into columns, and any text whose name says TSV."""
     text = decode_head(head)
-    if text is None:
+    if text is None or starts_with_object(text):
         return False
     if path.suffix.lower() in SUFFIXES:
         return "\t" in text or _delimited.guess_delimiter(text, ",;|") is None

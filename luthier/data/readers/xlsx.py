@@ -114,7 +114,8 @@ def _open(path: Path) -> Iterator[Any]:
             book.close()
 
 
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError)
+# The last two: openpyxl trusts the parts of a workbook to be there and of the right kind.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, AttributeError, TypeError)
 
 
 def _damaged(path: Path, error: Exception) -> DataError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from luthier.bundle import RESTORE, Manifest
-from luthier.errors import BundleError, ModelError
+from luthier.errors import BundleError, LimitError, ModelError
 from luthier.plugins import require
 from luthier.schema import Batch, Float32
 
@@ -21,10 +21,12 @@ NAME = "torch"
 ATTENTION: Final = "sdpa"
 """How a reopened bundle computes attention: the fused kernel, whose memory does not grow with the square of T."""
 
+MOST_THREADS = 1024
+"""More than a machine has cores; torch itself fails on numbers far beyond."""
+
 _MAX_TOKENS = {"cpu": 2048}
 """Device -> padded tokens of a batch. On CPUs full speed is reached at 512 and lost beyond 2,048, where activations
 leave the cache (minilm-l6, two cores, 128 tokens a row: 12,000 tokens/s in batches of 16, 9,800 in 32, 4,700 in 64)."""
-
 _MAX_TOKENS_ELSEWHERE = 32_768
 """Accelerators want large batches; at 12 layers of width 384 this takes about 1 GB."""
 
@@ -71,6 +73,8 @@ def load(
     import torch
 
     if threads is not None:
+        if not 1 <= threads <= MOST_THREADS:
+            raise LimitError(f"threads is {threads}; expected 1 to {MOST_THREADS}", "leave it out to use every core")
         torch.set_num_threads(threads)
     where, reason = choose_device(device)
     model = _load_adapter(directory, manifest, offline) if manifest.kind == "adapter" else _load_full(directory)
@@ -90,7 +94,7 @@ def from_model(
             model that was tuned in another way give the same bits as its reopened bundle.
     """
     if attention is not None:
-        model.set_attn_implementation(attention)  # type: ignore[operator]
+        model.set_attn_implementation(attention)  # type: ignore[operator]  # nn.Module types it as Tensor | Module
     if device is not None:
         model.to(device)
     where = device or str(next((weight.device for weight in model.parameters()), "cpu"))

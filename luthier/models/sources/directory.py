@@ -23,6 +23,9 @@ def fetch(name: str, *, offline: bool) -> ModelFiles:  # noqa: ARG001  a directo
     directory = Path(name).expanduser()
     if not directory.is_dir():
         raise ModelError(f"no model directory at {name}", "check the path, or see `luthier models` for names")
-    check_directory(directory, name)
-    path = directory.resolve()
-    return ModelFiles(name, "directory", path, licence_of(path), None, weights_sha256(path))
+    try:
+        check_directory(directory, name)
+        path = directory.resolve()
+        return ModelFiles(name, "directory", path, licence_of(path), None, weights_sha256(path))
+    except PermissionError as error:
+        raise ModelError(f"the model {name!r} cannot be read: {error}", "ask for the right to read it") from None

@@ -72,7 +72,7 @@ def _progress(*, hidden: bool) -> Any:
     """Return the hub's progress bar, or one that shows nothing."""
     from huggingface_hub.utils import tqdm
 
-    class Hidden(tqdm):  # type: ignore[misc]
+    class Hidden(tqdm):  # type: ignore[misc]  # the library is untyped
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **{**options, "disable": True})
 

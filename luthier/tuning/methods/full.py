@@ -33,7 +33,7 @@ def save(model: torch.nn.Module, directory: Path, *, base: ModelFiles) -> None: 
     from luthier.models.building import quiet
 
     with quiet():
-        model.save_pretrained(directory)  # type: ignore[operator]
+        model.save_pretrained(directory)  # type: ignore[operator]  # nn.Module types every attribute as Tensor | Module
 
 
 def load(directory: Path, *, base_directory: Path | None = None) -> torch.nn.Module:  # noqa: ARG001 - the seam's signature

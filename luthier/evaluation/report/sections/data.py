@@ -88,7 +88,7 @@ def _facts(given: Mapping[str, Any]) -> str:
             (
                 both("near_duplicates"),
                 both(
-                    "near_duplicates_are",
+                    "near_duplicates_counted" if given.get("deduplicated") is False else "near_duplicates_are",
                     groups=count(given["near_duplicate_groups"]),
                     rows=count(given.get("near_duplicate_rows", 0)),
                 ),

@@ -1,0 +1,34 @@
+"""Reading and preparing what a recipe names: what is settled, and what may leave the machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from luthier.pipeline import load_data, make_recipe
+
+
+def write(directory: Path, rows: int, *, word: str) -> Path:
+    directory.mkdir()
+    good = "".join(json.dumps({"text": f"{word} {n}", "label": "yn"[n % 2]}) + "\n" for n in range(rows))
+    path = directory / "rows.jsonl"
+    path.write_text(good + "{broken\n", encoding="utf-8")
+    return path
+
+
+def test_bad_rows_of_files_of_one_name_are_all_told_without_their_folders(tmp_path: Path) -> None:
+    train, test = write(tmp_path / "a", 40, word="train"), write(tmp_path / "b", 12, word="test")
+    loaded = load_data(make_recipe(train, {"test": str(test), "out": str(tmp_path / "out")}))
+    assert loaded.report.bad_rows == 2
+    places = [(row["file"], row["line"]) for row in loaded.report.bad_examples]
+    assert places == [("rows.jsonl", 41), ("rows.jsonl", 13)]
+    assert str(tmp_path) not in json.dumps(loaded.report.to_dict())
+
+
+def test_what_was_left_open_is_settled_with_its_reason(tmp_path: Path) -> None:
+    loaded = load_data(make_recipe(write(tmp_path / "a", 40, word="a good thing"), {"method": "lora"}))
+    assert (loaded.recipe.data.text, loaded.recipe.data.label) == ("text", "label")
+    assert loaded.recipe.model.name == "minilm-l6"
+    assert loaded.recipe.train.learning_rate == 5e-4
+    assert "model: minilm-l6, because the text is English" in loaded.notes
+    assert "learning rate: 0.0005, the default of method lora" in loaded.notes

@@ -1,0 +1,34 @@
+"""The examples run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import luthier
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_recipe(rows: list[tuple[str, str]], tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "reviews.csv").write_text(
+        "review,sentiment\n" + "".join(f'"{text}",{label}\n' for text, label in rows), encoding="utf-8")
+    command = [sys.executable, "-m", "luthier", "train", str(EXAMPLES / "reviews.yaml"), "--model", str(tiny_model),
+               "model.max_length=64"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "runs" / "reviews-lora" / "adapter_model.safetensors").exists()
+
+
+def test_asking_many(tiny_bundle: Path) -> None:
+    texts = ["very good", "很差", "bad awful poor ugly 1"] * 3
+    result = subprocess.run([sys.executable, str(EXAMPLES / "ask_many.py"), str(tiny_bundle)], text=True, check=True,
+                            input="\n".join(texts), stdout=subprocess.PIPE)
+    expected = [prediction.label for prediction in luthier.load(tiny_bundle).predict(texts)]
+    assert [line.split("\t")[0] for line in result.stdout.splitlines()] == expected
+    assert set(expected) == {"positive", "negative"}
