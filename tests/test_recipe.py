@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -202,6 +203,6 @@ def test_a_separator_may_be_a_space() -> None:
 @pytest.mark.parametrize("written", ["lora", None, {"name": "lora", "lora_rank": 4}])
 def test_a_method_named_by_the_caller_replaces_the_recipes(tmp_path: Path, written: object) -> None:
     path = tmp_path / "recipe.yaml"
-    path.write_text(recipe.yaml.safe_dump({**MINIMAL, "method": written}))
+    path.write_text(yaml.safe_dump({**MINIMAL, "method": written}))
     assert make_recipe(path, {"method": "full"}).method["name"] == "full"
     assert make_recipe(path, {"method": "lora"}).method["name"] == "lora"
