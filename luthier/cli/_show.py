@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from luthier.pipeline import Run
 
 SYSTEMS = {
-    "baseline": "baseline (TF-IDF + logistic regression)",
-    "untuned": "untuned (new head, random answers)",
+    "baseline": "baseline (TF-IDF)",
+    "untuned": "untuned (new head)",
     "tuned": "tuned",
 }
 COLUMNS = {"accuracy": "accuracy", "f1_macro": "macro F1"}

@@ -49,10 +49,10 @@ class ProgressView:
         self._console.print(f"[bold]{escape(event['title'])}[/bold]")
 
     def _on_note(self, event: Mapping[str, Any]) -> None:
-        self._console.print(f"  {escape(event['text'])}")
+        self._console.print(f"  {escape(event['text'])}", soft_wrap=True)
 
     def _on_warning(self, event: Mapping[str, Any]) -> None:
-        self._console.print(f"  [bold yellow]warning:[/bold yellow] {escape(event['text'])}")
+        self._console.print(f"  [bold yellow]warning:[/bold yellow] {escape(event['text'])}", soft_wrap=True)
 
     def _on_count(self, event: Mapping[str, Any]) -> None:
         self._advance(event["title"], event["done"], event.get("total"), f"{event['rows_per_second']:.0f} rows/s")
@@ -67,11 +67,11 @@ class ProgressView:
         self._console.print(f"  step {event['step']}: {metrics}{best}")
 
     def _on_early_stop(self, event: Mapping[str, Any]) -> None:
-        self._console.print(f"  stopped early at step {event['step']}: {escape(event['reason'])}")
+        self._console.print(f"  stopped early at step {event['step']}: {escape(event['reason'])}", soft_wrap=True)
 
     def _on_run_started(self, event: Mapping[str, Any]) -> None:
         for name, made in event["decisions"].items():
-            self._console.print(f"  {name.replace('_', ' ')}: {escape(made['value'])} ({escape(made['reason'])})")
+            self._console.print(f"  {name.replace('_', ' ')}: {escape(made['value'])} ({escape(made['reason'])})", soft_wrap=True)
 
     def _on_run_finished(self, _: Mapping[str, Any]) -> None:
         self._stop_bar()

@@ -71,7 +71,7 @@ class ModelSettings(Settings):
     dropout: float | None = Field(None, ge=0, lt=1)
     """Dropout of hidden layers; the model's own when left out."""
     attention_dropout: float | None = Field(0.0, ge=0, lt=1)
-    """Dropout of attention weights; 0 trains long texts several times faster, ``null`` takes the model's own."""
+    """Dropout of attention weights; 0 trains long texts faster (docs/log.md), ``null`` takes the model's own."""
 
 
 class TrainSettings(Settings):

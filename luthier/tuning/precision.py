@@ -57,7 +57,7 @@ def _bf16(device: str) -> tuple[bool, str]:
         return able, "this GPU multiplies bf16" if able else "this GPU does not multiply bf16"
     features = torch.cpu.get_capabilities()
     if features.get("amx_bf16"):
-        return True, "this CPU multiplies bf16 tiles (AMX), several times faster than fp32"
+        return True, "this CPU multiplies bf16 tiles (AMX)"
     if features.get("avx512_bf16"):
         return True, "this CPU multiplies bf16 (AVX-512)"
     return False, "this CPU does not multiply bf16 (neither AMX nor AVX-512 BF16)"
