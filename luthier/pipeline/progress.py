@@ -71,7 +71,8 @@ class ProgressView:
 
     def _on_run_started(self, event: Mapping[str, Any]) -> None:
         for name, made in event["decisions"].items():
-            self._console.print(f"  {name.replace('_', ' ')}: {escape(made['value'])} ({escape(made['reason'])})", soft_wrap=True)
+            said = f"  {name.replace('_', ' ')}: {escape(made['value'])} ({escape(made['reason'])})"
+            self._console.print(said, soft_wrap=True)
 
     def _on_run_finished(self, _: Mapping[str, Any]) -> None:
         self._stop_bar()
