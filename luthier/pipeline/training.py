@@ -20,6 +20,7 @@ from luthier.pipeline.settings import make_recipe
 from luthier.pipeline.workplace import Workplace, workplace
 from luthier.recipe import Recipe, spawn
 from luthier.tuning import Events, Fitted, Job, Listener, open_trackers
+from luthier.tuning.validation import check_metric
 
 
 def train(
@@ -63,6 +64,7 @@ def run(
 ) -> Run:
     """Carry out a checked recipe; ``loaded`` brings data that is already in memory."""
     plugins.require("torch", "transformers")
+    check_metric(plugins.load("tasks", recipe.task["name"]), recipe.validation.metric_for_best_model)
     with ExitStack() as stack:
         place = stack.enter_context(workplace(Path(recipe.out), resume=resume, restart=restart))
         view: list[Listener] = [stack.enter_context(ProgressView())] if progress else []

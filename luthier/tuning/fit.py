@@ -50,7 +50,7 @@ def fit(job: Job, events: Events) -> Fitted:
         TuningError: the loss is not finite, nothing trains, a checkpoint cannot be written or belongs to another run.
         RecipeError: the metric or a class weight names something unknown.
     """
-    check_metric(job)
+    check_metric(job.task, job.validation.metric_for_best_model)
     with own_random_numbers(), own_attention_afterwards(job.model):
         run = _start(job, events)
         for step in range(run.progress.step + 1, run.total + 1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
 LOWER_IS_BETTER = ("loss",)
 
 
-def check_metric(job: Job) -> None:
-    """Refuse a metric that the task does not compute, before any time is spent.
+def check_metric(task: ModuleType, name: str) -> None:
+    """Refuse a ``validation.metric_for_best_model`` that the task does not compute, before any time is spent.
 
     Raises:
         RecipeError: names the known ones and the nearest.
     """
-    name, known = job.validation.metric_for_best_model, job.task.METRICS
+    known = task.METRICS
     if name not in known:
         raise RecipeError(f"validation.metric_for_best_model is {name!r}; known: {', '.join(known)}",
                           did_you_mean(name, known))

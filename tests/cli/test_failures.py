@@ -58,6 +58,13 @@ def test_unknown_recipe_key(cli: Cli, tmp_path: Path) -> None:
     assert "did you mean 'learning_rate'?" in refused(cli("train", "rows.csv", "train.learning_rat=1"))
 
 
+def test_unknown_metric_is_told_before_any_work(cli: Cli, tmp_path: Path) -> None:
+    write(tmp_path, "rows.csv", ROWS)
+    message = refused(cli("train", "rows.csv", "validation.metric_for_best_model=f1_makro"))
+    assert "did you mean 'f1_macro'?" in message
+    assert "Reading" not in message
+
+
 def test_unknown_model_without_a_network(cli: Cli, tmp_path: Path) -> None:
     write(tmp_path, "rows.csv", ROWS)
     started = time.monotonic()
