@@ -27,6 +27,10 @@ WINDOW = 4096
 """Rows that ``stream`` holds at once (twice: one window is computed while the next is read and encoded)."""
 
 
+_REPLACED_WHILE_OPENING = 3
+"""Times that a bundle is looked at again because another was put in its place meanwhile."""
+
+
 @dataclass(eq=False)
 class Predictor:
     """An encoder, a backend and a task's decoding, put together. ``Predictor.open`` opens a bundle."""
@@ -71,18 +75,17 @@ class Predictor:
             ProbeError: it answers its probes differently; the message says which, what was expected and what came.
             ModelError: an adapter's base model cannot be found, or the device is not there.
         """
-        from luthier.inference.replaying import replay
-
-        directory = Path(path).expanduser().resolve()
-        manifest = read_manifest(directory)
-        if check:
-            check_files(directory, manifest)
-            check_tokenizer(directory)
-        check_labels(directory, manifest)
-        predictor = assemble(directory, manifest, backend=backend, device=device, threads=threads, offline=offline)
-        if check:
-            replay(predictor, directory)
-        return predictor
+        options = {"backend": backend, "device": device, "threads": threads, "offline": offline}
+        directory = Path(path).expanduser()
+        for _ in range(_REPLACED_WHILE_OPENING):
+            before = _identity(directory)
+            try:
+                return _proved(directory.resolve(), check=check, **options)
+            except BundleError:
+                # Half of the old bundle and half of a new one is no fault of either: look again.
+                if _identity(directory) == before:
+                    raise
+        return _proved(directory.resolve(), check=check, **options)
 
     def predict(self, texts: Sequence[TextInput]) -> list[Prediction]:
         """Return one prediction a row, in order.
@@ -156,6 +159,30 @@ class Predictor:
     def _decode(self, logits: Float32, truncated: Bool) -> list[Prediction]:
         predictions: list[Prediction] = self.task.decode(logits, self.labels, truncated, self.task_settings)
         return predictions
+
+
+def _identity(directory: Path) -> tuple[int, int] | None:
+    """Return what changes when another directory takes this one's place."""
+    try:
+        found = directory.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _proved(directory: Path, *, check: bool, **options: Any) -> Predictor:
+    """Put a bundle together with the checks of ``Predictor.open``."""
+    from luthier.inference.replaying import replay
+
+    manifest = read_manifest(directory)
+    if check:
+        check_files(directory, manifest)
+        check_tokenizer(directory)
+    check_labels(directory, manifest)
+    predictor = assemble(directory, manifest, **options)
+    if check:
+        replay(predictor, directory)
+    return predictor
 
 
 def assemble(

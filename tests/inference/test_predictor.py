@@ -6,11 +6,13 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from luthier.bundle import Manifest
 from luthier.errors import BundleError, DataError, LuthierError, ModelError, UnknownNameError
 from luthier.inference import Predictor
 from luthier.models.encoding import Encoder
@@ -300,3 +302,29 @@ def test_a_generator_is_a_list_too(counting):
 def test_threads_that_no_machine_has(full, threads):
     with pytest.raises(LuthierError, match="expected 1 to 1024"):
         Predictor.open(full, threads=threads)
+
+
+@pytest.mark.slow
+def test_a_bundle_replaced_while_it_is_opened_is_opened_again(full: Path, copy_of, monkeypatch) -> None:
+    from luthier.inference import predictor as module
+
+    bundle, calls = copy_of(full), []
+
+    def replaced_meanwhile(directory: Path, manifest: Manifest) -> None:
+        calls.append(directory)
+        if len(calls) == 1:
+            bundle.rename(bundle.with_name("old"))
+            shutil.copytree(full, bundle)
+            raise BundleError("model.safetensors is not what the manifest says")
+
+    monkeypatch.setattr(module, "check_files", replaced_meanwhile)
+    assert Predictor.open(bundle).predict(["good"])
+    assert len(calls) == 2
+
+
+@pytest.mark.slow
+def test_a_faulty_bundle_that_nobody_replaced_is_refused_at_once(full: Path, copy_of) -> None:
+    bundle = copy_of(full)
+    (bundle / "config.json").write_text("{}")
+    with pytest.raises(BundleError, match="config.json"):
+        Predictor.open(bundle)
