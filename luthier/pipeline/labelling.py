@@ -68,6 +68,10 @@ def predict_file(
     _check_out(None if out is None else Path(out), data)
     predictor = load(bundle, threads=threads, offline=offline)
     layout = layout_of(predictor, data, columns, labelled=False)
+    if listener is not None:
+        where = f"device: {predictor.backend.device} ({predictor.backend.reason})"
+        for note in (*layout.notes, where):
+            listener({"event": "note", "text": note})
     done = Labelled()
     clock = _Clock(done, listener)
     with _sink(None if out is None else Path(out)) as write:
