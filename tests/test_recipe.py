@@ -25,7 +25,8 @@ def test_defaults_are_filled_in_down_to_the_methods_own_settings() -> None:
     built = build({**MINIMAL, "method": "lora"})
     assert built.method["name"] == "lora"
     assert built.method["lora_rank"] == 16
-    assert built.train.num_train_epochs == 3
+    assert built.train.num_train_epochs is None
+    assert built.train.per_device_train_batch_size == 32
 
 
 def test_all_faults_come_together_each_with_its_path() -> None:
@@ -105,6 +106,13 @@ def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, content: str, messa
     path.write_text(content)
     with pytest.raises(RecipeError, match=message):
         make_recipe(path, {})
+
+
+def test_the_recipe_of_an_unfinished_run_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.run").mkdir()
+    (tmp_path / "x.run" / "recipe.yaml").write_text("")
+    with pytest.raises(RecipeError, match="that run is unfinished; its recipe is .*x.run/recipe.yaml"):
+        make_recipe(tmp_path / "x" / "recipe.yaml", {})
 
 
 def test_a_missing_recipe_is_refused(tmp_path: Path) -> None:

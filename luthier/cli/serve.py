@@ -26,6 +26,7 @@ def command(
 
     def ready(url: str) -> None:
         typer.echo(f"{bundle} answers at {url}  (docs: {url}/docs; stop with Ctrl-C)")
-        typer.echo(f"try: curl -s {url}/predict -H 'Content-Type: application/json' -d '{{\"inputs\": \"心情很好\"}}'")
+        example = '{"inputs": ["very good", "心情很好"]}'
+        typer.echo(f"try: curl -s {url}/predict -H 'Content-Type: application/json' -d '{example}'")
 
     serve(bundle, host=host, port=port, limits=limits, threads=threads, offline=offline, on_ready=ready)

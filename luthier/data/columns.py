@@ -20,7 +20,8 @@ PAIR_NAMES = (
     ("sentence1", "sentence2"), ("texta", "textb"), ("text1", "text2"), ("text", "textb"), ("text", "textpair"),
     ("text", "text2"), ("sentencea", "sentenceb"), ("sentence", "sentenceb"), ("sentence", "sentence2"),
     ("premise", "hypothesis"), ("question1", "question2"), ("query1", "query2"), ("q1", "q2"), ("s1", "s2"),
-    ("string1", "string2"), ("文本1", "文本2"), ("文本a", "文本b"), ("句子1", "句子2"), ("句子a", "句子b"),
+    ("questiona", "questionb"), ("querya", "queryb"), ("title1", "title2"), ("string1", "string2"),
+    ("文本1", "文本2"), ("文本a", "文本b"), ("句子1", "句子2"), ("句子a", "句子b"),
     ("问题1", "问题2"), ("前提", "假设"),
 )
 """Names of the two columns of a pair."""
@@ -28,7 +29,7 @@ PAIR_NAMES = (
 LABEL_NAMES = (
     "labeltext", "labelname", "goldlabel", "label", "labels", "target", "targets", "category", "categories", "class",
     "classes", "classlabel", "sentiment", "intent", "intents", "emotion", "emotions", "polarity", "topic", "topics",
-    "tag", "tags", "annotation", "y", "output", "stars", "rating", "score",
+    "tag", "tags", "annotation", "y", "output", "stars", "rating", "score", "queue", "department", "team", "reason",
     "标签", "标记", "标注", "类别", "分类", "类型", "种类",
     "情感", "情感倾向", "情感极性", "情感标签", "情绪", "意图", "主题", "话题", "极性", "评分", "星级", "目标",
 )

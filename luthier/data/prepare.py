@@ -186,7 +186,21 @@ def _remarks(splits: Splits, labels: LabelSet) -> list[str]:
                      + ", ".join(repr(name) for name in few[:10]))
     if len(splits["test"]) < 100:
         notes.append(f"only {len(splits['test'])} test rows: the scores will be uncertain by many points")
+    separator = None if labels.multi_label else _separator_within(labels.names)
+    if separator:
+        notes.append(f"some labels look like several in one cell, such as {separator[1]!r}: if so, run again with "
+                     f"--label-separator {separator[0]!r}")
     return notes
+
+
+def _separator_within(names: Sequence[str]) -> tuple[str, str] | None:
+    """Return what seems to stand between several labels, with an example: all parts are labels and there are fewer."""
+    for separator in (";", "|", "；", "、", "，", ","):
+        joined = [name for name in names if separator in name]
+        parts = {part.strip() for name in names for part in name.split(separator)}
+        if len(joined) >= 2 and len(parts) < len(names):
+            return separator, joined[0]
+    return None
 
 
 def _counts(rows: Sequence[Example], labels: LabelSet) -> dict[str, int]:

@@ -161,6 +161,11 @@ def _warnings(done: Finished, systems: Mapping[str, Evaluation]) -> tuple[str, .
     if tuned.chosen.any(axis=0).sum() == 1 and not done.loaded.dataset.labels.multi_label:
         only = done.loaded.dataset.labels.names[int(tuned.chosen.any(axis=0).argmax())]
         found.append(f"the tuned model answers {only!r} to every test row: it has not learned to tell the labels apart")
+    silent = [f"{entry.label} ({entry.support} rows)" for entry in tuned.scores.classes
+              if entry.support and not entry.predicted]
+    if silent:
+        found.append(f"never answered on the test rows: {', '.join(silent[:10])}"
+                     + (f" and {len(silent) - 10} more labels" if len(silent) > 10 else ""))
     return tuple(found)
 
 

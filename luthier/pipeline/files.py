@@ -47,8 +47,8 @@ def check_directory(path: Path) -> None:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[IO[str]]:
-    """Open a UTF-8 text file for writing under a temporary name; it takes its own name when the block ends well.
+def whole_file(path: Path, *, encoding: str = "utf-8") -> Iterator[IO[str]]:
+    """Open a text file for writing under a temporary name; it takes its own name when the block ends well.
 
     Raises:
         DataError: it cannot be made, or the disk is full; what stood there before stands there still.
@@ -58,7 +58,7 @@ def whole_file(path: Path) -> Iterator[IO[str]]:
     try:
         with unwritable(path):
             final.parent.mkdir(parents=True, exist_ok=True)
-            file = temporary.open("w", encoding="utf-8", errors="replace", newline="")
+            file = temporary.open("w", encoding=encoding, errors="replace", newline="")
         with file:
             yield file
         with unwritable(path):

@@ -74,7 +74,7 @@ def predict_file(
             listener({"event": "note", "text": note})
     done = Labelled()
     clock = _Clock(done, listener)
-    with _sink(None if out is None else Path(out)) as write:
+    with _sink(None if out is None else Path(out), pair=predictor.pair) as write:
         for row, prediction in _predicted(predictor, layout, done, max_bad_rows):
             write(row, prediction)
             done.rows += 1
@@ -113,6 +113,7 @@ def _predicted(
     The predictor reads ahead by a window; rows that it has read and not answered yet wait in the queue.
     """
     waiting: deque[Example] = deque()
+    header = predictor.manifest.recipe.get("data", {}).get("text") if predictor.manifest else None
 
     def on_bad(row: BadRow) -> None:
         done.bad_rows += 1
@@ -123,7 +124,9 @@ def _predicted(
                             "mend the file, or allow more with --max-bad-rows")
 
     def texts() -> Iterator[TextInput]:
-        for row in read(layout, on_bad=on_bad):
+        for number, row in enumerate(read(layout, on_bad=on_bad)):
+            if number == 0 and row.text == header:
+                continue  # a lone column's name that only its own bundle can tell from a text
             waiting.append(row)
             yield row.text_input
 
@@ -142,19 +145,21 @@ def _check_out(out: Path | None, data: str | Path) -> None:
 
 
 @contextmanager
-def _sink(out: Path | None) -> Iterator[Write]:
+def _sink(out: Path | None, *, pair: bool) -> Iterator[Write]:
     """Open the place where labelled rows go."""
     if out is None:
         # A terminal or a program that does not take UTF-8 still reads JSON's own escapes.
         escaped = codecs.lookup(sys.stdout.encoding).name != "utf-8"
         yield lambda row, prediction: _write_json(sys.stdout, row, prediction, escaped=escaped)
         return
-    with whole_file(out) as file:
-        if out.suffix.lower() == ".jsonl":
+    if out.suffix.lower() == ".jsonl":
+        with whole_file(out) as file:
             yield lambda row, prediction: _write_json(file, row, prediction)
-            return
+        return
+    # With a mark at its start, a spreadsheet program shows Chinese as Chinese.
+    with whole_file(out, encoding="utf-8-sig") as file:
         table = csv.writer(file)
-        table.writerow(("id", "text", "text_b", "label", "score", "truncated"))
+        table.writerow(("id", "text", *(["text_b"] if pair else []), "label", "score", "truncated"))
         yield lambda row, prediction: _write_cells(table, row, prediction)
 
 
@@ -165,5 +170,6 @@ def _write_json(file: Any, row: Example, prediction: Prediction, *, escaped: boo
 
 
 def _write_cells(table: Any, row: Example, prediction: Prediction) -> None:
-    table.writerow((row.id, row.text, row.text_b or "", prediction.label, f"{prediction.score:.6f}",
+    texts = (row.text,) if row.text_b is None else (row.text, row.text_b)
+    table.writerow((row.id, *texts, prediction.label, f"{prediction.score:.6f}",
                     str(prediction.truncated).lower()))

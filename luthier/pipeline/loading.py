@@ -15,6 +15,10 @@ MODEL_FOR_LANGUAGE = {"en": "minilm-l6"}
 """Language of the text -> packaged model; every other language takes the multilingual one."""
 MULTILINGUAL = "e5-small"
 
+EPOCHS, MOST_EPOCHS = 3, 20
+LEAST_STEPS = 100
+"""Optimiser steps below which a new head has hardly begun to learn."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -76,7 +80,8 @@ def settle(
     report = report.with_bad_rows(bad or {})
     recipe, decided = _settle_model(recipe, report)
     recipe, rate = _settle_learning_rate(recipe)
-    return Loaded(dataset, report, recipe, (*notes, *decided, *rate))
+    recipe, epochs = _settle_epochs(recipe, len(dataset.train))
+    return Loaded(dataset, report, recipe, (*notes, *decided, *rate, *epochs))
 
 
 def _columns(recipe: Recipe) -> Columns:
@@ -92,6 +97,18 @@ def _settle_model(recipe: Recipe, report: DataReport) -> tuple[Recipe, list[str]
     why = {"en": "the text is English", "zh": "the text is Chinese"}.get(code, "the text is not in one known language")
     settled = recipe.override(model=recipe.model.model_copy(update={"name": name}))
     return settled, [f"model: {name}, because {why}"]
+
+
+def _settle_epochs(recipe: Recipe, rows: int) -> tuple[Recipe, list[str]]:
+    """Choose the passes over the rows: 3, or what makes ``LEAST_STEPS``; early stopping ends the needless ones."""
+    if recipe.train.num_train_epochs is not None:
+        return recipe, []
+    batch = recipe.train.per_device_train_batch_size * recipe.train.gradient_accumulation_steps
+    per_epoch = -(-rows // batch)
+    epochs = min(max(EPOCHS, -(-LEAST_STEPS // per_epoch)), MOST_EPOCHS)
+    settled = recipe.override(train=recipe.train.model_copy(update={"num_train_epochs": epochs}))
+    why = "the default" if epochs == EPOCHS else f"because an epoch over {rows} rows has only {per_epoch} steps"
+    return settled, [f"epochs: {epochs}, {why}"]
 
 
 def _settle_learning_rate(recipe: Recipe) -> tuple[Recipe, list[str]]:

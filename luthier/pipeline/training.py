@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from luthier import plugins
+from luthier.bundle import MANIFEST
 from luthier.evaluation import Evaluation
 from luthier.pipeline.assembling import Finished, write_bundle
 from luthier.pipeline.assessing import assess, assess_baseline
@@ -85,6 +86,8 @@ class _Stages:
 
     def carry_out(self, recipe: Recipe, loaded: Loaded | None) -> Run:
         with self._stage("data", "Reading and preparing the data"):
+            if (Path(recipe.out) / MANIFEST).exists():
+                self._say([f"{recipe.out} holds a bundle; the new one takes its place once it is verified"])
             loaded = loaded or load_data(recipe)
             self._say([*loaded.notes, *loaded.report.lines()])
             if not (self._resume and self._place.checkpoints()):  # a resume that is refused must not spoil the next

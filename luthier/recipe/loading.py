@@ -59,7 +59,9 @@ def read(path: Path) -> dict[str, Any]:
     try:
         values = _yaml(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise RecipeError(f"no recipe at {path}", "give a data file or a recipe.yaml that exists") from None
+        unfinished = path.parent.with_name(path.parent.name + ".run") / path.name
+        fix = f"that run is unfinished; its recipe is {unfinished}" if unfinished.is_file() else ""
+        raise RecipeError(f"no recipe at {path}", fix or "give a data file or a recipe.yaml that exists") from None
     except OSError as error:
         raise RecipeError(f"the recipe {path} cannot be read: {error.strerror}",
                           "check the path and its permissions") from None

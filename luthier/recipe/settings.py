@@ -79,8 +79,8 @@ class TrainSettings(Settings):
 
     learning_rate: float | None = Field(None, gt=0)
     """Peak learning rate; the method's default when left out."""
-    num_train_epochs: int = Field(3, ge=1)
-    """Passes over the training rows."""
+    num_train_epochs: int | None = Field(None, ge=1)
+    """Passes over the training rows; 3 when left out, and up to 20 where the rows are so few that 3 teach nothing."""
     per_device_train_batch_size: int = Field(32, ge=1)
     """Rows of one backward pass."""
     gradient_accumulation_steps: int = Field(1, ge=1)

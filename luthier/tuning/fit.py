@@ -32,6 +32,9 @@ from luthier.tuning.weights import class_weights
 if TYPE_CHECKING:
     import torch
 
+EPOCHS = 3
+"""Passes over the rows when the settings leave it open."""
+
 REPORT_EVERY = {"cpu": 1, "cuda": 16}
 """Steps whose losses are fetched together: reading a number makes a GPU's queue run dry, and costs a CPU nothing."""
 
@@ -117,7 +120,7 @@ def _start(job: Job, events: Events) -> _Run:
          "word_table": describe_table(table)},
         None if weights is None else torch.from_numpy(weights).to(device.value),
         torch.from_numpy(job.train.targets), table, renumber(table), Progress(),
-        total=per_epoch * settings.num_train_epochs, per_epoch=per_epoch, resumed_at=0,
+        total=per_epoch * (settings.num_train_epochs or EPOCHS), per_epoch=per_epoch, resumed_at=0,
     )
     _resume(run)
     events.emit("run_started", total_steps=run.total, steps_per_epoch=per_epoch, resumed_at=run.resumed_at,

@@ -205,3 +205,12 @@ def test_a_sample_has_the_size_asked_for_and_every_label(drawn, size, seed):
     assert len(chosen) == min(size, len(drawn))
     assert {row.labels for row in chosen} == {row.labels for row in examples}
     assert [row for row in examples if row in chosen] == chosen
+
+
+def test_labels_that_look_like_lists_are_pointed_out() -> None:
+    names = ("price", "quality", "price; quality", "quality; price", "service", "service; price")
+    rows = [Example(f"f:{n}", f"text number {n} {name}", labels=(name,)) for n, name in enumerate(names * 5)]
+    _, report = prepare(rows, None, None, PrepareSettings(), 0)
+    assert any("--label-separator ';'" in note for note in report.notes)
+    plain = [Example(f"f:{n}", f"text number {n}", labels=(("a, b", "c")[n % 2],)) for n in range(30)]
+    assert not any("--label-separator" in note for note in prepare(plain, None, None, PrepareSettings(), 0)[1].notes)

@@ -32,3 +32,13 @@ def test_what_was_left_open_is_settled_with_its_reason(tmp_path: Path) -> None:
     assert loaded.recipe.train.learning_rate == 5e-4
     assert "model: minilm-l6, because the text is English" in loaded.notes
     assert "learning rate: 0.0005, the default of method lora" in loaded.notes
+
+
+def test_few_rows_get_more_epochs_and_many_the_default(tmp_path: Path) -> None:
+    few = load_data(make_recipe(write(tmp_path / "few", 200, word="a good thing"), {}))
+    assert few.recipe.train.num_train_epochs == 20
+    assert "epochs: 20, because an epoch over 120 rows has only 4 steps" in few.notes
+    many = load_data(make_recipe(write(tmp_path / "many", 2000, word="a good thing"), {}))
+    assert many.recipe.train.num_train_epochs == 3
+    said = load_data(make_recipe(tmp_path / "few" / "rows.jsonl", {}, ["train.num_train_epochs=2"]))
+    assert said.recipe.train.num_train_epochs == 2

@@ -19,6 +19,7 @@ import yaml
 import luthier
 from luthier.data import Columns
 from luthier.errors import DataError
+from luthier.inference import Predictor
 from luthier.pipeline import predict_file
 
 pytestmark = pytest.mark.slow
@@ -162,7 +163,23 @@ def test_a_file_is_labelled_under_other_column_names(tiny_bundle: Path, tmp_path
     assert done.rows == 2
     assert [answer["text"] for answer in answers] == ["very good", "很差"]
     predict_file(tiny_bundle, path, tmp_path / "out.csv", columns=Columns(text="评论"))
-    assert (tmp_path / "out.csv").read_text(encoding="utf-8").startswith("id,text,text_b,label,score,truncated")
+    assert (tmp_path / "out.csv").read_bytes().startswith(b"\xef\xbb\xbfid,text,label,score,truncated")
+
+
+def test_a_lone_columns_name_is_not_labelled(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "new.csv"
+    path.write_text("where it hurts\nvery good\nvery bad\n")
+    real = Predictor.open
+
+    def opened(*arguments: Any, **options: Any) -> Predictor:
+        predictor = real(*arguments, **options)
+        predictor.manifest.recipe["data"]["text"] = "where it hurts"
+        return predictor
+
+    monkeypatch.setattr(Predictor, "open", opened)
+    assert predict_file(tiny_bundle, path, tmp_path / "out.jsonl").rows == 2
 
 
 def test_labels_that_the_bundle_does_not_know_are_refused(tiny_bundle: Path, tmp_path: Path) -> None:
