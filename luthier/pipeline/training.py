@@ -93,12 +93,12 @@ class _Stages:
             if not (self._resume and self._place.checkpoints()):  # a resume that is refused must not spoil the next
                 self._place.write_recipe(loaded.recipe)
         systems: dict[str, Evaluation] = {}
-        if loaded.recipe.evaluation.baseline:
-            with self._stage("baseline", "Scoring the baseline (TF-IDF + logistic regression)"):
-                systems["baseline"] = assess_baseline(loaded)
         with self._stage("model", f"Opening {loaded.recipe.model.name}"):
             opened = open_model(loaded)
             self._say(opened.notes)
+        if loaded.recipe.evaluation.baseline:
+            with self._stage("baseline", "Scoring the baseline (TF-IDF + logistic regression)"):
+                systems["baseline"] = assess_baseline(loaded)
         if loaded.recipe.evaluation.untuned:
             with self._stage("untuned", "Scoring the model as it is"):
                 pair = is_pair(loaded.dataset.train)
