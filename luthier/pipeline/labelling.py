@@ -114,6 +114,7 @@ def _predicted(
     """
     waiting: deque[Example] = deque()
     header = predictor.manifest.recipe.get("data", {}).get("text") if predictor.manifest else None
+    headless = layout.text.startswith("column_")  # what the readers call the columns of a table without a header
 
     def on_bad(row: BadRow) -> None:
         done.bad_rows += 1
@@ -125,7 +126,7 @@ def _predicted(
 
     def texts() -> Iterator[TextInput]:
         for number, row in enumerate(read(layout, on_bad=on_bad)):
-            if number == 0 and row.text == header:
+            if number == 0 and headless and row.text == header:
                 continue  # a lone column's name that only its own bundle can tell from a text
             waiting.append(row)
             yield row.text_input

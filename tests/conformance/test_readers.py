@@ -70,8 +70,7 @@ STREAMING = [name for name in NAMES if name != "json"]
 @pytest.fixture
 def written(tmp_path):
     def write(name, rows=ROWS, encoding="utf-8"):
-        if name not in WRITERS:
-            pytest.skip(f"no writer for {name} in this suite")
+        assert name in WRITERS, f"give {name} a writer in this suite"
         path = tmp_path / f"rows{plugins.load('data.readers', name).SUFFIXES[0]}"
         WRITERS[name](path, rows, encoding)
         return path
@@ -118,10 +117,8 @@ def test_an_empty_file_is_refused_with_its_name(name, tmp_path):
         inspect(path)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in {"json", "jsonl"}])  # these have no header
 def test_a_header_alone_holds_no_rows(name, written):
-    if name in {"json", "jsonl"}:
-        pytest.skip("has no header")
     path = written(name, ROWS[:1])
     if name in {"csv", "tsv"}:
         path.write_text(path.read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")

@@ -180,6 +180,8 @@ def test_a_lone_columns_name_is_not_labelled(
 
     monkeypatch.setattr(Predictor, "open", opened)
     assert predict_file(tiny_bundle, path, tmp_path / "out.jsonl").rows == 2
+    path.write_text("where it hurts,number\nwhere it hurts,1\nvery bad,2\n")
+    assert predict_file(tiny_bundle, path, tmp_path / "out.jsonl").rows == 2  # under a header it is a text
 
 
 def test_labels_that_the_bundle_does_not_know_are_refused(tiny_bundle: Path, tmp_path: Path) -> None:
