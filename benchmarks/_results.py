@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,6 @@ class Results:
 
     path: Path | None = None
     """Where it is kept; nowhere when left out."""
-    command: str = ""
-    """What measures it again."""
     datasets: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Data set -> ``Rows.record()``."""
     runs: list[dict[str, Any]] = field(default_factory=list)
@@ -38,6 +36,19 @@ class Results:
         dropped = len(self.runs) - len(kept)
         self.runs, self.datasets[name] = kept, stored
         return dropped
+
+    @property
+    def command(self) -> str:
+        """The command that measures all of it again."""
+        seeds = ",".join(str(seed) for seed in sorted({run["seed"] for run in self.runs}))
+        limits = {record["rows_limit"] for record in self.datasets.values()} - {None}
+        said = ["python -m benchmarks.accuracy --data DIR", f"--seed {seeds}", f"--only {','.join(self.datasets)}"]
+        return " ".join(said + [f"--rows {limit}" for limit in limits])
+
+    def forget(self, name: str, seeds: Collection[int], sides: Collection[str]) -> None:
+        """Drop the entries of these seeds and sides of a data set; the file keeps them until a side ends."""
+        self.runs = [run for run in self.runs
+                     if run["dataset"] != name or run["seed"] not in seeds or run["side"] not in sides]
 
     def find(self, name: str, seed: int, side: str) -> dict[str, Any] | None:
         """Return the entry of a side that has ended, if it has."""
@@ -61,7 +72,7 @@ class Results:
         """Write the file, whole or not at all."""
         if self.path is not None:
             with whole_file(self.path) as file:
-                json.dump({"format": FORMAT, "command": self.command, "datasets": self.datasets, "runs": self.runs},
+                json.dump({"format": FORMAT, "datasets": self.datasets, "runs": self.runs},
                           file, ensure_ascii=False)
 
 
@@ -81,7 +92,7 @@ def load(path: Path) -> Results:
         values = json.loads(path.read_text(encoding="utf-8"))
         if values["format"] != FORMAT:
             raise DataError(f"{path} has format {values['format']}, expected {FORMAT}", "start a new one: --json FILE")
-        return Results(path, values["command"], values["datasets"], values["runs"])
+        return Results(path, values["datasets"], values["runs"])
     except FileNotFoundError:
         raise DataError(f"no results at {path}", "leave --resume-from out to start afresh") from None
     except (ValueError, KeyError, TypeError):

@@ -17,14 +17,17 @@ LIMIT = 0.5
 LEAK_SHOWN = 0.01
 """Share of test rows that stand in train from which the other rows get a line of their own."""
 RESAMPLES = 2000
+METRICS = {"accuracy": "accuracy", "f1_macro": "macro F1"}
+"""Field of a line -> what it is called on the page."""
 INTRODUCTION = """\
 Same weights (the new head's too), rows, label order, epochs, learning rate, batch size, warm-up, weight decay, cut of
 long texts and rule for the best epoch (macro F1 on the validation rows). Each side runs in a process of its own on
 every core. Luthier's side is the whole `luthier train` without its baseline, scored with the predictor that serves,
 from the bundle opened again; the other side is the usual script with bf16 and length groups (`benchmarks/_trainer.py`).
-Differences are Luthier minus Trainer in points, with the 95 % interval of a paired bootstrap over the test rows; the
-interval does not cover the luck of the seed."""
+Differences are Luthier minus Trainer in points. A seed decides the new head, the order of the rows and the dropout of
+both sides."""
 
+EACH = ("With the 95 % interval of a paired bootstrap over the test rows, which does not cover the luck of the seed.")
 TRIAL = "**A trial on a few rows of each file: no result.**"
 
 
@@ -41,14 +44,29 @@ class Line:
     """``accuracy`` and ``f1_macro`` -> difference with its paired bootstrap interval over the test rows."""
 
 
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """The lines of one data set, over its seeds."""
+
+    title: str
+    seeds: int
+    rows: int
+    scores: dict[str, tuple[float, float]]
+    """Metric -> mean of Luthier and of the Trainer, in [0, 1]."""
+    differences: dict[str, tuple[float, float | None]]
+    """Metric -> mean difference and its standard error over the seeds; one seed tells of no error."""
+
+
 def markdown(results: Results) -> str:
     """Return the whole section: scores, cost, settings, conditions."""
     lines = list(compare(results))
+    means = average(lines)
     trial = any(record.get("rows_limit") for record in results.datasets.values())
     parts = [
         "## Accuracy: Luthier and `transformers.Trainer`", INTRODUCTION,
-        _scores(lines), TRIAL if trial else verdict(lines),
-        "### Time and memory", _cost(results), "### Settings of both sides", _settings(results),
+        _means(means), TRIAL if trial else verdict(means),
+        "### Time and memory", _cost(results), "### Each seed", EACH, _scores(lines),
+        "### Settings of both sides", _settings(results),
         "### Data", _sources(results), "### Conditions", _conditions(results),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -67,17 +85,32 @@ def compare(results: Results) -> Iterator[Line]:
             yield _line(f"{title}, test rows not in train", seed, truth[clean], [one[clean] for one in chosen], classes)
 
 
-def verdict(lines: Sequence[Line]) -> str:
+def average(lines: Sequence[Line]) -> list[Mean]:
+    """Return the mean of each data set over its seeds, in the order of the lines."""
+    means = []
+    for title in dict.fromkeys(line.title for line in lines):
+        own = [line for line in lines if line.title == title]
+        scores, differences = {}, {}
+        for metric in METRICS:
+            both = np.array([getattr(line, metric) for line in own])  # (seeds, 2)
+            ours, theirs = both.mean(axis=0)
+            apart = both[:, 0] - both[:, 1]  # (seeds,)
+            error = float(apart.std(ddof=1) / np.sqrt(len(own))) if len(own) > 1 else None
+            scores[metric], differences[metric] = (float(ours), float(theirs)), (float(apart.mean()), error)
+        means.append(Mean(title, len(own), own[0].rows, scores, differences))
+    return means
+
+
+def verdict(means: Sequence[Mean]) -> str:
     """Say in one sentence whether Luthier is anywhere more than ``LIMIT`` points lower."""
-    if not lines:
+    if not means:
         return ""
-    points, metric, line = min(
-        ((100 * line.differences[metric].value, metric, line) for line in lines for metric in ("accuracy", "f1_macro")),
+    points, metric, mean = min(
+        ((100 * mean.differences[metric][0], metric, mean) for mean in means for metric in METRICS),
         key=lambda one: one[0])
-    name = {"accuracy": "accuracy", "f1_macro": "macro F1"}[metric]
     kept = (f"no data set is more than {LIMIT} points lower" if points >= -LIMIT
             else f"**that is over the limit of {LIMIT} points**")
-    return f"Luthier's lowest difference is {_signed(points)} points ({name}, {line.title}, seed {line.seed}): {kept}."
+    return f"Luthier's lowest difference is {_signed(points)} points ({METRICS[metric]}, {mean.title}): {kept}."
 
 
 def _line(title: str, seed: int, truth: Int64, chosen: Sequence[Int64], classes: int) -> Line:
@@ -93,6 +126,19 @@ def _line(title: str, seed: int, truth: Int64, chosen: Sequence[Int64], classes:
 def _membership(numbers: Int64, classes: int) -> Bool:
     """Turn class numbers (N,) int64 into (N, C) bool."""
     return np.asarray(numbers[:, None] == np.arange(classes))
+
+
+def _means(means: Sequence[Mean]) -> str:
+    rows = []
+    for mean in means:
+        cells = [mean.title, str(mean.seeds), f"{mean.rows:,}"]
+        for metric in METRICS:
+            points, error = mean.differences[metric]
+            cells += [*map(_percent, mean.scores[metric]),
+                      _signed(100 * points) + ("" if error is None else f" ± {_percent(error)}")]
+        rows.append(cells)
+    return _grid(["data set", "seeds", "test rows", "accuracy, Luthier", "accuracy, Trainer", "difference ± its error",
+                  "macro F1, Luthier", "macro F1, Trainer", "difference ± its error"], rows)
 
 
 def _scores(lines: Sequence[Line]) -> str:

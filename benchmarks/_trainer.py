@@ -28,12 +28,13 @@ def main(job_file: str, answer_file: str) -> None:
 
     job = Job.read(job_file)
     torch.set_num_threads(job.threads)
-    set_seed(spawn(job.seed, "head"))  # so that both sides start from the same head
+    set_seed(job.seed)
     tokenizer = AutoTokenizer.from_pretrained(job.model_path)
     model = AutoModelForSequenceClassification.from_pretrained(
         job.model_path, id2label=dict(enumerate(job.labels)),
         label2id={name: number for number, name in enumerate(job.labels)},
     )
+    model.load_state_dict(first_weights(job))
     train, valid, test = (encode(path, tokenizer, job) for path in (job.train, job.valid, job.test))
     arguments = arguments_of(job)
     trainer = Trainer(
@@ -47,6 +48,14 @@ def main(job_file: str, answer_file: str) -> None:
     chosen = label(trainer, test)
     answer(answer_file, chosen=chosen, tuning_seconds=tuning_seconds, notes={
         "bf16": arguments.bf16, "steps": trainer.state.global_step, "best_f1_macro": trainer.state.best_metric})
+
+
+def first_weights(job: Job) -> dict[str, Any]:
+    """Return the weights that Luthier's side starts from, new head and pooler included."""
+    from luthier.models import build_classifier
+    from luthier.schema import LabelSet
+
+    return build_classifier(Path(job.model_path), LabelSet(job.labels), seed=spawn(job.seed, "head")).model.state_dict()
 
 
 def encode(path: str, tokenizer: Any, job: Job) -> list[dict[str, Any]]:

@@ -1,8 +1,11 @@
 """Luthier against ``transformers.Trainer`` on public data sets: scores, minutes and peak memory.
 
-    python -m benchmarks.accuracy --data DIR                            # all five; about an hour on two cores
+    python -m benchmarks.accuracy --data DIR --seed 1,2,3               # all five; about 40 minutes a seed on two cores
     python -m benchmarks.accuracy --data DIR --only sst2 --rows 200     # a trial, printed only
-    python -m benchmarks.accuracy --data DIR --resume-from build/accuracy.json
+    python -m benchmarks.accuracy --data DIR --seed 1,2,3 --resume-from benchmarks/results/accuracy.json
+
+The last command adds what is missing to the published results; with ``--again luthier`` it measures Luthier's side
+anew, as after a change of the loop, and keeps the other.
 
 Both sides read the same prepared rows and run alone, one after the other, each in a fresh process. The results file is
 written as each side ends; the page is made from it alone.
@@ -15,10 +18,11 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from benchmarks import _results, _table
-from benchmarks._data import prepare_rows
+from benchmarks._data import Rows, prepare_rows
 from benchmarks._machine import cores
 from benchmarks._results import SIDES, Results
 from benchmarks._sets import SETS, Bench
@@ -45,14 +49,8 @@ class Options:
     out: Path | None
     json: Path
     resume: Path | None
-
-    @property
-    def command(self) -> str:
-        """The command that measures it again, without this machine's paths."""
-        said = ["python -m benchmarks.accuracy --data DIR", f"--seed {','.join(map(str, self.seeds))}"]
-        said += [f"--only {','.join(self.only)}"] if self.only else []
-        said += [f"--rows {self.rows}"] if self.rows else []
-        return " ".join(said)
+    again: tuple[str, ...] = ()
+    """Sides whose results are dropped and measured anew."""
 
 
 def main(arguments: Sequence[str] | None = None, sets: Mapping[str, Bench] = SETS) -> int:
@@ -90,13 +88,14 @@ def parse(arguments: Sequence[str] | None, sets: Mapping[str, Bench]) -> Options
     add("--out", type=Path, help=f"page to write; {PAGE} when left out, none for a trial")
     add("--json", type=Path, help=f"results file to write; {RESULTS} when left out")
     add("--resume-from", type=Path, help="results file of an interrupted run; sides that ended are not run again")
+    add("--again", choices=SIDES, action="append", default=[], help="measure this side anew")
     said = parser.parse_args(arguments)
     for name in said.only:
         if name not in sets:
             raise UnknownNameError(f"no data set {name!r}; there are {', '.join(sets)}", did_you_mean(name, sets))
     out = said.out if said.out or said.rows else PAGE
     return Options(said.data, said.only, said.seed, said.rows, said.threads, out,
-                   said.json or said.resume_from or RESULTS, said.resume_from)
+                   said.json or said.resume_from or RESULTS, said.resume_from, tuple(said.again))
 
 
 def _names(value: str) -> tuple[str, ...]:
@@ -115,20 +114,29 @@ def measure(options: Options, sets: Mapping[str, Bench]) -> Results:
     """
     results = open_results(options)
     with tempfile.TemporaryDirectory(prefix="luthier-accuracy-") as temporary:
-        for turn, name in enumerate(options.only or tuple(sets)):
-            bench, folder = sets[name], Path(temporary) / name
-            rows = prepare_rows(bench, options.data, folder, rows=options.rows)
-            if dropped := results.start(name, {**rows.record(bench), "rows_limit": options.rows}):
-                print(f"{name}: {dropped} older results were of other rows or settings and are dropped")
-            sizes = " / ".join(f"{rows.sizes[split]:,}" for split in ("train", "valid", "test"))
-            print(f"{name}: {sizes} rows for train, valid and test", flush=True)
-            for seed in options.seeds:
-                # Whoever runs second finds the files in the page cache and a warmer machine: take turns.
-                for side in SIDES if turn % 2 == 0 else SIDES[::-1]:
-                    if results.find(name, seed, side) is None:
-                        results.add(run_side(name, side, job_of(bench, rows, seed=seed, threads=options.threads)))
-                    _tell(results, name, seed, side)
+        names = options.only or tuple(sets)
+        rows_of = {name: _prepare(options, results, name, sets[name], Path(temporary) / name) for name in names}
+        # A whole round of all data sets for each seed: an interrupted run has told most.
+        for turn, (seed, name) in enumerate(product(options.seeds, names)):
+            # Whoever runs second finds the files in the page cache and a warmer machine: take turns.
+            for side in SIDES if turn % 2 == 0 else SIDES[::-1]:
+                if results.find(name, seed, side) is None:
+                    job = job_of(sets[name], rows_of[name], seed=seed, threads=options.threads)
+                    results.add(run_side(name, side, job))
+                _tell(results, name, seed, side)
     return results
+
+
+def _prepare(options: Options, results: Results, name: str, bench: Bench, folder: Path) -> Rows:
+    """Write the rows of a data set and drop the results that are not of these rows, or to be measured anew."""
+    rows = prepare_rows(bench, options.data, folder, rows=options.rows)
+    dropped = results.start(name, {**rows.record(bench), "rows_limit": options.rows})
+    if dropped:
+        print(f"{name}: {dropped} older results were of other rows or settings and are dropped")
+    results.forget(name, options.seeds, options.again)
+    sizes = " / ".join(f"{rows.sizes[split]:,}" for split in ("train", "valid", "test"))
+    print(f"{name}: {sizes} rows for train, valid and test", flush=True)
+    return rows
 
 
 def open_results(options: Options) -> Results:
@@ -141,7 +149,7 @@ def open_results(options: Options) -> Results:
         raise DataError(f"{options.json} holds results already", f"go on from them with --resume-from {options.json}, "
                         "give another --json, or remove the file")
     results = _results.load(options.resume) if options.resume else Results()
-    results.path, results.command = options.json, options.command
+    results.path = options.json
     return results
 
 

@@ -78,6 +78,7 @@ def build_classifier(
         missing = set(info["missing_keys"]) | {str(entry[0]) for entry in info["mismatched_keys"]}
         if head_differs:
             missing |= _reset_head(model)
+        _pass_first_token_on(model, missing)
     prefix = model.base_model_prefix + "."
     lost = sorted(key for key in missing if key.startswith(prefix) and "pooler" not in key)
     if lost:
@@ -205,6 +206,19 @@ def _reset_head(model: Any) -> set[str]:
             elif name.endswith("bias"):
                 parameter.zero_()
     return names
+
+
+def _pass_first_token_on(model: Any, missing: set[str]) -> None:
+    """Start a pooler that the weights lack as the identity.
+
+    Random weights of 0.02 would pass on little of the first token, and each seed another part of it: with them,
+    macro F1 of e5-small on Financial PhraseBank was 1.7 points lower over three seeds (docs/log.md).
+    """
+    import torch
+
+    for name, parameter in model.named_parameters():
+        if name in missing and name.endswith("pooler.dense.weight") and parameter.shape[0] == parameter.shape[1]:
+            torch.nn.init.eye_(parameter)
 
 
 def _modules_of(model: torch.nn.Module, missing: set[str]) -> tuple[str, ...]:

@@ -113,7 +113,7 @@ def test_every_set_of_the_table_is_whole() -> None:
 
 def results_of(ours: Sequence[int], theirs: Sequence[int], truth: Sequence[int], *, clean: Sequence[int] | None = None,
                limit: int | None = None) -> Results:
-    results = Results(command="python -m benchmarks.accuracy --data DIR --seed 1")
+    results = Results()
     record = {"bench": {"title": "Toy", "model": "tiny", "epochs": 2, "learning_rate": 5e-5, "batch_size": 32,
                         "max_length": 64, "note": "toy rows", "train": "toy/train.jsonl", "source": "a shelf",
                         "warmup_ratio": 0.1, "weight_decay": 0.01,
@@ -121,11 +121,15 @@ def results_of(ours: Sequence[int], theirs: Sequence[int], truth: Sequence[int],
               "labels": ["a", "b"], "sizes": {"train": 1200, "valid": 10, "test": len(truth)}, "truth": list(truth),
               "clean": list(clean or [1] * len(truth)), "content_hash": "x", "rows_limit": limit}
     results.start("toy", record)
+    add_seed(results, 1, ours, theirs)
+    return results
+
+
+def add_seed(results: Results, seed: int, ours: Sequence[int], theirs: Sequence[int]) -> None:
     for side, chosen, minutes in (("luthier", ours, 2), ("trainer", theirs, 5)):
-        results.add({"dataset": "toy", "side": side, "seed": 1, "started": "2026-01-02T03:04:05+00:00",
+        results.add({"dataset": "toy", "side": side, "seed": seed, "started": "2026-01-02T03:04:05+00:00",
                      "machine": "A machine", "versions": {"torch": "2.0"}, "wall_seconds": 60 * minutes + 30,
                      "tuning_seconds": 60 * minutes, "peak_mib": 1234.5, "chosen": list(chosen)})
-    return results
 
 
 TRUTH = [0, 1] * 50
@@ -143,11 +147,12 @@ def test_scores_and_differences_are_those_of_the_stored_choices() -> None:
 
 def test_the_page_shows_scores_cost_settings_and_conditions() -> None:
     page = _table.markdown(results_of(TRUTH, [1, *TRUTH[1:]], TRUTH))
-    for part in ("| Toy | 1 | 100 | 100.00 | 99.00 | +1.00 [",
+    for part in ("| Toy | 1 | 100 | 100.00 | 99.00 | +1.00 |", "| Toy | 1 | 100 | 100.00 | 99.00 | +1.00 [",
                  "| Toy | 1 | 2.5 | 5.5 | 2.0 | 5.0 | 2.5x | 1,234 | 1,234 |",
                  "1,200 / 10 / 100 | 2 | 5e-05 | 32 | 64 | toy rows |", "- Machine: A machine",
                  "- Toy: `toy/`, from a shelf", "- Versions: torch 2.0",
-                 "- Seeds: 1 ", "- Date: 2026-01-02\n", "`python -m benchmarks.accuracy --data DIR --seed 1`",
+                 "- Seeds: 1 ", "- Date: 2026-01-02\n",
+                 "`python -m benchmarks.accuracy --data DIR --seed 1 --only toy`",
                  "Warm-up 0.1 of the steps, then linear decay; weight decay 0.01"):
         assert part in page
     widths = {line.count("|") for line in page.splitlines() if line.startswith(("| Toy", "| ---"))}
@@ -164,13 +169,32 @@ def test_a_leaking_test_set_gets_a_second_line() -> None:
     assert alone.rows == 100
 
 
-def test_the_verdict_names_the_lowest_difference() -> None:
-    lower = [1, *TRUTH[1:]]
-    over = _table.verdict(list(_table.compare(results_of(lower, TRUTH, TRUTH))))
+def test_seeds_are_averaged_and_their_spread_is_shown() -> None:
+    results = results_of([1, *TRUTH[1:]], TRUTH, TRUTH)
+    add_seed(results, 2, TRUTH, [1, 0, 1, *TRUTH[3:]])
+    (mean,) = _table.average(list(_table.compare(results)))
+    assert (mean.title, mean.seeds, mean.rows) == ("Toy", 2, 100)
+    assert mean.scores["accuracy"] == (pytest.approx(0.995), pytest.approx(0.985))
+    # Differences of -1 and +3 points: mean 1, standard deviation 2.83, standard error 2.
+    assert mean.differences["accuracy"] == (pytest.approx(0.01), pytest.approx(0.02))
+    page = _table.markdown(results)
+    assert "| Toy | 2 | 100 | 99.50 | 98.50 | +1.00 ± 2.00 |" in page
+    assert "`python -m benchmarks.accuracy --data DIR --seed 1,2 --only toy`" in page
+
+
+def test_the_verdict_names_the_lowest_mean_difference() -> None:
+    def verdict(results: Results) -> str:
+        return _table.verdict(_table.average(list(_table.compare(results))))
+
+    lower = results_of([1, *TRUTH[1:]], TRUTH, TRUTH)
+    over = verdict(lower)
     assert over.startswith("Luthier's lowest difference is −1.00 points (")
-    assert "Toy, seed 1" in over
+    assert ", Toy)" in over
     assert "**that is over the limit of 0.5 points**" in over
-    kept = _table.verdict(list(_table.compare(results_of(TRUTH, TRUTH, TRUTH))))
+    for seed in (2, 3):
+        add_seed(lower, seed, TRUTH, TRUTH)
+    assert "−0.33 points" in verdict(lower)
+    kept = verdict(results_of(TRUTH, TRUTH, TRUTH))
     assert "+0.00 points" in kept
     assert "no data set is more than 0.5 points lower" in kept
 
@@ -185,7 +209,7 @@ def test_a_side_that_has_not_ended_is_left_out() -> None:
     results = results_of(TRUTH, TRUTH, TRUTH)
     results.runs.pop()
     assert list(_table.compare(results)) == []
-    assert "| data set | seed |" in _table.markdown(results)
+    assert "| data set | seeds |" in _table.markdown(results)
 
 
 def test_the_section_is_replaced_and_the_rest_of_the_page_stays(tmp_path: Path) -> None:
@@ -245,9 +269,21 @@ def test_a_trial_writes_no_page_unless_asked() -> None:
     assert options().json == accuracy.RESULTS
 
 
-def test_the_printed_command_holds_no_path_of_this_machine() -> None:
-    said = options("--seed", "1,2", "--only", "sst2,thucnews", "--rows", "50")
-    assert said.command == "python -m benchmarks.accuracy --data DIR --seed 1,2 --only sst2,thucnews --rows 50"
+def test_the_printed_command_measures_all_of_it_again() -> None:
+    results = results_of(TRUTH, TRUTH, TRUTH, limit=50)
+    add_seed(results, 2, TRUTH, TRUTH)
+    assert results.command == "python -m benchmarks.accuracy --data DIR --seed 1,2 --only toy --rows 50"
+
+
+def test_one_side_of_some_seeds_can_be_measured_again(tmp_path: Path) -> None:
+    results = results_of(TRUTH, TRUTH, TRUTH)
+    add_seed(results, 2, TRUTH, TRUTH)
+    results.forget("toy", (2, 3), ("luthier",))
+    results.forget("other", (1, 2), ("luthier", "trainer"))
+    assert [(run["seed"], run["side"]) for run in results.runs] == [(1, "luthier"), (1, "trainer"), (2, "trainer")]
+    assert options("--again", "luthier").again == ("luthier",)
+    with pytest.raises(SystemExit):
+        options("--again", "nobody")
 
 
 def test_an_unknown_data_set_is_refused_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
@@ -329,17 +365,17 @@ def test_a_failing_side_shows_the_end_of_its_output(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_both_sides_start_from_the_same_weights(tmp_path: Path, tiny_model: Path) -> None:
     import torch
-    from transformers import AutoModelForSequenceClassification, set_seed
+    from transformers import AutoModelForSequenceClassification
 
-    from luthier.models.building import build_classifier
+    from luthier.models import build_classifier
+    from luthier.recipe import spawn
     from luthier.schema import LabelSet
 
-    ours = build_classifier(tiny_model, LabelSet(("a", "b", "c")), seed=5).model.state_dict()
-    with torch.random.fork_rng(devices=[]):
-        set_seed(5)
-        theirs = AutoModelForSequenceClassification.from_pretrained(tiny_model, num_labels=3).state_dict()
-    assert set(ours) == set(theirs)
-    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    ours = build_classifier(tiny_model, LabelSet(("a", "b", "c")), seed=spawn(5, "head")).model.state_dict()
+    theirs = AutoModelForSequenceClassification.from_pretrained(tiny_model, num_labels=3)
+    job = job_for(tiny_model, tmp_path, labels=("a", "b", "c"), seed=5)
+    assert theirs.load_state_dict(_trainer.first_weights(job)).missing_keys == []
+    assert all(torch.equal(ours[name], value) for name, value in theirs.state_dict().items())
 
 
 @pytest.mark.slow
@@ -362,3 +398,8 @@ def test_the_whole_command_on_a_tiny_model(tmp_path: Path, toy_data: Path, tiny_
     assert accuracy.main([*said, "--resume-from", str(stored)], sets) == 0
     assert page.read_text(encoding="utf-8") == before
     assert _results.load(stored) == results
+    assert accuracy.main([*said, "--resume-from", str(stored), "--again", "luthier"], sets) == 0
+    again = _results.load(stored)
+    assert [run["side"] for run in again.runs] == ["trainer", "luthier"]
+    assert again.runs[0] == results.runs[1]
+    assert again.runs[1]["chosen"] == results.runs[0]["chosen"]
