@@ -22,6 +22,14 @@ Bool = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """Something decided for the user, with the reason that the log shows."""
+
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
     """One row of text, labelled or not."""
 

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from luthier.recipe import spawn
-from luthier.schema import Int64
+from luthier.schema import Decision, Int64
 from luthier.tuning import checkpoints
-from luthier.tuning.attention import choose_attention, own_attention_afterwards, set_attention
 from luthier.tuning.batching import Step, plan, steps_per_epoch
 from luthier.tuning.checkpoints import Progress
 from luthier.tuning.events import Events
 from luthier.tuning.job import Fitted, Job
-from luthier.tuning.optimizer import make_optimizer, set_rate
-from luthier.tuning.precision import Decision, autocast, choose_device, choose_precision
+from luthier.tuning.optimizer import make_optimizer, set_rate, step_clipped
+from luthier.tuning.precision import autocast, choose_device, choose_precision
 from luthier.tuning.randomness import own_random_numbers, step_seed
 from luthier.tuning.schedule import learning_rate
 from luthier.tuning.validation import better, check_metric, inputs, predict_logits
@@ -53,9 +52,13 @@ def fit(job: Job, events: Events) -> Fitted:
         TuningError: the loss is not finite, nothing trains, a checkpoint cannot be written or belongs to another run.
         RecipeError: the metric or a class weight names something unknown.
     """
+    from luthier.models.kernels import installed
+
     check_metric(job.task, job.validation.metric_for_best_model)
-    with own_random_numbers(), own_attention_afterwards(job.model):
-        run = _start(job, events)
+    device = choose_device()
+    precision = choose_precision(job.train_settings.precision, device.value)
+    with own_random_numbers(), installed(job.model, device=device.value, precision=precision.value) as parts:
+        run = _start(job, events, {"device": device, "precision": precision, **parts})
         for step in range(run.progress.step + 1, run.total + 1):
             if run.progress.stopped_early:
                 break
@@ -102,23 +105,20 @@ class _Run:
         return self.decisions["precision"].value
 
 
-def _start(job: Job, events: Events) -> _Run:
+def _start(job: Job, events: Events, decisions: Mapping[str, Decision]) -> _Run:
     """Decide what is open, put the model where it will run, and find the checkpoint to go on from."""
     import torch
 
-    settings = job.train_settings
-    device = choose_device()
+    settings, device = job.train_settings, decisions["device"].value
     weights, why_weights = class_weights(settings.class_weights, job.train.targets, job.labels)
     table = reduce_table(job.model, (job.train.ragged, job.valid.ragged), job.encoder.pad_id)
-    job.model.to(device.value).train()
+    job.model.to(device).train()
     per_epoch = steps_per_epoch(len(job.train), batch_size=settings.per_device_train_batch_size,
                                 accumulation=settings.gradient_accumulation_steps)
     run = _Run(
         job, events, make_optimizer(job.model, settings),
-        {"device": device, "precision": choose_precision(settings.precision, device.value),
-         "attention": choose_attention(job.model, device.value), "class_weights": why_weights,
-         "word_table": describe_table(table)},
-        None if weights is None else torch.from_numpy(weights).to(device.value),
+        {**decisions, "class_weights": why_weights, "word_table": describe_table(table)},
+        None if weights is None else torch.from_numpy(weights).to(device),
         torch.from_numpy(job.train.targets), table, renumber(table), Progress(),
         total=per_epoch * (settings.num_train_epochs or EPOCHS), per_epoch=per_epoch, resumed_at=0,
     )
@@ -156,10 +156,7 @@ def _take_step(run: _Run, step: int) -> None:
         part = _loss_sum(run, micro) / rows
         part.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         loss += part.detach()
-    parameters = [parameter for group in run.optimizer.param_groups for parameter in group["params"]]
-    norm = torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)
-    run.optimizer.step()
-    run.optimizer.zero_grad(set_to_none=True)
+    norm = step_clipped(run.optimizer, settings.max_grad_norm)
     run.progress.step = step
     run.pending.append(({"step": step, "epoch": round(step / run.per_epoch, 4), "rows": rows, "learning_rate": rate},
                         loss, norm))
@@ -174,7 +171,6 @@ def _loss_sum(run: _Run, rows: Int64) -> torch.Tensor:
     job = run.job
     batch = job.encoder.collate(job.train.ragged, rows)
     targets = run.targets[torch.from_numpy(rows)].to(run.device, non_blocking=True)
-    set_attention(job.model, run.decisions["attention"], batch.ids.shape[1])
     with autocast(run.device, run.precision):
         logits = job.model(**inputs(batch, run.device, run.renumber)).logits  # (B, C)
     losses: torch.Tensor = job.task.loss(logits.float(), targets, class_weights=run.weights,

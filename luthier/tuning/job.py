@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from luthier.recipe import TrainSettings, ValidationSettings
-from luthier.schema import LabelSet
-from luthier.tuning.precision import Decision
+from luthier.schema import Decision, LabelSet
 
 if TYPE_CHECKING:
     import torch

@@ -11,6 +11,9 @@ from luthier.tuning.checkpoints import trainable
 if TYPE_CHECKING:
     import torch
 
+_LEAST = 1e-6
+"""Added to the norm, as torch does."""
+
 
 def make_optimizer(model: torch.nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
     """Return AdamW (Loshchilov and Hutter, arXiv:1711.05101) over what trains; biases and norms are not decayed.
@@ -33,6 +36,25 @@ def make_optimizer(model: torch.nn.Module, settings: TrainSettings) -> torch.opt
     ]
     # Fused: one pass over memory instead of about ten; on a CPU that is where an optimiser's time goes.
     return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+
+
+def step_clipped(optimizer: torch.optim.Optimizer, max_norm: float) -> torch.Tensor:
+    """Move the weights by gradients whose norm over all weights is at most ``max_norm``, and let go of the gradients.
+
+    The optimiser divides each gradient as it reads it, through the door that loss scaling uses: to clip them
+    beforehand, as ``torch.nn.utils.clip_grad_norm_`` does, is one more pass over all of them.
+
+    Returns:
+        The norm before clipping, a float32 scalar.
+    """
+    import torch
+
+    gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients)
+    optimizer.grad_scale = ((norm + _LEAST) / max_norm).clamp(min=1.0)  # type: ignore[attr-defined]
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return norm
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Literal
 
 from luthier.errors import TuningError
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Something decided for the user, with the reason that the log shows."""
-
-    value: str
-    reason: str
+from luthier.schema import Decision
 
 
 def choose_device() -> Decision:

@@ -10,11 +10,10 @@ import numpy as np
 
 from luthier.errors import RecipeError
 from luthier.plugins import did_you_mean
-from luthier.schema import Batch, Float32, Int64
-from luthier.tuning.attention import set_attention
+from luthier.schema import Batch, Decision, Float32, Int64
 from luthier.tuning.batching import by_length
 from luthier.tuning.job import Job
-from luthier.tuning.precision import Decision, autocast
+from luthier.tuning.precision import autocast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -66,7 +65,6 @@ def predict_logits(job: Job, decisions: Mapping[str, Decision], renumber: Callab
     with torch.inference_mode(), autocast(device, precision):
         for rows in batches:
             batch = job.encoder.collate(job.valid.ragged, rows)
-            set_attention(job.model, decisions["attention"], batch.ids.shape[1])
             parts.append(job.model(**inputs(batch, device, renumber)).logits.float())
         shuffled: Float32 = torch.cat(parts).cpu().numpy()
     logits = np.empty_like(shuffled)

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from luthier.schema import Int64
-from luthier.tuning.precision import Decision
+from luthier.schema import Decision, Int64
 
 if TYPE_CHECKING:
     import torch

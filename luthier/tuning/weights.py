@@ -7,8 +7,7 @@ import numpy.typing as npt
 
 from luthier.errors import RecipeError
 from luthier.plugins import did_you_mean
-from luthier.schema import Float32, LabelSet
-from luthier.tuning.precision import Decision
+from luthier.schema import Decision, Float32, LabelSet
 
 IMBALANCE = 3.0
 """Rows of the commonest class for each row of the rarest from which ``auto`` balances."""

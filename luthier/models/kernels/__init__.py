@@ -1,0 +1,14 @@
+"""What makes a transformers model fast on a CPU, by replacing three of its parts while it runs.
+
+The model's own code, modules and weights stay; ``installed`` puts the parts in and takes them out again.
+
+- ``dropout``: random numbers eight to an instruction instead of one by one.
+- ``attention``: matrix products and a softmax over rows, block by block where texts are long.
+- ``stream``: hidden states between the layers in bf16, so that no layer casts them.
+
+Each has a plain reference in torch that its tests compare it with.
+"""
+
+from luthier.models.kernels.installing import installed
+
+__all__ = ["installed"]
