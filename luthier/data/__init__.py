@@ -4,7 +4,7 @@ from luthier.data.clean import Contradiction
 from luthier.data.labels import label_name
 from luthier.data.layout import Columns, Layout, inspect
 from luthier.data.prepare import prepare
-from luthier.data.read import from_arrays, read, read_all
+from luthier.data.read import from_arrays, read, read_all, read_with_cells
 from luthier.data.report import DataReport
 from luthier.data.rows import BadRow, Reader, Record
 
@@ -22,4 +22,5 @@ __all__ = [
     "prepare",
     "read",
     "read_all",
+    "read_with_cells",
 ]

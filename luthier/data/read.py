@@ -13,7 +13,7 @@ from luthier.data.rows import BadRow, Reader, Record
 from luthier.errors import DataError
 from luthier.schema import Example
 
-__all__ = ["Columns", "Layout", "from_arrays", "inspect", "label_name", "read", "read_all"]
+__all__ = ["Columns", "Layout", "from_arrays", "inspect", "label_name", "read", "read_all", "read_with_cells"]
 
 _SHOWN = 5
 """Bad rows listed in an error."""
@@ -26,6 +26,11 @@ def read(layout: Layout, *, on_bad: Callable[[BadRow], None]) -> Iterator[Exampl
         layout: from ``inspect``.
         on_bad: called with each row that cannot be used, in the order of the file.
     """
+    return (example for example, _ in read_with_cells(layout, on_bad=on_bad))
+
+
+def read_with_cells(layout: Layout, *, on_bad: Callable[[BadRow], None]) -> Iterator[tuple[Example, dict[str, Any]]]:
+    """Yield the examples as ``read`` does, each with all cells of its row: column name -> cell, in the file's order."""
     reader: Any = plugins.load(SEAM, layout.reader)
     return _examples(reader, layout, on_bad)
 
@@ -95,14 +100,19 @@ def _memory_text(row: Any, number: int) -> tuple[str, str | None]:
                     "make every text a string, such as [str(text) for text in texts]; drop missing ones")
 
 
-def _examples(reader: Reader, layout: Layout, on_bad: Callable[[BadRow], None]) -> Iterator[Example]:
+def _examples(
+    reader: Reader, layout: Layout, on_bad: Callable[[BadRow], None]
+) -> Iterator[tuple[Example, dict[str, Any]]]:
     file = layout.path.name
     for row in reader.records(layout.path, layout.encoding):
-        result = row if isinstance(row, BadRow) else _example(row, layout, file)
+        if isinstance(row, BadRow):
+            on_bad(row)
+            continue
+        result = _example(row, layout, file)
         if isinstance(result, BadRow):
             on_bad(result)
         else:
-            yield result
+            yield result, row.values
 
 
 def _example(record: Record, layout: Layout, file: str) -> Example | BadRow:

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import codecs
-import csv
-import json
-import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from luthier.data import BadRow, Columns, Layout, read
+from luthier.data import BadRow, Columns, Layout, read_with_cells
 from luthier.errors import DataError
 from luthier.inference import Predictor
-from luthier.pipeline.files import check_output, whole_file
+from luthier.pipeline.sinks import Cells, check_sink, open_sink
 from luthier.pipeline.using import layout_of, load
 from luthier.schema import Example, Prediction, TextInput
 from luthier.tuning import Listener
 
 EVENT_SECONDS = 0.2
 """Between progress events."""
-
-Write = Callable[[Example, Prediction], None]
 
 
 @dataclass(slots=True)
@@ -52,6 +44,9 @@ def predict_file(
 ) -> Labelled:
     """Label every row of a file; rows stream through, so memory does not grow with the file.
 
+    What is written holds each row's own columns, in their order and under their names (``given_<name>`` where the
+    prediction has one of that name), and an id, label, score and whether the text was cut.
+
     Args:
         bundle: directory of a bundle.
         data: file of texts.
@@ -65,7 +60,8 @@ def predict_file(
     Raises:
         DataError: the file cannot be used, or too many rows are bad.
     """
-    _check_out(None if out is None else Path(out), data)
+    place = None if out is None else Path(out)
+    check_sink(place, data)
     predictor = load(bundle, threads=threads, offline=offline)
     layout = layout_of(predictor, data, columns, labelled=False)
     if listener is not None:
@@ -74,9 +70,9 @@ def predict_file(
             listener({"event": "note", "text": note})
     done = Labelled()
     clock = _Clock(done, listener)
-    with _sink(None if out is None else Path(out), pair=predictor.pair) as write:
-        for row, prediction in _predicted(predictor, layout, done, max_bad_rows):
-            write(row, prediction)
+    with open_sink(place) as write:
+        for row, cells, prediction in _predicted(predictor, layout, done, max_bad_rows):
+            write(row.id, cells, prediction)
             done.rows += 1
             done.truncated += prediction.truncated
             clock.tick()
@@ -107,12 +103,12 @@ class _Clock:
 
 def _predicted(
     predictor: Predictor, layout: Layout, done: Labelled, max_bad_rows: int
-) -> Iterator[tuple[Example, Prediction]]:
-    """Yield each row with its prediction, in the order of the file.
+) -> Iterator[tuple[Example, Cells, Prediction]]:
+    """Yield each row with its cells and its prediction, in the order of the file.
 
     The predictor reads ahead by a window; rows that it has read and not answered yet wait in the queue.
     """
-    waiting: deque[Example] = deque()
+    waiting: deque[tuple[Example, Cells]] = deque()
     header = predictor.manifest.recipe.get("data", {}).get("text") if predictor.manifest else None
     headless = layout.text.startswith("column_")  # what the readers call the columns of a table without a header
 
@@ -125,52 +121,11 @@ def _predicted(
                             "mend the file, or allow more with --max-bad-rows")
 
     def texts() -> Iterator[TextInput]:
-        for number, row in enumerate(read(layout, on_bad=on_bad)):
+        for number, (row, cells) in enumerate(read_with_cells(layout, on_bad=on_bad)):
             if number == 0 and headless and row.text == header:
                 continue  # a lone column's name that only its own bundle can tell from a text
-            waiting.append(row)
+            waiting.append((row, {"text": row.text} if headless and len(cells) == 1 else cells))
             yield row.text_input
 
     for prediction in predictor.stream(texts()):
-        yield waiting.popleft(), prediction
-
-
-def _check_out(out: Path | None, data: str | Path) -> None:
-    if out is None:
-        if sys.stdout is None:
-            raise DataError("standard output is closed, so there is nowhere to write to", "give --out labelled.jsonl")
-        return
-    if out.suffix.lower() not in (".jsonl", ".csv"):
-        raise DataError(f"cannot write {out.name}: expected a .jsonl or .csv file", "give --out labelled.jsonl")
-    check_output(out, data)
-
-
-@contextmanager
-def _sink(out: Path | None, *, pair: bool) -> Iterator[Write]:
-    """Open the place where labelled rows go."""
-    if out is None:
-        # A terminal or a program that does not take UTF-8 still reads JSON's own escapes.
-        escaped = codecs.lookup(sys.stdout.encoding).name != "utf-8"
-        yield lambda row, prediction: _write_json(sys.stdout, row, prediction, escaped=escaped)
-        return
-    if out.suffix.lower() == ".jsonl":
-        with whole_file(out) as file:
-            yield lambda row, prediction: _write_json(file, row, prediction)
-        return
-    # With a mark at its start, a spreadsheet program shows Chinese as Chinese.
-    with whole_file(out, encoding="utf-8-sig") as file:
-        table = csv.writer(file)
-        table.writerow(("id", "text", *(["text_b"] if pair else []), "label", "score", "truncated"))
-        yield lambda row, prediction: _write_cells(table, row, prediction)
-
-
-def _write_json(file: Any, row: Example, prediction: Prediction, *, escaped: bool = False) -> None:
-    pair = {} if row.text_b is None else {"text_b": row.text_b}
-    values = {"id": row.id, "text": row.text, **pair, **prediction.to_dict()}
-    file.write(json.dumps(values, ensure_ascii=escaped) + "\n")
-
-
-def _write_cells(table: Any, row: Example, prediction: Prediction) -> None:
-    texts = (row.text,) if row.text_b is None else (row.text, row.text_b)
-    table.writerow((row.id, *texts, prediction.label, f"{prediction.score:.6f}",
-                    str(prediction.truncated).lower()))
+        yield *waiting.popleft(), prediction

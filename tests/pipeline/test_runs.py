@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
@@ -161,9 +162,44 @@ def test_a_file_is_labelled_under_other_column_names(tiny_bundle: Path, tmp_path
     done = predict_file(tiny_bundle, path, tmp_path / "out.jsonl")
     answers = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
     assert done.rows == 2
-    assert [answer["text"] for answer in answers] == ["very good", "很差"]
+    assert [answer["评论"] for answer in answers] == ["very good", "很差"]
     predict_file(tiny_bundle, path, tmp_path / "out.csv", columns=Columns(text="评论"))
-    assert (tmp_path / "out.csv").read_bytes().startswith(b"\xef\xbb\xbfid,text,label,score,truncated")
+    assert (tmp_path / "out.csv").read_text(encoding="utf-8").startswith("\ufeffid,number,评论,label,score,truncated\n")
+
+
+def test_labelled_rows_keep_their_columns(tiny_bundle: Path, tmp_path: Path) -> None:
+    path = tmp_path / "new.jsonl"
+    rows = [{"ticket": 7, "text": "very good", "tags": ["a", "b"], "label": "mine"}, {"ticket": None, "text": "bad"}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    predict_file(tiny_bundle, path, tmp_path / "out.jsonl")
+    first, second = (json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines())
+    assert list(first) == ["id", "ticket", "text", "tags", "given_label", "label", "labels", "score", "probabilities",
+                           "truncated"]
+    assert (first["ticket"], first["tags"], first["given_label"]) == (7, ["a", "b"], "mine")
+    assert first["label"] in ("negative", "positive")
+    assert (second["ticket"], "tags" in second) == (None, False)
+    predict_file(tiny_bundle, path, tmp_path / "out.csv")
+    header, one, other = csv.reader((tmp_path / "out.csv").read_text(encoding="utf-8-sig").splitlines())
+    assert header == ["id", "ticket", "text", "tags", "given_label", "label", "score", "truncated"]
+    assert one[:5] == ["new.jsonl:1", "7", "very good", '["a", "b"]', "mine"]
+    assert other[:5] == ["new.jsonl:2", "", "bad", "", ""]
+
+
+def test_a_table_takes_no_column_that_its_header_lacks(tiny_bundle: Path, tmp_path: Path) -> None:
+    path = tmp_path / "new.jsonl"
+    path.write_text('{"text": "very good"}\n{"text": "bad", "more": 1}\n')
+    with pytest.raises(DataError, match=r"new.jsonl:2 has a column that the first row lacks: 'more'\n.*write .jsonl"):
+        predict_file(tiny_bundle, path, tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_table_without_a_header_gets_one(tiny_bundle: Path, tmp_path: Path) -> None:
+    path = tmp_path / "new.txt"
+    path.write_text("very good\nvery bad indeed\n")
+    predict_file(tiny_bundle, path, tmp_path / "out.csv")
+    lines = (tmp_path / "out.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert lines[0] == "id,text,label,score,truncated"
+    assert lines[1].startswith("new.txt:1,very good,")
 
 
 def test_a_lone_columns_name_is_not_labelled(
