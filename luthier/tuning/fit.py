@@ -89,7 +89,11 @@ class _Run:
     total: int
     """Optimiser steps of the whole run."""
     per_epoch: int
-    resumed_at: int
+    epoch_tokens: int
+    """Of all training rows."""
+    resumed_at: int = 0
+    tokens: int = 0
+    """Computed since this process began."""
     began: float = field(default_factory=time.perf_counter)
     pending: list[tuple[dict[str, Any], torch.Tensor, torch.Tensor]] = field(default_factory=list)
     """Steps taken and not yet reported: their fields, loss and gradient norm."""
@@ -120,7 +124,8 @@ def _start(job: Job, events: Events, decisions: Mapping[str, Decision]) -> _Run:
         {**decisions, "class_weights": why_weights, "word_table": describe_table(table)},
         None if weights is None else torch.from_numpy(weights).to(device),
         torch.from_numpy(job.train.targets), table, renumber(table), Progress(),
-        total=per_epoch * (settings.num_train_epochs or EPOCHS), per_epoch=per_epoch, resumed_at=0,
+        total=per_epoch * (settings.num_train_epochs or EPOCHS), per_epoch=per_epoch,
+        epoch_tokens=int(job.train.ragged.lengths.sum()),
     )
     _resume(run)
     events.emit("run_started", total_steps=run.total, steps_per_epoch=per_epoch, resumed_at=run.resumed_at,
@@ -148,6 +153,7 @@ def _take_step(run: _Run, step: int) -> None:
     job, settings = run.job, run.job.train_settings
     micro_batches = _rows_of(run, step)
     rows = sum(map(len, micro_batches))
+    run.tokens += sum(len(job.train.ragged.ids[row]) for micro in micro_batches for row in micro)
     rate = learning_rate(settings, step, run.total)
     set_rate(run.optimizer, rate)
     torch.manual_seed(step_seed(spawn(job.seed, "dropout"), step))
@@ -194,13 +200,17 @@ def _report(run: _Run) -> None:
     for (fields, _, _), (loss, norm) in zip(run.pending, numbers, strict=True):
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise not_finite(run.job, fields["step"], loss, norm)
-        done = fields["step"] - run.resumed_at
-        eta = (now - run.began) / done * (run.total - fields["step"])
         run.events.emit("step", **fields, loss=loss, grad_norm=norm, rows_per_second=round(speed, 1),
-                        eta_seconds=round(eta, 1), total_steps=run.total)
+                        eta_seconds=round(_seconds_left(run, now), 1), total_steps=run.total)
         run.progress.recent_losses.append(loss)
     run.pending.clear()
     run.reported = now
+
+
+def _seconds_left(run: _Run, now: float) -> float:
+    """Estimate by tokens, not by steps: long texts come first."""
+    left = run.epoch_tokens * (run.total - run.resumed_at) / run.per_epoch - run.tokens
+    return max(0.0, (now - run.began) / run.tokens * left)
 
 
 def _validate(run: _Run, step: int) -> None:

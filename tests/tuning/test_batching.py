@@ -53,6 +53,15 @@ def test_few_batches_are_dealt_anew_each_epoch() -> None:
     assert first != second
 
 
+def test_batches_go_from_long_to_short_within_a_mega_batch() -> None:
+    lengths = np.random.default_rng(0).integers(1, 500, 800)
+    tops = [int(lengths[micro].max()) for (micro,) in plan(lengths, batch_size=8, max_tokens=10**6)]
+    # 100 batches: mega-batches are a quarter of them.
+    quarters = [tops[start : start + 25] for start in range(0, 100, 25)]
+    assert all(quarter == sorted(quarter, reverse=True) for quarter in quarters)
+    assert tops != sorted(tops, reverse=True)
+
+
 def test_like_lengths_share_a_batch() -> None:
     lengths = np.random.default_rng(0).integers(4, 512, 5000)
     padded = sum(len(micro) * lengths[micro].max() for step in plan(lengths, batch_size=32, max_tokens=10**6)

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from toy import LABELS, Toy
 from luthier.errors import RecipeError, TuningError
 from luthier.schema import LabelSet
 from luthier.tuning import Encoded, Events, Fitted, Job, checkpoints, fit
+from luthier.tuning.fit import _seconds_left
 
 GOLDEN = Path(__file__).with_name("golden.json")
 
@@ -52,6 +54,12 @@ def test_the_same_job_gives_the_same_weights_to_the_bit(toy: Toy, tmp_path: Path
     first, again = (toy.job(tmp_path / str(number), train={"num_train_epochs": 1}) for number in range(2))
     assert losses(run(first)[1]) == losses(run(again)[1])
     assert all(torch.equal(tensor, state(again)[name]) for name, tensor in state(first).items())
+
+
+def test_the_time_left_is_estimated_by_tokens() -> None:
+    # 15 of 20 steps were left at the start, 150 tokens; 50 of them took 10 s.
+    half_way: Any = SimpleNamespace(epoch_tokens=100, total=20, per_epoch=10, resumed_at=5, tokens=50, began=3.0)
+    assert _seconds_left(half_way, 13.0) == pytest.approx(20)
 
 
 def test_events_tell_the_whole_story(toy: Toy, tmp_path: Path) -> None:
