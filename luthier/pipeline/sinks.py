@@ -63,8 +63,12 @@ def open_sink(out: Path | None) -> Iterator[Write]:
 
 
 def _write_json(file: Any, row: str, cells: Cells, prediction: Prediction, *, escaped: bool = False) -> None:
-    values = {"id": row, **_renamed(cells, JSON_KEYS), **prediction.to_dict()}
-    file.write(json.dumps(values, ensure_ascii=escaped, default=str) + "\n")
+    given = {name: None if _is_missing(cell) else cell for name, cell in _renamed(cells, JSON_KEYS).items()}
+    values = {"id": row, **given, **prediction.to_dict()}
+    line = json.dumps(values, ensure_ascii=escaped, default=str)
+    if line != _writable(line):  # half a surrogate pair in some cell: JSON's own escape keeps it
+        line = json.dumps(values, default=str)
+    file.write(line + "\n")
 
 
 class _Table:
@@ -91,15 +95,30 @@ class _Table:
 
     def _begin(self, columns: list[str]) -> None:
         self._columns = columns
-        self._writer.writerow((CSV_COLUMNS[0], *columns, *CSV_COLUMNS[1:]))
+        self._writer.writerow((CSV_COLUMNS[0], *map(_writable, columns), *CSV_COLUMNS[1:]))
 
 
 def _renamed(cells: Cells, taken: tuple[str, ...]) -> dict[str, Any]:
     """Return the cells under their own names, or ``given_<name>`` where the prediction takes the name."""
-    return {f"given_{name}" if name in taken else name: cell for name, cell in cells.items()}
+    renamed = {}
+    for own, cell in cells.items():
+        name = own
+        while name in taken or (name != own and name in cells):
+            name = f"given_{name}"
+        renamed[name] = cell
+    return renamed
 
 
 def _cell(cell: Any) -> str:
-    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+    if _is_missing(cell):
         return ""
-    return json.dumps(cell, ensure_ascii=False, default=str) if isinstance(cell, list | dict) else str(cell)
+    return _writable(json.dumps(cell, ensure_ascii=False, default=str) if isinstance(cell, list | dict) else str(cell))
+
+
+def _is_missing(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, float) and math.isnan(cell))
+
+
+def _writable(text: str) -> str:
+    """Return the text as UTF-8 can carry it: half a surrogate pair is written as its escape."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
