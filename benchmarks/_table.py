@@ -27,7 +27,7 @@ from the bundle opened again; the other side is the usual script with bf16 and l
 Differences are Luthier minus Trainer in points. A seed decides the new head, the order of the rows and the dropout of
 both sides."""
 
-EACH = ("With the 95 % interval of a paired bootstrap over the test rows, which does not cover the luck of the seed.")
+EACH = "With the 95 % interval of a paired bootstrap over the test rows, which does not cover the luck of the seed."
 TRIAL = "**A trial on a few rows of each file: no result.**"
 
 

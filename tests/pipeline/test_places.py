@@ -68,9 +68,9 @@ def test_an_output_that_could_not_be_written(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_place_without_rights(tmp_path: Path) -> None:
-    tmp_path.chmod(0o555)
+def test_a_place_without_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The answer that the system gives anybody but root, who may write anywhere.
+    monkeypatch.setattr(os, "access", lambda place, wanted: not (place == tmp_path and wanted & os.W_OK))
     with pytest.raises(DataError, match="this user may not write in"):
         check_directory(tmp_path / "report")
 

@@ -156,9 +156,9 @@ def _for_transformers(
     dropout: float = 0.0, scaling: float | None = None, **others: Any,
 ) -> tuple[torch.Tensor, None]:
     """Answer a layer's call in transformers' own terms; what this kernel does not do goes to torch's."""
-    from transformers.integrations.sdpa_attention import sdpa_attention_forward
-
     if getattr(module, "is_causal", False) or query.shape != key.shape:
+        from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
         out, _ = sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling,
                                         **others)
         return out, None
