@@ -30,7 +30,7 @@ from luthier.models.files import ModelFiles
 from luthier.pipeline.assessing import assess, summarise
 from luthier.pipeline.loading import Loaded
 from luthier.pipeline.opening import Opened, inputs, is_pair
-from luthier.pipeline.run import Run
+from luthier.pipeline.result import Run
 from luthier.recipe import Recipe
 from luthier.tuning import Events, Fitted, read_events
 

@@ -16,7 +16,7 @@ from luthier.pipeline.assessing import assess, assess_baseline
 from luthier.pipeline.loading import Loaded, load_data
 from luthier.pipeline.opening import Opened, choice_settings, fingerprint, is_pair, open_model
 from luthier.pipeline.progress import ProgressView
-from luthier.pipeline.run import Run
+from luthier.pipeline.result import Run
 from luthier.pipeline.settings import make_recipe
 from luthier.pipeline.workplace import Workplace, workplace
 from luthier.recipe import Recipe, spawn
