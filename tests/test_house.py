@@ -81,3 +81,16 @@ def test_packages_open_without_heavy_libraries(code: str) -> None:
     heavy = {"torch", "transformers", "sklearn", "pandas", "pyarrow", "fastapi"}
     check = f"import sys; heavy = {heavy!r} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", f"{code}\n{check}\nassert not heavy, heavy"], check=True)
+
+
+@pytest.mark.slow
+def test_labelling_a_file_loads_nothing_that_tunes_or_scores(tiny_bundle: Path, tmp_path: Path) -> None:
+    texts = tmp_path / "texts.csv"
+    texts.write_text("text\nvery good\nvery bad\n", encoding="utf-8")
+    code = ("import sys\nfrom luthier.pipeline import predict_file\n"
+            "from luthier.inference import Opening\n"
+            "predict_file(*sys.argv[1:], opening=Opening('torch-bf16', threads=1))\n"
+            "wrong = {'luthier.tuning', 'luthier.evaluation', 'sklearn', 'transformers'} & set(sys.modules)\n"
+            "assert not wrong, wrong")
+    subprocess.run([sys.executable, "-c", code, str(tiny_bundle), str(texts), str(tmp_path / "out.csv")], check=True)
+    assert (tmp_path / "out.csv").read_text(encoding="utf-8").count("\n") == 3

@@ -17,11 +17,12 @@ from luthier.bundle.manifest import (
     TaskRecord,
     installed_versions,
 )
-from luthier.bundle.probes import PROBES, RESTORE, Probe, compare, read_probes, write_probes
+from luthier.bundle.probes import EXACT, PROBES, RESTORE, Probe, compare, read_probes, write_probes
 from luthier.bundle.read import check_files, check_labels, check_tokenizer, read_manifest
 from luthier.bundle.write import seal, staged
 
 __all__ = [
+    "EXACT",
     "FORMAT",
     "MANIFEST",
     "PROBES",

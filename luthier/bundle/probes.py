@@ -18,10 +18,10 @@ from luthier.errors import BundleError
 PROBES = "probes.jsonl"
 """The file name: one header line, then one probe a line."""
 
-ABSOLUTE = 1e-3
-RELATIVE = 1e-3
-"""A replayed logit may differ by ``ABSOLUTE + RELATIVE * |expected|``. Different processors, thread counts and batch
-shapes move fp32 logits of such encoders by about 1e-5; a changed head moves them by far more."""
+EXACT = 1e-3
+"""A replayed logit may differ by this share of ``1 + |expected|``. Different processors, thread counts and batch shapes
+move fp32 logits of such encoders by about 1e-5; a changed head moves them by far more. A backend of lower precision
+states its own."""
 
 RESTORE = "restore the bundle from where it was written, or train it again"
 """The fix for every bundle that is not what it was."""
@@ -48,12 +48,12 @@ class Probe:
         return repr(self.text if len(self.text) <= 40 else self.text[:39] + "…")
 
 
-def allowed(expected: float) -> float:
+def allowed(expected: float, tolerance: float = EXACT) -> float:
     """Return how far a replayed logit may be from the expected one."""
-    return ABSOLUTE + RELATIVE * abs(expected)
+    return tolerance * (1 + abs(expected))
 
 
-def compare(expected: Probe, got: Probe) -> list[str]:
+def compare(expected: Probe, got: Probe, tolerance: float = EXACT) -> list[str]:
     """Return what differs, a sentence each; nothing when the answer is the same.
 
     Ids, label names and label must be equal, logits equal within ``allowed``.
@@ -66,7 +66,8 @@ def compare(expected: Probe, got: Probe) -> list[str]:
     if len(expected.logits) != len(got.logits):
         return [*faults, f"expected {len(expected.logits)} logits, got {len(got.logits)}"]
     # `not <=`, so that a NaN is a fault.
-    far = [c for c, (a, b) in enumerate(zip(expected.logits, got.logits, strict=True)) if not abs(a - b) <= allowed(a)]
+    far = [c for c, (a, b) in enumerate(zip(expected.logits, got.logits, strict=True))
+           if not abs(a - b) <= allowed(a, tolerance)]
     if far:
         c = max(far, key=lambda c: abs(expected.logits[c] - got.logits[c]))
         faults.append(f"{len(far)} of {len(expected.logits)} logits differ, most for {expected.names[c]!r}: expected "

@@ -16,17 +16,19 @@ def command(
     text: Annotated[str | None, Option(help="Column with the text. [default: as in training]")] = None,
     text_b: Annotated[str | None, Option(help="Column with the second text of a pair.")] = None,
     max_bad_rows: Annotated[int, Option(min=0, help="Unreadable rows tolerated before stopping.")] = 100,
+    backend: Annotated[str, Option(help="What computes; auto takes the fastest that agrees with the probes.")] = "auto",
     threads: Annotated[int | None, Option(min=1, max=1024, help="CPU threads. [default: all cores]")] = None,
     offline: Annotated[bool, Option("--offline", help="Never ask a model hub.")] = False,
 ) -> None:
     """Label every row of a file; rows stream through, so memory does not grow with the file."""
     from luthier.data import Columns
+    from luthier.inference import Opening
     from luthier.pipeline import ProgressView, predict_file
 
     with ProgressView() as view:
         done = predict_file(
             bundle, data, out, columns=Columns(text=text, text_b=text_b), max_bad_rows=max_bad_rows,
-            threads=threads, offline=offline, listener=view,
+            opening=Opening(backend, threads=threads, offline=offline), listener=view,
         )
     summary = f"{done.rows} rows in {done.seconds:.1f} s, {done.rows / max(done.seconds, 1e-9):.0f} rows/s"
     if done.first_bad is not None:

@@ -16,17 +16,21 @@ def command(
     max_inputs: Annotated[int, Option(min=1, help="Texts in one request.")] = 256,
     max_text_chars: Annotated[int, Option(min=1, help="Characters in one text.")] = 20_000,
     max_body_bytes: Annotated[int, Option(min=1024, help="Bytes in one request.")] = 1 << 20,
+    backend: Annotated[str, Option(help="What computes; auto takes the fastest that agrees with the probes.")] = "auto",
     threads: Annotated[int | None, Option(min=1, max=1024, help="CPU threads. [default: all cores]")] = None,
     offline: Annotated[bool, Option("--offline", help="Never ask a model hub.")] = False,
 ) -> None:
     """Serve a bundle: POST /predict, /health, /ready, /metrics, /docs."""
+    from luthier.inference import Opening
     from luthier.serving import Limits, serve
 
     limits = Limits(max_inputs=max_inputs, max_text_chars=max_text_chars, max_body_bytes=max_body_bytes)
 
-    def ready(url: str) -> None:
+    def ready(url: str, chosen: str) -> None:
+        typer.echo(chosen)
         typer.echo(f"{bundle} answers at {url}  (docs: {url}/docs; stop with Ctrl-C)")
         example = '{"inputs": ["very good", "心情很好"]}'
         typer.echo(f"try: curl -s {url}/predict -H 'Content-Type: application/json' -d '{example}'")
 
-    serve(bundle, host=host, port=port, limits=limits, threads=threads, offline=offline, on_ready=ready)
+    serve(bundle, host=host, port=port, limits=limits, on_ready=ready,
+          opening=Opening(backend, threads=threads, offline=offline))

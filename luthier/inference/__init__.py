@@ -1,8 +1,19 @@
 """Opening a bundle and asking it: the predictor that evaluation, the command line and the server share."""
 
 from luthier.inference.backend import Backend
+from luthier.inference.fastest import Opening, open_fastest
 from luthier.inference.predictor import Predictor
 from luthier.inference.replaying import make_probes
 from luthier.inference.verification import Check, VerifyReport, compare_with_memory, verify
 
-__all__ = ["Backend", "Check", "Predictor", "VerifyReport", "compare_with_memory", "make_probes", "verify"]
+__all__ = [
+    "Backend",
+    "Check",
+    "Opening",
+    "Predictor",
+    "VerifyReport",
+    "compare_with_memory",
+    "make_probes",
+    "open_fastest",
+    "verify",
+]

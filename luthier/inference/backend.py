@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -32,8 +33,21 @@ class Backend(Protocol):
         """Padded tokens of the largest batch that is worth computing at once."""
         ...
 
+    @property
+    def tolerance(self) -> float:
+        """How far a logit may be from the reference's, as a share of ``1 + |logit|``."""
+        ...
+
     def run(self, batch: Batch) -> Float32:
-        """Return the logits of B texts: (B, C) float32, before softmax or sigmoid."""
+        """Return the logits of B texts: (B, C) float32, before softmax or sigmoid. All threads share the batch."""
+        ...
+
+    def run_all(self, batches: Iterable[Batch]) -> Iterator[Float32]:
+        """Yield the logits of each batch, in order, computing several at once where that is faster.
+
+        Args:
+            batches: read a few ahead, in the caller's thread.
+        """
         ...
 
     def close(self) -> None:
@@ -45,6 +59,10 @@ class BackendModule(Protocol):
     """What a file in ``inference/backends/`` offers."""
 
     NAME: str
+    PACKAGES: tuple[str, ...]
+    """Modules it needs installed."""
+    TOLERANCE: float
+    """The largest ``Backend.tolerance`` of what it opens."""
 
     def load(
         self, directory: Path, manifest: Manifest, *, threads: int | None, device: str | None, offline: bool

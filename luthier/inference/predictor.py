@@ -109,8 +109,10 @@ class Predictor:
     def compute(self, ragged: Ragged) -> tuple[Float32, Bool]:
         """Return logits (N, C) float32 and truncation (N,) bool of texts that are encoded already, in their order."""
         logits = np.empty((len(ragged), len(self.labels)), dtype=np.float32)  # (N, C)
-        for rows in plan(ragged.lengths, max_tokens=self.backend.max_tokens):
-            logits[rows] = self.backend.run(self.encoder.collate(ragged, rows))
+        batches = plan(ragged.lengths, max_tokens=self.backend.max_tokens)
+        answers = self.backend.run_all(self.encoder.collate(ragged, rows) for rows in batches)
+        for rows, found in zip(batches, answers, strict=True):
+            logits[rows] = found
         return logits, ragged.truncated
 
     def stream(self, rows: Iterable[TextInput], *, window: int = WINDOW) -> Iterator[Prediction]:

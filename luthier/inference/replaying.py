@@ -77,17 +77,18 @@ def replay(predictor: Predictor, directory: Path) -> None:
         BundleError: the probes cannot be read.
     """
     expected = read_probes(directory)
-    faults = differences(expected, answer(predictor, rows_of(expected)))
+    faults = differences(expected, answer(predictor, rows_of(expected)), predictor.backend.tolerance)
     if faults:
         raise ProbeError(f"the bundle at {directory} does not answer as on the day it was written: {faults[0]}"
                          + (f" ({len(faults)} of {len(expected)} probes differ)" if len(faults) > 1 else ""),
                          f"do not use it: {RESTORE}")
 
 
-def differences(expected: Sequence[Probe], got: Sequence[Probe]) -> list[str]:
-    """Return one line for each probe that is answered differently."""
+def differences(expected: Sequence[Probe], got: Sequence[Probe], tolerance: float) -> list[str]:
+    """Return one line for each probe that is answered differently, by more than a backend's tolerance."""
+    pairs = enumerate(zip(expected, got, strict=True), 1)
     return [f"probe {number} {old.shown}: {'; '.join(faults)}"
-            for number, (old, new) in enumerate(zip(expected, got, strict=True), 1) if (faults := compare(old, new))]
+            for number, (old, new) in pairs if (faults := compare(old, new, tolerance))]
 
 
 def _spread(texts: Sequence[TextInput]) -> list[TextInput]:
@@ -114,7 +115,7 @@ def _firm_labels(predictor: Predictor, logits: Float32) -> list[str | None]:
 
     labels = decode(logits)
     firm = np.ones(len(logits), dtype=np.bool_)
-    step = 2 * allowed(float(np.abs(logits).max(initial=0.0)))
+    step = 2 * allowed(float(np.abs(logits).max(initial=0.0)), predictor.backend.tolerance)
     for column in range(logits.shape[1]):
         for sign in (step, -step):
             moved = logits.copy()

@@ -101,7 +101,7 @@ def compare_with_memory(path: str | Path, memory: Predictor, *, offline: bool = 
     reopened = Predictor.open(path, backend=memory.backend.name, device=memory.backend.device, offline=offline)
     rows = rows_of(read_probes(Path(path)))
     before, after = answer(memory, rows), answer(reopened, rows)
-    faults = differences(before, after)
+    faults = differences(before, after, memory.backend.tolerance)
     apart = float(np.max(np.abs(_matrix(before) - _matrix(after)), initial=0.0)) if not faults else 0.0
     if apart > 0:
         faults = [f"logits differ by up to {apart:.3g}, expected the same bits"]
@@ -150,7 +150,7 @@ def _ids(directory: Path, manifest: Manifest) -> str:
 def _logits(predictor: Predictor, directory: Path) -> str:
     expected = read_probes(directory)
     got = answer(predictor, rows_of(expected))
-    faults = differences(expected, got)
+    faults = differences(expected, got, predictor.backend.tolerance)
     if faults:
         raise ProbeError(f"{len(faults)} of {len(expected)} probes are answered differently; {faults[0]}")
     apart = float(np.max(np.abs(_matrix(expected) - _matrix(got))))

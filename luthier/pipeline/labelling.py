@@ -7,17 +7,22 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from luthier.data import BadRow, Columns, Layout, read_with_cells
 from luthier.errors import DataError
-from luthier.inference import Predictor
+from luthier.inference import Opening, Predictor, open_fastest
+from luthier.pipeline.layouts import layout_of, recipe_of
 from luthier.pipeline.sinks import Cells, check_sink, open_sink
-from luthier.pipeline.using import layout_of, load
 from luthier.schema import Example, Prediction, TextInput
-from luthier.tuning import Listener
+
+if TYPE_CHECKING:
+    from luthier.tuning import Listener
 
 EVENT_SECONDS = 0.2
 """Between progress events."""
+MEASURED_BYTES = 4 * 2**20
+"""A file of this size is worth trying the backends for: about a minute's work of a small encoder on two cores."""
 
 
 @dataclass(slots=True)
@@ -38,8 +43,7 @@ def predict_file(
     *,
     columns: Columns | None = None,
     max_bad_rows: int = 100,
-    threads: int | None = None,
-    offline: bool = False,
+    opening: Opening | None = None,
     listener: Listener | None = None,
 ) -> Labelled:
     """Label every row of a file; rows stream through, so memory does not grow with the file.
@@ -53,20 +57,20 @@ def predict_file(
         out: ``.jsonl`` or ``.csv`` file, written whole or not at all; ``None`` writes JSON lines to standard output.
         columns: where the text stands; as in training when left out.
         max_bad_rows: unreadable rows tolerated.
-        threads: CPU threads; all cores when left out.
-        offline: never ask a model hub.
-        listener: gets ``count`` events.
+        opening: backend, device and threads; chosen when left out, all backends being tried first where the file is
+            large and that was not done here before.
+        listener: gets ``note`` and ``count`` events.
 
     Raises:
         DataError: the file cannot be used, or too many rows are bad.
     """
     place = None if out is None else Path(out)
     check_sink(place, data)
-    predictor = load(bundle, threads=threads, offline=offline)
+    large = Path(data).exists() and Path(data).stat().st_size >= MEASURED_BYTES
+    predictor, chosen = open_fastest(bundle, opening, measuring=large)
     layout = layout_of(predictor, data, columns, labelled=False)
     if listener is not None:
-        where = f"device: {predictor.backend.device} ({predictor.backend.reason})"
-        for note in (*layout.notes, where):
+        for note in (*layout.notes, chosen):
             listener({"event": "note", "text": note})
     done = Labelled()
     clock = _Clock(done, listener)
@@ -109,7 +113,7 @@ def _predicted(
     The predictor reads ahead by a window; rows that it has read and not answered yet wait in the queue.
     """
     waiting: deque[tuple[Example, Cells]] = deque()
-    header = predictor.manifest.recipe.get("data", {}).get("text") if predictor.manifest else None
+    header = recipe_of(predictor).get("data", {}).get("text")
     headless = layout.text.startswith("column_")  # what the readers call the columns of a table without a header
 
     def on_bad(row: BadRow) -> None:

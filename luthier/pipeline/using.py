@@ -6,14 +6,14 @@ import json as jsonlib
 import shlex
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from luthier.data import Columns, Layout, inspect, read_all
+from luthier.data import Columns, read_all
 from luthier.errors import DataError
 from luthier.evaluation import Evaluation, Report, write_report
 from luthier.evaluation import evaluate as score
 from luthier.inference import Predictor
 from luthier.pipeline.files import check_directory, check_output, whole_file
+from luthier.pipeline.layouts import layout_of, recipe_of
 from luthier.recipe import EvaluationSettings, spawn
 from luthier.tuning import Listener
 
@@ -59,7 +59,7 @@ def evaluate(
         check_directory(Path(report))
     predictor = load(bundle, offline=offline)
     layout = layout_of(predictor, data, columns, labelled=True)
-    examples, bad = read_all(layout, max_bad_rows=_recipe(predictor).get("data", {}).get("max_bad_rows", 100))
+    examples, bad = read_all(layout, max_bad_rows=recipe_of(predictor).get("data", {}).get("max_bad_rows", 100))
     if listener is not None:
         for text in (*layout.notes, *(f"left out line {row.line}: {row.reason}" for row in bad)):
             listener({"event": "note", "text": text})
@@ -67,7 +67,7 @@ def evaluate(
     if unknown:
         raise DataError(f"{data} holds labels that the bundle does not know: {', '.join(unknown[:10])}",
                         f"the bundle knows: {', '.join(predictor.labels.names[:20])}")
-    seed = spawn(_recipe(predictor).get("seed", 0), "bootstrap")
+    seed = spawn(recipe_of(predictor).get("seed", 0), "bootstrap")
     settings = settings or EvaluationSettings()
     scored = score(predictor, examples, predictor.labels, settings, seed=seed)
     if json is not None:
@@ -83,24 +83,3 @@ def evaluate(
             created=datetime.now(UTC).isoformat(timespec="seconds"), commands={"evaluate": again},
         ))
     return scored
-
-
-def layout_of(predictor: Predictor, data: str | Path, asked: Columns | None, *, labelled: bool) -> Layout:
-    """Find text (and label) in a file: as asked, else under their names in training, else by looking at the file.
-
-    Raises:
-        DataError: the file cannot be used.
-    """
-    if asked is not None and any((asked.text, asked.text_b, asked.label)):
-        return inspect(data, asked, labelled=labelled)
-    known = _recipe(predictor).get("data", {})
-    label = (known.get("label"), known.get("label_separator")) if labelled else (None, None)
-    try:
-        return inspect(data, Columns(known.get("text"), known.get("text_b"), *label), labelled=labelled)
-    except DataError:
-        # The names of the training file are a guess here, not the user's word; a file that has others is no fault.
-        return inspect(data, Columns(label_separator=label[1]), labelled=labelled)
-
-
-def _recipe(predictor: Predictor) -> dict[str, Any]:
-    return predictor.manifest.recipe if predictor.manifest is not None else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import math
 import signal
 import socket
@@ -21,6 +22,10 @@ from luthier.serving.repository import Repository, Servable
 if TYPE_CHECKING:
     import uvicorn
 
+    from luthier.inference import Opening
+
+logger = logging.getLogger("luthier.serving")
+
 _GRACE_SECONDS = 2
 """Given on top of the time limit of a request before a stop gives up on slow readers."""
 
@@ -33,10 +38,8 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
     limits: Limits | None = None,
-    threads: int | None = None,
-    device: str | None = None,
-    offline: bool = False,
-    on_ready: Callable[[str], None] | None = None,
+    opening: Opening | None = None,
+    on_ready: Callable[[str, str], None] | None = None,
 ) -> None:
     """Serve a bundle until SIGTERM or Ctrl-C; requests in flight are answered first.
 
@@ -48,10 +51,10 @@ def serve(
         host: address to listen on.
         port: port to listen on; 0 takes a free one.
         limits: what a request may ask for; the defaults when left out.
-        threads: CPU threads of the model; all cores when left out.
-        device: ``cpu``, ``cuda``, …; chosen when left out.
-        offline: never ask a model hub.
-        on_ready: called once with the server's URL, on the event loop, so it must return at once.
+        opening: backend, device and threads; chosen when left out, all backends being tried for a few seconds when that
+            was not done on this machine before.
+        on_ready: called once with the server's URL and with which backend was taken and why; on the event loop, so it
+            must return at once.
 
     Raises:
         ServingError: the port cannot be taken.
@@ -60,10 +63,12 @@ def serve(
     """
     plugins.require("fastapi", "uvicorn", "prometheus_client", "swagger_ui_bundle")
     with listen(host, port) as listener:
-        from luthier.inference import Predictor
+        from luthier.inference import open_fastest
 
-        predictor = Predictor.open(bundle, threads=threads, device=device, offline=offline)
-        server = make_server(predictor, limits or Limits(), url_of(host, listener), on_ready)
+        predictor, chosen = open_fastest(bundle, opening, measuring=True)
+        logger.info("%s", chosen)
+        tell = None if on_ready is None else lambda url: on_ready(url, chosen)
+        server = make_server(predictor, limits or Limits(), url_of(host, listener), tell)
         with _stop_on_sigterm(server):
             _run(server, listener)
 
@@ -143,6 +148,7 @@ def make_server(
 ) -> uvicorn.Server:
     """Return a uvicorn server over the predictor, not yet running."""
     import uvicorn
+
 
     class Server(uvicorn.Server):
         """Says when it answers."""

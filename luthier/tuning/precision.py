@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 from luthier.errors import TuningError
+from luthier.models.hardware import multiplies_bf16
 from luthier.schema import Decision
 
 
@@ -24,7 +25,7 @@ def choose_precision(setting: Literal["auto", "fp32", "bf16"], device: str = "cp
     Raises:
         TuningError: bf16 was asked for on a GPU that cannot do it.
     """
-    able, why = _bf16(device)
+    able, why = multiplies_bf16(device)
     if setting == "auto":
         return Decision("bf16" if able else "fp32", why)
     if setting == "bf16" and not able:
@@ -40,16 +41,3 @@ def autocast(device: str, precision: str) -> AbstractContextManager[object]:
 
     return torch.autocast(device, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
 
-
-def _bf16(device: str) -> tuple[bool, str]:
-    import torch
-
-    if device == "cuda":
-        able = torch.cuda.is_bf16_supported(including_emulation=False)
-        return able, "this GPU multiplies bf16" if able else "this GPU does not multiply bf16"
-    features = torch.cpu.get_capabilities()
-    if features.get("amx_bf16"):
-        return True, "this CPU multiplies bf16 tiles (AMX)"
-    if features.get("avx512_bf16"):
-        return True, "this CPU multiplies bf16 (AVX-512)"
-    return False, "this CPU does not multiply bf16 (neither AMX nor AVX-512 BF16)"

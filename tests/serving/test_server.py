@@ -171,8 +171,8 @@ SLOW_SERVER = textwrap.dedent("""
         return [Prediction(("a",), labels.names, np.array([0.75, 0.25], np.float32)) for _ in texts]
 
     slow = SimpleNamespace(name="slow", labels=labels, pair=False, predict=predict)
-    luthier.inference.Predictor = SimpleNamespace(open=lambda *_, **__: slow)
-    serve(Path("x"), port=0, limits=Limits(timeout_seconds=LIMIT), on_ready=lambda url: print(url, flush=True))
+    luthier.inference.open_fastest = lambda *_, **__: (slow, "a stand-in")
+    serve(Path("x"), port=0, limits=Limits(timeout_seconds=LIMIT), on_ready=lambda url, _: print(url, flush=True))
     print("over", flush=True)
 """)
 
@@ -227,8 +227,10 @@ def test_many_clients_get_what_the_predictor_says_offline(tiny_bundle: Path, row
 
     texts = [text for text, _ in rows] * 4
     expected = dict(zip(texts, Predictor.open(tiny_bundle).predict(texts), strict=True))
-    script = ("import sys; from pathlib import Path; from luthier.serving import serve\n"
-              "serve(Path(sys.argv[1]), port=0, offline=True, threads=1, on_ready=lambda url: print(url, flush=True))")
+    script = ("import sys; from pathlib import Path; from luthier.inference import Opening\n"
+              "from luthier.serving import serve\n"
+              "serve(Path(sys.argv[1]), port=0, opening=Opening('torch', threads=1, offline=True),\n"
+              "      on_ready=lambda url, _: print(url, flush=True))")
     with subprocess.Popen([sys.executable, "-c", script, str(tiny_bundle)], stdout=subprocess.PIPE, text=True,
                           cwd=Path(__file__).parents[2]) as process:
         assert process.stdout is not None

@@ -1,15 +1,16 @@
-"""The reference backend: PyTorch in float32. Every other backend is compared with it."""
+"""The reference backend: PyTorch in float32, through transformers. Every other backend is compared with it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from luthier.bundle import RESTORE, Manifest
-from luthier.errors import BundleError, LimitError, ModelError
+from luthier.bundle import EXACT, Manifest
+from luthier.inference.backends._modules import ATTENTION, check_threads, choose_device, open_module
 from luthier.plugins import require
 from luthier.schema import Batch, Float32
 
@@ -17,12 +18,10 @@ if TYPE_CHECKING:
     import torch
 
 NAME = "torch"
+PACKAGES = ("torch", "transformers")
+TOLERANCE = EXACT
 
-ATTENTION: Final = "sdpa"
-"""How a reopened bundle computes attention: the fused kernel, whose memory does not grow with the square of T."""
-
-MOST_THREADS = 1024
-"""More than a machine has cores; torch itself fails on numbers far beyond."""
+__all__ = ["ATTENTION", "NAME", "PACKAGES", "TOLERANCE", "TorchBackend", "from_model", "load"]
 
 _MAX_TOKENS = {"cpu": 2048}
 """Device -> padded tokens of a batch. On CPUs full speed is reached at 512 and lost beyond 2,048, where activations
@@ -39,6 +38,7 @@ class TorchBackend:
     device: str
     reason: str
     name: str = NAME
+    tolerance: float = TOLERANCE
 
     @property
     def max_tokens(self) -> int:
@@ -60,6 +60,10 @@ class TorchBackend:
             logits: torch.Tensor = self.model(**tensors).logits
         return np.asarray(logits.float().cpu().numpy(), dtype=np.float32)
 
+    def run_all(self, batches: Iterable[Batch]) -> Iterator[Float32]:
+        """Yield the logits of each batch, in order."""
+        return map(self.run, batches)
+
     def close(self) -> None:
         """Let go of the weights."""
         self.model = None
@@ -69,16 +73,14 @@ def load(
     directory: Path, manifest: Manifest, *, threads: int | None, device: str | None, offline: bool
 ) -> TorchBackend:
     """Open a full bundle, or an adapter bundle with its base; see ``BackendModule.load``."""
-    require("torch", "transformers")
+    require(*PACKAGES)
     import torch
 
+    check_threads(threads)
     if threads is not None:
-        if not 1 <= threads <= MOST_THREADS:
-            raise LimitError(f"threads is {threads}; expected 1 to {MOST_THREADS}", "leave it out to use every core")
         torch.set_num_threads(threads)
     where, reason = choose_device(device)
-    model = _load_adapter(directory, manifest, offline) if manifest.kind == "adapter" else _load_full(directory)
-    return from_model(model, device=where, reason=reason)
+    return from_model(open_module(directory, manifest, offline=offline), device=where, reason=reason)
 
 
 def from_model(
@@ -99,56 +101,3 @@ def from_model(
         model.to(device)
     where = device or str(next((weight.device for weight in model.parameters()), "cpu"))
     return TorchBackend(model.eval(), where, reason)
-
-
-def choose_device(asked: str | None) -> tuple[str, str]:
-    """Return (device, reason).
-
-    Raises:
-        ModelError: the device asked for is not there.
-    """
-    import torch
-
-    cuda = torch.cuda.is_available()
-    if asked is None:
-        return ("cuda", "a CUDA device is there") if cuda else ("cpu", "no CUDA device is there")
-    try:
-        kind = torch.device(asked).type
-    except RuntimeError:
-        kind = ""
-    there = {"cpu": True, "cuda": cuda, "mps": torch.backends.mps.is_available()}
-    if not there.get(kind, False):
-        usable = ", ".join(name for name, is_there in there.items() if is_there)
-        raise ModelError(f"the device {asked!r} is not there; usable here: {usable}", "leave the device out")
-    return asked, "asked for"
-
-
-def _load_full(directory: Path) -> torch.nn.Module:
-    from luthier.models.building import load_classifier
-
-    try:
-        return load_classifier(directory, attention=ATTENTION)
-    except ModelError as error:
-        raise BundleError(f"cannot open the weights of the bundle: {error.problem}", RESTORE) from error
-
-
-def _load_adapter(directory: Path, manifest: Manifest, offline: bool) -> torch.nn.Module:
-    from safetensors import SafetensorError
-
-    from luthier.models import sources
-    from luthier.models.lora import load_adapter
-
-    base = manifest.base
-    try:
-        files = sources.resolve(base.name, offline=offline)
-    except ModelError as error:
-        raise ModelError(f"the adapter bundle at {directory} needs its base model {base.name!r}: {error.problem}",
-                         error.fix) from error
-    if files.sha256 != base.sha256:
-        raise BundleError(f"the adapter bundle at {directory} was tuned on another {base.name!r}: the weights found "
-                          f"have sha256 {files.sha256[:12]}…, the manifest says {base.sha256[:12]}…",
-                          "install or fetch the base model that it was tuned on, or train the adapter again")
-    try:
-        return load_adapter(directory, files.path)
-    except SafetensorError as error:
-        raise BundleError(f"cannot open the weights of the bundle at {directory}: {error}", RESTORE) from error

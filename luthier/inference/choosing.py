@@ -1,0 +1,139 @@
+"""Which backend a bundle runs on here: measured once on this machine, remembered, and told with its reason."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import platform
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from luthier import plugins
+from luthier.bundle import Manifest
+from luthier.inference.measuring import Measured, measure
+from luthier.models.files import cache_directory
+from luthier.models.hardware import cores, multiplies_bf16, processor
+
+Purpose = Literal["throughput", "latency"]
+"""What counts: many texts at once, or one at a time."""
+
+REFERENCE = "torch"
+SECONDS = 5.0
+"""Of measuring, shared by all backends; opening them comes on top."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A backend and why it was taken."""
+
+    name: str
+    reason: str
+
+
+def choose(
+    directory: Path, manifest: Manifest, purpose: Purpose, *, measuring: bool, device: str | None = None,
+    threads: int | None = None, offline: bool = False,
+) -> Choice:
+    """Return the backend that is fastest here, as far as is known.
+
+    Args:
+        directory: the bundle.
+        manifest: its manifest.
+        purpose: what counts.
+        measuring: whether to try all backends (about 15 seconds) when that was not done before for such a model with
+            these threads and libraries; otherwise the processor's features decide.
+        device: where it shall run; anything but the CPU takes the reference.
+        threads: CPU threads.
+        offline: never ask a model hub for an adapter's base.
+    """
+    import torch
+
+    if device not in (None, "cpu") or (device is None and torch.cuda.is_available()):
+        return Choice(REFERENCE, "the reference, on an accelerator")
+    place = _place(directory, manifest, threads)
+    figures = _read(place)
+    if figures is not None:
+        return _best(figures, purpose, "measured here before")
+    if not measuring:
+        able, why = multiplies_bf16("cpu")
+        return Choice("torch-bf16" if able else "torch-fp32", f"not measured: {why}")
+    names = [name for name in plugins.names("inference.backends") if _installed(name)]
+    figures = {name: measure(name, directory, seconds=SECONDS / len(names), threads=threads, offline=offline)
+               for name in names}
+    lost = _write(place, figures)
+    best = _best(figures, purpose, "measured here")
+    return Choice(best.name, best.reason + (f"; will be measured again: {lost}" if lost else ""))
+
+
+def _best(figures: Mapping[str, Measured], purpose: Purpose, how: str) -> Choice:
+    worked = {name: found for name, found in figures.items() if not found.fault}
+    faults = "".join(f"; {name} failed: {found.fault}" for name, found in figures.items() if found.fault)
+    if not worked:
+        return Choice(REFERENCE, f"the reference{faults}")
+    if purpose == "throughput":
+        order = sorted(worked, key=lambda name: -worked[name].texts_per_second)
+        shown, unit = [f"{name} {worked[name].texts_per_second:,.0f}" for name in order], "texts/s"
+    else:
+        order = sorted(worked, key=lambda name: worked[name].milliseconds)
+        shown, unit = [f"{name} {worked[name].milliseconds:.1f}" for name in order], "ms for one text"
+    return Choice(order[0], f"{how}, {unit}: {', '.join(shown)}{faults}")
+
+
+def _installed(name: str) -> bool:
+    module = plugins.load("inference.backends", name)
+    return all(importlib.util.find_spec(package) is not None for package in module.PACKAGES)
+
+
+def _place(directory: Path, manifest: Manifest, threads: int | None) -> Path:
+    """Return the file that holds the figures of models of that shape on such a machine."""
+    told = [platform.platform(), processor(), threads or cores(), manifest.kind, _shape(directory, manifest),
+            {name: _version(name) for name in ("torch", "transformers", "onnxruntime", "openvino")},
+            plugins.names("inference.backends")]
+    key = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+    return cache_directory() / "backends" / f"{key}.json"
+
+
+def _shape(directory: Path, manifest: Manifest) -> list[object]:
+    """Return what the speed of a model depends on; another bundle of that shape needs no measuring."""
+    if manifest.kind == "adapter":
+        return [manifest.base.sha256]
+    config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    return [config.get(name) for name in ("model_type", "hidden_size", "num_hidden_layers", "intermediate_size",
+                                          "num_attention_heads", "dim", "n_layers")]
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _read(place: Path) -> dict[str, Measured] | None:
+    """Return stored figures; ``None`` when there are none that can be read: they are measured again then."""
+    try:
+        stored = json.loads(place.read_text(encoding="utf-8"))
+        return {str(name): Measured(**found) for name, found in stored.items()} or None
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None
+
+
+def _write(place: Path, figures: Mapping[str, Measured]) -> str:
+    """Remember figures; return why that was not possible, or nothing."""
+    temporary = place.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.partial")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps({name: asdict(found) for name, found in figures.items()}), encoding="utf-8")
+        os.replace(temporary, place)
+    except OSError as error:
+        with suppress(OSError):  # it may never have been made
+            temporary.unlink()
+        return f"{place} cannot be written ({error.strerror or error})"
+    return ""

@@ -1,0 +1,68 @@
+"""Opening a bundle on the backend that is fastest here, and on the reference when that one does not agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from luthier.bundle import read_manifest
+from luthier.errors import LuthierError
+from luthier.inference.choosing import REFERENCE, Choice, Purpose, choose
+from luthier.inference.predictor import Predictor
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a bundle is to be opened."""
+
+    backend: str = AUTO
+    """A name of ``inference/backends/``, or ``auto``: the fastest that answers the probes within its tolerance."""
+    device: str | None = None
+    """Where to run; chosen when ``None``."""
+    threads: int | None = None
+    """CPU threads; all cores when ``None``."""
+    offline: bool = False
+    """Never ask a model hub for an adapter's base."""
+
+
+def open_fastest(
+    path: str | Path, opening: Opening | None = None, *, purpose: Purpose = "throughput", measuring: bool = False
+) -> tuple[Predictor, str]:
+    """Open a bundle for use; its files are checked and its probes replayed.
+
+    Args:
+        path: the bundle's directory.
+        opening: backend, device and threads; all chosen when left out.
+        purpose: what counts: many texts at once, or one at a time.
+        measuring: try all backends when none was measured here yet; see ``choosing.choose``.
+
+    Returns:
+        The predictor, and a sentence for the log: which backend it is, where it runs and why.
+
+    Raises:
+        BundleError: missing, half-written, changed, or not what its manifest says.
+        ProbeError: it answers its probes differently, on the reference or on the backend asked for.
+        ModelError: an adapter's base cannot be found, or the device is not there.
+    """
+    opening = opening or Opening()
+    where: dict[str, Any] = {
+        "device": opening.device, "threads": opening.threads, "offline": opening.offline}
+    if opening.backend != AUTO:
+        return _opened(path, Choice(opening.backend, "asked for"), where)
+    directory = Path(path).expanduser()
+    choice = choose(directory, read_manifest(directory), purpose, measuring=measuring, **where)
+    try:
+        return _opened(path, choice, where)
+    except LuthierError as error:
+        if choice.name == REFERENCE:
+            raise
+        # A fault of the bundle shows on the reference too, and is told from there.
+        return _opened(path, Choice(REFERENCE, f"{choice.name} was chosen and refused: {error.problem}"), where)
+
+
+def _opened(path: str | Path, choice: Choice, where: dict[str, Any]) -> tuple[Predictor, str]:
+    predictor = Predictor.open(path, backend=choice.name, **where)
+    return predictor, f"backend: {choice.name} on {predictor.backend.device} ({choice.reason})"

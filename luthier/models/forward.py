@@ -1,0 +1,269 @@
+"""The forward pass of BERT-like classifiers written out for prediction: no transformers, no padding multiplied.
+
+Tokens of all texts of a batch stand in one matrix; only attention lays them out as rows. The last layer is computed for
+the first token alone, because that is all a classifier's head reads. docs/performance.md has what each of these gains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from luthier.schema import Batch
+
+if TYPE_CHECKING:
+    import torch
+
+_PREFIXES = {"bert": "bert.", "roberta": "roberta.", "xlm-roberta": "roberta.", "camembert": "roberta."}
+"""Model type -> what the names of its encoder's weights begin with."""
+_GELU = {"gelu": "none", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
+"""``hidden_act`` -> how torch calls it."""
+_TILE = 16
+"""Rows of a bf16 tile: fused attention takes twice as long where the tokens of a row are no multiple of it."""
+
+
+def unsupported(config: Mapping[str, Any]) -> str | None:
+    """Return why a model of this configuration cannot be computed here; ``None`` when it can."""
+    kind, activation = config.get("model_type"), config.get("hidden_act", "gelu")
+    if kind not in _PREFIXES:
+        return f"models of type {kind!r} are not written out"
+    if not any("SequenceClassification" in str(name) for name in config.get("architectures") or ()):
+        return "it is no sequence classifier"
+    if activation not in _GELU:
+        return f"its activation is {activation!r}"
+    if config.get("position_embedding_type", "absolute") != "absolute" or config.get("is_decoder"):
+        return "its positions or its attention are of another kind"
+    return None
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A linear layer whose weight lies as the matrix product wants it."""
+
+    weight: torch.Tensor
+    """(out, in), packed by oneDNN where ``packed``."""
+    bias: torch.Tensor
+    """(out,)."""
+    packed: bool
+
+    @classmethod
+    def of(cls, weight: torch.Tensor, bias: torch.Tensor, dtype: torch.dtype) -> Linear:
+        """Pack an (out, in) weight."""
+        import torch
+
+        weight, bias = weight.to(dtype).contiguous(), bias.to(dtype)
+        packed = _can_pack() and weight.shape[0] > 1
+        return cls(torch.ops.mkldnn._reorder_linear_weight(weight, None) if packed else weight, bias, packed)
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (N, in) to (N, out)."""
+        import torch
+
+        if self.packed:
+            product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
+            return product
+        return torch.nn.functional.linear(x, self.weight, self.bias)
+
+    def plus(self, x: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        """Map (N, in) to (N, out) and add (N, out) to it."""
+        import torch
+
+        if self.packed:
+            total: torch.Tensor = torch.ops.mkldnn._linear_pointwise.binary(
+                x, residual, self.weight, self.bias, "add")
+            return total
+        return self(x).add_(residual)
+
+    def gelu(self, x: torch.Tensor, approximate: str) -> torch.Tensor:
+        """Map (N, in) to (N, out) and apply GELU, exact (``none``) or by ``tanh``."""
+        import torch
+
+        if self.packed:
+            activated: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
+                x, self.weight, self.bias, "gelu", [], approximate)
+            return activated
+        return torch.nn.functional.gelu(self(x), approximate=approximate)
+
+
+@dataclass(frozen=True)
+class Norm:
+    """A layer normalisation over D."""
+
+    weight: torch.Tensor
+    bias: torch.Tensor
+    epsilon: float
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Normalise (N, D)."""
+        import torch
+
+        return torch.nn.functional.layer_norm(x, self.bias.shape, self.weight, self.bias, self.epsilon)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer; queries, keys and values come from one product."""
+
+    mixed: Linear
+    """(D, 3 D): queries, keys, values."""
+    output: Linear
+    norm: Norm
+    up: Linear
+    down: Linear
+    last_norm: Norm
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where each of the N tokens of a batch stands in its (B, T) rows."""
+
+    rows: int
+    width: int
+    """T, rounded up where attention is faster so."""
+    spread: torch.Tensor | None
+    """(B * T,) int64, which of the N tokens stands there, any where none does; ``None`` when all rows are full."""
+    gather: torch.Tensor | None
+    """(N,) int64, where in the B * T places each token stands; ``None`` when all rows are full."""
+    first: torch.Tensor
+    """(B,) int64, which of the N tokens is each row's first."""
+    mask: torch.Tensor | None
+    """(B, 1, 1, T), zero where a token is real and minus infinity elsewhere; ``None`` when all are."""
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A classifier ready to compute. Safe in several threads: nothing in it changes."""
+
+    words: torch.Tensor
+    """(V, D) float32, as it lies in the file: rows are read when they are needed."""
+    positions: torch.Tensor
+    """(P, D) float32, the first being that of a row's first token."""
+    segments: torch.Tensor | None
+    """(S, D) float32."""
+    norm: Norm
+    layers: tuple[Layer, ...]
+    head: tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
+    """Weight and bias of the dense layer, weight and bias of the outputs; float32."""
+    heads: int
+    approximate: str
+    dtype: torch.dtype
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], weights: Mapping[str, torch.Tensor], dtype: torch.dtype) -> Forward:
+        """Arrange the weights of a classifier of a supported configuration.
+
+        Args:
+            config: ``config.json``.
+            weights: names as transformers gives them -> tensors.
+            dtype: of the layers; embeddings and head stay float32.
+
+        Raises:
+            KeyError: a weight is missing.
+        """
+        import torch
+
+        prefix, epsilon = _PREFIXES[config["model_type"]], float(config.get("layer_norm_eps", 1e-12))
+        table = f"{prefix}embeddings."
+
+        def norm(name: str, kind: torch.dtype) -> Norm:
+            return Norm(weights[f"{name}.weight"].to(kind), weights[f"{name}.bias"].to(kind), epsilon)
+
+        def linear(*names: str) -> Linear:
+            parts = [torch.cat([weights[f"{name}.{kind}"] for name in names]) for kind in ("weight", "bias")]
+            return Linear.of(parts[0], parts[1], dtype)
+
+        def layer(number: int) -> Layer:
+            name = f"{prefix}encoder.layer.{number}."
+            return Layer(
+                linear(*(f"{name}attention.self.{part}" for part in ("query", "key", "value"))),
+                linear(f"{name}attention.output.dense"), norm(f"{name}attention.output.LayerNorm", dtype),
+                linear(f"{name}intermediate.dense"), linear(f"{name}output.dense"),
+                norm(f"{name}output.LayerNorm", dtype))
+
+        # RoBERTa counts positions from the padding token's number on.
+        skipped = 0 if prefix == "bert." else int(config.get("pad_token_id", 1)) + 1
+        dense, out = ("bert.pooler.dense", "classifier") if prefix == "bert." else (
+            "classifier.dense", "classifier.out_proj")
+        return cls(
+            weights[f"{table}word_embeddings.weight"].float(),
+            weights[f"{table}position_embeddings.weight"].float()[skipped:],
+            weights[f"{table}token_type_embeddings.weight"].float(), norm(f"{table}LayerNorm", torch.float32),
+            tuple(layer(number) for number in range(config["num_hidden_layers"])),
+            (weights[f"{dense}.weight"].float(), weights[f"{dense}.bias"].float(),
+             weights[f"{out}.weight"].float(), weights[f"{out}.bias"].float()),
+            int(config["num_attention_heads"]), _GELU[config.get("hidden_act", "gelu")], dtype)
+
+    def __call__(self, batch: Batch) -> torch.Tensor:
+        """Return the logits of B texts, (B, C) float32."""
+        import torch
+
+        with torch.inference_mode():
+            places = self._places(batch)
+            x = self._embed(batch)  # (N, D)
+            for layer in self.layers[:-1]:
+                x = self._layer(layer, x, places, None)
+            first = self._layer(self.layers[-1], x, places, places.first).float()  # (B, D)
+            weight, bias, out_weight, out_bias = self.head
+            linear = torch.nn.functional.linear
+            return linear(torch.tanh(linear(first, weight, bias)), out_weight, out_bias)
+
+    def _places(self, batch: Batch) -> Places:
+        import torch
+
+        rows, width = batch.mask.shape
+        if rows > 1 and self.dtype == torch.bfloat16:
+            width = -(-width // _TILE) * _TILE
+        lengths = batch.mask.sum(1)  # (B,)
+        first = torch.from_numpy(np.cumsum(lengths) - lengths)
+        if lengths.min(initial=width) == width:
+            return Places(rows, width, None, None, first, None)
+        real = np.arange(width) < lengths[:, None]  # (B, T)
+        gather = np.flatnonzero(real)
+        spread = np.zeros(real.size, np.int64)
+        spread[gather] = np.arange(len(gather))
+        mask = torch.zeros(rows, 1, 1, width, dtype=self.dtype)
+        mask.masked_fill_(torch.from_numpy(~real)[:, None, None], float("-inf"))
+        return Places(rows, width, torch.from_numpy(spread), torch.from_numpy(gather), first, mask)
+
+    def _embed(self, batch: Batch) -> torch.Tensor:
+        """Return the sum of each token's vectors, normalised, (N, D)."""
+        import torch
+
+        columns = torch.from_numpy(np.nonzero(batch.mask)[1])
+        x = self.words.index_select(0, torch.from_numpy(batch.ids[batch.mask]))
+        x += self.positions.index_select(0, columns)
+        if self.segments is not None:
+            x += (self.segments[0] if batch.type_ids is None
+                  else self.segments.index_select(0, torch.from_numpy(batch.type_ids[batch.mask])))
+        return self.norm(x).to(self.dtype)
+
+    def _layer(self, layer: Layer, x: torch.Tensor, places: Places, only: torch.Tensor | None) -> torch.Tensor:
+        """Return the layer's output for all N tokens, or for those in ``only`` (B,) alone."""
+        attended = self._attend(layer.mixed(x), places, first=only is not None)
+        x = layer.norm(layer.output.plus(attended, x if only is None else x.index_select(0, only)))
+        return layer.last_norm(layer.down.plus(layer.up.gelu(x, self.approximate), x))
+
+    def _attend(self, mixed: torch.Tensor, places: Places, *, first: bool) -> torch.Tensor:
+        """Mix values by attention: (N, 3 D) to (N, D), or to (B, D) for the first tokens alone."""
+        from torch.nn.functional import scaled_dot_product_attention
+
+        padded = mixed if places.spread is None else mixed.index_select(0, places.spread)
+        split = padded.view(places.rows, places.width, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        query, key, value = split.unbind(0)  # each (B, H, T, D / H)
+        if first:
+            query = query[:, :, :1]
+        found = scaled_dot_product_attention(query, key, value, attn_mask=places.mask)
+        found = found.transpose(1, 2).reshape(-1, mixed.shape[1] // 3)
+        return found if first or places.gather is None else found.index_select(0, places.gather)
+
+
+def _can_pack() -> bool:
+    """Return whether this torch lays out weights for oneDNN, which only ``torch.compile`` offers by a public name."""
+    import torch
+
+    there: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return there and all(
+        hasattr(torch.ops.mkldnn, name) for name in ("_reorder_linear_weight", "_linear_pointwise"))

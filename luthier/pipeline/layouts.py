@@ -1,0 +1,32 @@
+"""Where text and label stand in a file that a bundle is asked about: under their names in training, if there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from luthier.data import Columns, Layout, inspect
+from luthier.errors import DataError
+from luthier.inference import Predictor
+
+
+def layout_of(predictor: Predictor, data: str | Path, asked: Columns | None, *, labelled: bool) -> Layout:
+    """Find text (and label) in a file: as asked, else under their names in training, else by looking at the file.
+
+    Raises:
+        DataError: the file cannot be used.
+    """
+    if asked is not None and any((asked.text, asked.text_b, asked.label)):
+        return inspect(data, asked, labelled=labelled)
+    known = recipe_of(predictor).get("data", {})
+    label = (known.get("label"), known.get("label_separator")) if labelled else (None, None)
+    try:
+        return inspect(data, Columns(known.get("text"), known.get("text_b"), *label), labelled=labelled)
+    except DataError:
+        # The names of the training file are a guess here, not the user's word; a file that has others is no fault.
+        return inspect(data, Columns(label_separator=label[1]), labelled=labelled)
+
+
+def recipe_of(predictor: Predictor) -> dict[str, Any]:
+    """Return the recipe that the bundle was trained with, as it was written; empty for a model in memory."""
+    return predictor.manifest.recipe if predictor.manifest is not None else {}
