@@ -11,7 +11,6 @@ of SST-2, joined until they have the wanted number of tokens.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -24,7 +23,8 @@ import numpy as np
 from benchmarks._machine import cores, machine, versions
 from benchmarks._roofline import Share, forward_flops, measure_shapes
 from benchmarks._speed import Compared, take_turns
-from luthier.errors import DataError, LuthierError
+from benchmarks._texts import joined, sentences
+from luthier.errors import LuthierError
 from luthier.models import build_classifier
 from luthier.models.encoding import Encoder, Ragged
 from luthier.models.sources import resolve
@@ -124,26 +124,15 @@ def make_work(name: str, tokens: int, data: Path, rows: int) -> Work:
     Raises:
         DataError: the sentences are not there.
     """
-    path = data / "sst2" / "train.jsonl"
-    if not path.is_file():
-        raise DataError(f"no sst2/train.jsonl in {data}", "give the folder that holds the data sets: --data DIR")
-    sentences = [json.loads(line)["text"] for line in path.read_text(encoding="utf-8").splitlines()]
+    source = sentences(data)
     random = np.random.default_rng(0)
     encoder = Encoder.load(resolve(name).path, max_length=LONGEST)
     # Half to one and a half times the mean, or the longest where that is what is asked for.
     wanted = np.full(rows, tokens) if tokens >= LONGEST else random.integers(tokens // 2, tokens * 3 // 2 + 1, rows)
-    joined = [_joined(sentences, int(count), random) for count in wanted]
-    ragged = encoder.encode_ragged(joined)
+    ragged = encoder.encode_ragged([joined(source, int(count), random) for count in wanted])
     cut = Ragged([[*ids[: count - 1], ids[-1]] if len(ids) > count else ids
                   for ids, count in zip(ragged.ids, wanted, strict=True)], None, ragged.truncated)
     return Work(name, encoder, cut, random.integers(0, len(LABELS), rows))
-
-
-def _joined(sentences: Sequence[str], tokens: int, random: np.random.Generator) -> str:
-    words: list[str] = []
-    while len(words) < tokens:  # a word has one token or more
-        words += sentences[int(random.integers(len(sentences)))].split()
-    return " ".join(words)
 
 
 def luthier_seconds(work: Work) -> float:
