@@ -19,7 +19,8 @@ from luthier import plugins
 from luthier.bundle import Manifest
 from luthier.inference.measuring import Measured, measure
 from luthier.models.files import cache_directory
-from luthier.models.hardware import cores, multiplies_bf16, processor
+from luthier.models.hardware import cores, has_gpu, multiplies_bf16, processor
+from luthier.models.native import impossible
 
 Purpose = Literal["throughput", "latency"]
 """What counts: many texts at once, or one at a time."""
@@ -31,9 +32,10 @@ SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A backend and why it was taken."""
+    """Backends, the best first, and why it is the best."""
 
-    name: str
+    names: tuple[str, ...]
+    """The one to take, and those to try when it does not answer as it should; the reference is the last."""
     reason: str
 
 
@@ -41,7 +43,7 @@ def choose(
     directory: Path, manifest: Manifest, purpose: Purpose, *, measuring: bool, device: str | None = None,
     threads: int | None = None, offline: bool = False,
 ) -> Choice:
-    """Return the backend that is fastest here, as far as is known.
+    """Return the backends in the order of their speed here, as far as is known.
 
     Args:
         directory: the bundle.
@@ -53,37 +55,36 @@ def choose(
         threads: CPU threads.
         offline: never ask a model hub for an adapter's base.
     """
-    import torch
-
-    if device not in (None, "cpu") or (device is None and torch.cuda.is_available()):
-        return Choice(REFERENCE, "the reference, on an accelerator")
+    if device not in (None, "cpu") or (device is None and has_gpu()):
+        return Choice((REFERENCE,), "the reference, on an accelerator")
     place = _place(directory, manifest, threads)
     figures = _read(place)
     if figures is not None:
         return _best(figures, purpose, "measured here before")
     if not measuring:
         able, why = multiplies_bf16("cpu")
-        return Choice("torch-bf16" if able else "torch-fp32", f"not measured: {why}")
-    names = [name for name in plugins.names("inference.backends") if _installed(name)]
-    figures = {name: measure(name, directory, seconds=SECONDS / len(names), threads=threads, offline=offline)
-               for name in names}
+        names = ("native", "torch-bf16") if impossible() is None else ("torch-bf16",) if able else ("torch-fp32",)
+        return Choice((*names, REFERENCE), f"not measured: {why}")
+    installed = [name for name in plugins.names("inference.backends") if _installed(name)]
+    figures = {name: measure(name, directory, seconds=SECONDS / len(installed), threads=threads, offline=offline)
+               for name in installed}
     lost = _write(place, figures)
     best = _best(figures, purpose, "measured here")
-    return Choice(best.name, best.reason + (f"; will be measured again: {lost}" if lost else ""))
+    return Choice(best.names, best.reason + (f"; will be measured again: {lost}" if lost else ""))
 
 
 def _best(figures: Mapping[str, Measured], purpose: Purpose, how: str) -> Choice:
     worked = {name: found for name, found in figures.items() if not found.fault}
     faults = "".join(f"; {name} failed: {found.fault}" for name, found in figures.items() if found.fault)
     if not worked:
-        return Choice(REFERENCE, f"the reference{faults}")
+        return Choice((REFERENCE,), f"the reference{faults}")
     if purpose == "throughput":
         order = sorted(worked, key=lambda name: -worked[name].texts_per_second)
         shown, unit = [f"{name} {worked[name].texts_per_second:,.0f}" for name in order], "texts/s"
     else:
         order = sorted(worked, key=lambda name: worked[name].milliseconds)
         shown, unit = [f"{name} {worked[name].milliseconds:.1f}" for name in order], "ms for one text"
-    return Choice(order[0], f"{how}, {unit}: {', '.join(shown)}{faults}")
+    return Choice((*order, REFERENCE), f"{how}, {unit}: {', '.join(shown)}{faults}")
 
 
 def _installed(name: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from luthier.bundle import read_manifest
 from luthier.errors import LuthierError
-from luthier.inference.choosing import REFERENCE, Choice, Purpose, choose
+from luthier.inference.choosing import REFERENCE, Purpose, choose
 from luthier.inference.predictor import Predictor
 
 AUTO = "auto"
@@ -51,18 +51,20 @@ def open_fastest(
     where: dict[str, Any] = {
         "device": opening.device, "threads": opening.threads, "offline": opening.offline}
     if opening.backend != AUTO:
-        return _opened(path, Choice(opening.backend, "asked for"), where)
+        return _opened(path, opening.backend, "asked for", where)
     directory = Path(path).expanduser()
     choice = choose(directory, read_manifest(directory), purpose, measuring=measuring, **where)
-    try:
-        return _opened(path, choice, where)
-    except LuthierError as error:
-        if choice.name == REFERENCE:
-            raise
-        # A fault of the bundle shows on the reference too, and is told from there.
-        return _opened(path, Choice(REFERENCE, f"{choice.name} was chosen and refused: {error.problem}"), where)
+    reason = choice.reason
+    for name in choice.names:
+        try:
+            return _opened(path, name, reason, where)
+        except LuthierError as error:
+            if name == REFERENCE:  # a fault of the bundle shows here too, and is told from here
+                raise
+            reason = f"{name} was chosen and refused: {error.problem}"
+    raise AssertionError("the reference is always among the choices")
 
 
-def _opened(path: str | Path, choice: Choice, where: dict[str, Any]) -> tuple[Predictor, str]:
-    predictor = Predictor.open(path, backend=choice.name, **where)
-    return predictor, f"backend: {choice.name} on {predictor.backend.device} ({choice.reason})"
+def _opened(path: str | Path, name: str, reason: str, where: dict[str, Any]) -> tuple[Predictor, str]:
+    predictor = Predictor.open(path, backend=name, **where)
+    return predictor, f"backend: {name} on {predictor.backend.device} ({reason}; {predictor.backend.reason})"

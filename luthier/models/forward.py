@@ -6,37 +6,20 @@ the first token alone, because that is all a classifier's head reads. docs/perfo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from luthier.models.architecture import GELU, Names
 from luthier.schema import Batch
 
 if TYPE_CHECKING:
     import torch
 
-_PREFIXES = {"bert": "bert.", "roberta": "roberta.", "xlm-roberta": "roberta.", "camembert": "roberta."}
-"""Model type -> what the names of its encoder's weights begin with."""
-_GELU = {"gelu": "none", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
-"""``hidden_act`` -> how torch calls it."""
 _TILE = 16
 """Rows of a bf16 tile: fused attention takes twice as long where the tokens of a row are no multiple of it."""
-
-
-def unsupported(config: Mapping[str, Any]) -> str | None:
-    """Return why a model of this configuration cannot be computed here; ``None`` when it can."""
-    kind, activation = config.get("model_type"), config.get("hidden_act", "gelu")
-    if kind not in _PREFIXES:
-        return f"models of type {kind!r} are not written out"
-    if not any("SequenceClassification" in str(name) for name in config.get("architectures") or ()):
-        return "it is no sequence classifier"
-    if activation not in _GELU:
-        return f"its activation is {activation!r}"
-    if config.get("position_embedding_type", "absolute") != "absolute" or config.get("is_decoder"):
-        return "its positions or its attention are of another kind"
-    return None
 
 
 @dataclass(frozen=True)
@@ -141,7 +124,7 @@ class Forward:
     """(V, D) float32, as it lies in the file: rows are read when they are needed."""
     positions: torch.Tensor
     """(P, D) float32, the first being that of a row's first token."""
-    segments: torch.Tensor | None
+    segments: torch.Tensor
     """(S, D) float32."""
     norm: Norm
     layers: tuple[Layer, ...]
@@ -165,36 +148,30 @@ class Forward:
         """
         import torch
 
-        prefix, epsilon = _PREFIXES[config["model_type"]], float(config.get("layer_norm_eps", 1e-12))
-        table = f"{prefix}embeddings."
+        names, epsilon = Names.of(config), float(config.get("layer_norm_eps", 1e-12))
 
         def norm(name: str, kind: torch.dtype) -> Norm:
             return Norm(weights[f"{name}.weight"].to(kind), weights[f"{name}.bias"].to(kind), epsilon)
 
-        def linear(*names: str) -> Linear:
-            parts = [torch.cat([weights[f"{name}.{kind}"] for name in names]) for kind in ("weight", "bias")]
-            return Linear.of(parts[0], parts[1], dtype)
+        def linear(parts: Sequence[str]) -> Linear:
+            weight, bias = (torch.cat([weights[f"{name}.{kind}"] for name in parts]) for kind in ("weight", "bias"))
+            return Linear.of(weight, bias, dtype)
 
         def layer(number: int) -> Layer:
-            name = f"{prefix}encoder.layer.{number}."
-            return Layer(
-                linear(*(f"{name}attention.self.{part}" for part in ("query", "key", "value"))),
-                linear(f"{name}attention.output.dense"), norm(f"{name}attention.output.LayerNorm", dtype),
-                linear(f"{name}intermediate.dense"), linear(f"{name}output.dense"),
-                norm(f"{name}output.LayerNorm", dtype))
+            parts = names.layer(number)
+            return Layer(linear(parts["mixed"]), linear(parts["output"]), norm(parts["norm"][0], dtype),
+                         linear(parts["up"]), linear(parts["down"]), norm(parts["last"][0], dtype))
 
-        # RoBERTa counts positions from the padding token's number on.
-        skipped = 0 if prefix == "bert." else int(config.get("pad_token_id", 1)) + 1
-        dense, out = ("bert.pooler.dense", "classifier") if prefix == "bert." else (
-            "classifier.dense", "classifier.out_proj")
+        table = names.embeddings
+        dense, out = names.head
         return cls(
             weights[f"{table}word_embeddings.weight"].float(),
-            weights[f"{table}position_embeddings.weight"].float()[skipped:],
+            weights[f"{table}position_embeddings.weight"].float()[names.skipped_positions :],
             weights[f"{table}token_type_embeddings.weight"].float(), norm(f"{table}LayerNorm", torch.float32),
             tuple(layer(number) for number in range(config["num_hidden_layers"])),
             (weights[f"{dense}.weight"].float(), weights[f"{dense}.bias"].float(),
              weights[f"{out}.weight"].float(), weights[f"{out}.bias"].float()),
-            int(config["num_attention_heads"]), _GELU[config.get("hidden_act", "gelu")], dtype)
+            int(config["num_attention_heads"]), GELU[config.get("hidden_act", "gelu")], dtype)
 
     def __call__(self, batch: Batch) -> torch.Tensor:
         """Return the logits of B texts, (B, C) float32."""
@@ -235,9 +212,8 @@ class Forward:
         columns = torch.from_numpy(np.nonzero(batch.mask)[1])
         x = self.words.index_select(0, torch.from_numpy(batch.ids[batch.mask]))
         x += self.positions.index_select(0, columns)
-        if self.segments is not None:
-            x += (self.segments[0] if batch.type_ids is None
-                  else self.segments.index_select(0, torch.from_numpy(batch.type_ids[batch.mask])))
+        x += (self.segments[0] if batch.type_ids is None
+              else self.segments.index_select(0, torch.from_numpy(batch.type_ids[batch.mask])))
         return self.norm(x).to(self.dtype)
 
     def _layer(self, layer: Layer, x: torch.Tensor, places: Places, only: torch.Tensor | None) -> torch.Tensor:

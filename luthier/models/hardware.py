@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from functools import cache
 from pathlib import Path
 
 
@@ -13,17 +14,37 @@ def multiplies_bf16(device: str) -> tuple[bool, str]:
     Args:
         device: ``cpu`` or ``cuda``.
     """
-    import torch
-
     if device.partition(":")[0] == "cuda":
+        import torch
+
         able = torch.cuda.is_bf16_supported(including_emulation=False)
         return able, "this GPU multiplies bf16" if able else "this GPU does not multiply bf16"
-    features = torch.cpu.get_capabilities()
-    if features.get("amx_bf16"):
+    features = processor_features()
+    if "amx_bf16" in features:
         return True, "this CPU multiplies bf16 tiles (AMX)"
-    if features.get("avx512_bf16"):
+    if "avx512_bf16" in features:
         return True, "this CPU multiplies bf16 (AVX-512)"
     return False, "this CPU does not multiply bf16 (neither AMX nor AVX-512 BF16)"
+
+
+def has_gpu() -> bool:
+    """Return whether torch sees a CUDA device, without importing torch where there can be none."""
+    if platform.system() == "Linux" and not Path("/dev/nvidiactl").exists() and not Path("/dev/dxg").exists():
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+@cache
+def processor_features() -> frozenset[str]:
+    """Return what the processor can do, in the words of Linux, such as ``avx512_bf16``."""
+    found = {word for line in _cpuinfo() if line.startswith("flags") for word in line.partition(":")[2].split()}
+    if found or platform.system() == "Linux":
+        return frozenset(found)
+    import torch
+
+    return frozenset(name for name, able in torch.cpu.get_capabilities().items() if able is True)
 
 
 def cores() -> int:
@@ -33,10 +54,12 @@ def cores() -> int:
 
 def processor() -> str:
     """Describe the processor: its model's name and what it can do, as Linux tells it; elsewhere what Python knows."""
-    info = Path("/proc/cpuinfo")
-    try:
-        lines = info.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    told = [line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))]
+    told = [line for line in _cpuinfo() if line.startswith(("model name", "flags", "Features", "CPU part"))]
     return "\n".join(dict.fromkeys(told)) or f"{platform.machine()} {platform.processor()}"
+
+
+def _cpuinfo() -> list[str]:
+    try:
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []

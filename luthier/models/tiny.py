@@ -26,6 +26,7 @@ def make(
     seed: int = 0,
     width: int = 32,
     layers: int = 2,
+    heads: int = _HEADS,
     max_length: int = 128,
     texts: Sequence[str] = (),
 ) -> Path:
@@ -34,8 +35,9 @@ def make(
     Args:
         directory: where to write; made when missing.
         seed: of the weights.
-        width: D, a multiple of 4.
+        width: D, a multiple of ``heads``.
         layers: L.
+        heads: H.
         max_length: longest input in tokens, special ones included.
         texts: their words become whole tokens; other words are spelt out in characters.
 
@@ -53,7 +55,7 @@ def make(
         "vocab_size": len(vocabulary),
         "hidden_size": width,
         "num_hidden_layers": layers,
-        "num_attention_heads": _HEADS,
+        "num_attention_heads": heads,
         "intermediate_size": 4 * width,
         "max_position_embeddings": max_length,
         "type_vocab_size": 2,

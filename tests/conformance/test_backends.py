@@ -17,6 +17,7 @@ from luthier.errors import DataError
 from luthier.inference import Backend
 from luthier.inference.predictor import open_encoder
 from luthier.inference.tiny import make_bundle
+from luthier.models import tiny
 from luthier.schema import Batch, LabelSet
 
 ROWS = ["good", "", "心情很好，工作很忙", "a longer text about nothing " * 20, "bad", "ok 👍", "风景", "x y z"]
@@ -28,8 +29,9 @@ pytestmark = pytest.mark.parametrize("name", plugins.names("inference.backends")
 
 @pytest.fixture(scope="module", params=["full", "adapter"])
 def bundle(request, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    labels = LabelSet(("a", "b", "c"))
-    return make_bundle(tmp_path_factory.mktemp("backends") / request.param, labels=labels, kind=request.param)
+    place, labels = tmp_path_factory.mktemp("backends"), LabelSet(("a", "b", "c"))
+    base = tiny.make(place / "base", width=64, heads=2)  # heads as wide as those of real models
+    return make_bundle(place / request.param, labels=labels, kind=request.param, base=base)
 
 
 @pytest.fixture

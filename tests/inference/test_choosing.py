@@ -12,6 +12,7 @@ from luthier.errors import ModelError, ProbeError
 from luthier.inference import Opening, choosing, fastest, measuring, open_fastest
 from luthier.inference.choosing import choose
 from luthier.inference.measuring import Measured, measure
+from luthier.models.native.build import library
 
 FAST, SLOW = Measured(900.0, 2.0), Measured(100.0, 1.0)
 
@@ -42,23 +43,41 @@ def chosen(bundle: Path, *, measuring: bool, purpose: choosing.Purpose = "throug
 @pytest.mark.parametrize(("able", "name"), [(True, "torch-bf16"), (False, "torch-fp32")])
 def test_without_measuring_the_processor_decides(full, monkeypatch, able, name) -> None:
     monkeypatch.setattr(choosing, "multiplies_bf16", lambda device: (able, "so it says"))
-    assert chosen(full, measuring=False) == choosing.Choice(name, "not measured: so it says")
+    monkeypatch.setattr(choosing, "impossible", lambda: "no compiler")
+    assert chosen(full, measuring=False) == choosing.Choice((name, "torch"), "not measured: so it says")
+
+
+def test_compiled_code_comes_first_where_it_can_run(full, monkeypatch) -> None:
+    monkeypatch.setattr(choosing, "impossible", lambda: None)
+    assert chosen(full, measuring=False).names == ("native", "torch-bf16", "torch")
+
+
+def test_the_next_is_tried_when_the_first_refuses(full, monkeypatch) -> None:
+    monkeypatch.setattr(fastest, "choose", lambda *_, **__: choosing.Choice(("native", "torch-fp32", "torch"), "fast"))
+    monkeypatch.setattr("luthier.inference.backends.native.impossible", lambda: None)
+    monkeypatch.setattr("luthier.inference.backends.native.unfit", lambda config: None)
+    monkeypatch.setattr("luthier.models.native.build.FLAGS", ("--no-such-flag",))
+    library.cache_clear()
+    predictor, told = open_fastest(full, Opening(threads=1, offline=True))
+    library.cache_clear()
+    assert predictor.backend.name == "torch-fp32"
+    assert "native was chosen and refused: the encoder cannot be compiled" in told
 
 
 def test_an_accelerator_takes_the_reference(full, monkeypatch) -> None:
-    assert chosen(full, measuring=True, device="cuda").name == "torch"
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    assert chosen(full, measuring=True).name == "torch"
+    assert chosen(full, measuring=True, device="cuda").names[0] == "torch"
+    monkeypatch.setattr(choosing, "has_gpu", lambda: True)
+    assert chosen(full, measuring=True).names[0] == "torch"
 
 
 def test_the_fastest_measured_is_taken_and_remembered(full, asked) -> None:
     first = chosen(full, measuring=True)
-    assert first.name == "torch-bf16"
+    assert first.names[0] == "torch-bf16"
     assert "measured here, texts/s: torch-bf16 900" in first.reason
     assert "openvino failed: it fell over" in first.reason
     assert sorted(asked) == sorted(choosing.plugins.names("inference.backends"))
     for later in (chosen(full, measuring=True), chosen(full, measuring=False)):
-        assert later.name == "torch-bf16"
+        assert later.names[0] == "torch-bf16"
         assert "measured here before" in later.reason
     assert len(asked) == len(set(asked))
 
@@ -66,7 +85,7 @@ def test_the_fastest_measured_is_taken_and_remembered(full, asked) -> None:
 def test_what_counts_decides(full, asked) -> None:
     chosen(full, measuring=True)
     choice = chosen(full, measuring=False, purpose="latency")
-    assert choice.name != "torch-bf16"
+    assert choice.names[0] != "torch-bf16"
     assert "ms for one text" in choice.reason
 
 
@@ -90,18 +109,18 @@ def test_figures_that_cannot_be_read_are_measured_again(full, asked, own_cache, 
 def test_a_cache_that_cannot_be_written_is_told(full, asked, own_cache) -> None:
     own_cache.write_text("a file is in the way", encoding="utf-8")
     choice = chosen(full, measuring=True)
-    assert choice.name == "torch-bf16"
+    assert choice.names[0] == "torch-bf16"
     assert "will be measured again" in choice.reason
     assert str(own_cache) in choice.reason
 
 
 def test_when_nothing_can_be_measured_the_reference_stays(full, monkeypatch) -> None:
     monkeypatch.setattr(choosing, "measure", lambda *_, **__: Measured(fault="no"))
-    assert chosen(full, measuring=True).name == "torch"
+    assert chosen(full, measuring=True).names[0] == "torch"
 
 
 def test_a_backend_that_answers_otherwise_gives_way_to_the_reference(full, monkeypatch) -> None:
-    monkeypatch.setattr(fastest, "choose", lambda *_, **__: choosing.Choice("torch-bf16", "fast"))
+    monkeypatch.setattr(fastest, "choose", lambda *_, **__: choosing.Choice(("torch-bf16", "torch"), "fast"))
     monkeypatch.setattr("luthier.inference.backends.torch_bf16.TOLERANCE", 1e-9)
     predictor, told = open_fastest(full, Opening(threads=1, offline=True))
     assert predictor.backend.name == "torch"

@@ -19,7 +19,8 @@ from transformers import (
 )
 
 from luthier.models import forward
-from luthier.models.forward import Forward, unsupported
+from luthier.models.architecture import unsupported
+from luthier.models.forward import Forward
 from luthier.schema import Batch
 
 SHAPE = {"vocab_size": 90, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4,

@@ -4,25 +4,26 @@ import pytest
 import torch
 
 from luthier.errors import TuningError
+from luthier.models import hardware
 from luthier.tuning.precision import autocast, choose_device, choose_precision
 
 
 @pytest.mark.parametrize(("features", "value", "reason"), [
-    ({"amx_bf16": True, "avx512_bf16": True}, "bf16", "AMX"),
-    ({"avx512_bf16": True}, "bf16", "AVX-512"),
-    ({}, "fp32", "does not multiply bf16"),
+    ({"amx_bf16", "avx512_bf16"}, "bf16", "AMX"),
+    ({"avx512_bf16"}, "bf16", "AVX-512"),
+    (set(), "fp32", "does not multiply bf16"),
 ])
 def test_auto_takes_what_the_cpu_gains_from(
-    monkeypatch: pytest.MonkeyPatch, features: dict[str, bool], value: str, reason: str
+    monkeypatch: pytest.MonkeyPatch, features: set[str], value: str, reason: str
 ) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features)
+    monkeypatch.setattr(hardware, "processor_features", lambda: features)
     decision = choose_precision("auto")
     assert decision.value == value
     assert reason in decision.reason
 
 
 def test_a_wish_is_followed_and_its_price_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    monkeypatch.setattr(hardware, "processor_features", set)
     assert choose_precision("fp32").reason == "train.precision asks for it"
     assert choose_precision("bf16").value == "bf16"
     assert "slow here" in choose_precision("bf16").reason

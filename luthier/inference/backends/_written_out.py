@@ -15,7 +15,8 @@ from luthier.inference.backend import Backend
 from luthier.inference.backends._modules import check_threads, choose_device, open_module
 from luthier.inference.backends._workers import Workers
 from luthier.inference.backends.torch import from_model
-from luthier.models.forward import Forward, unsupported
+from luthier.models.architecture import unsupported
+from luthier.models.forward import Forward
 from luthier.plugins import require
 from luthier.schema import Batch, Float32
 

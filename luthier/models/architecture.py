@@ -1,0 +1,59 @@
+"""Which classifiers are computed without transformers, and how their weights are called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_PREFIXES = {"bert": "bert.", "roberta": "roberta.", "xlm-roberta": "roberta.", "camembert": "roberta."}
+"""Model type -> what the names of its encoder's weights begin with."""
+GELU = {"gelu": "none", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
+"""``hidden_act`` -> how torch calls it."""
+
+
+def unsupported(config: Mapping[str, Any]) -> str | None:
+    """Return why a model of this configuration is not written out; ``None`` when it is."""
+    kind, activation = config.get("model_type"), config.get("hidden_act", "gelu")
+    if kind not in _PREFIXES:
+        return f"models of type {kind!r} are not written out"
+    if not any("SequenceClassification" in str(name) for name in config.get("architectures") or ()):
+        return "it is no sequence classifier"
+    if activation not in GELU:
+        return f"its activation is {activation!r}"
+    if config.get("position_embedding_type", "absolute") != "absolute" or config.get("is_decoder"):
+        return "its positions or its attention are of another kind"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of a classifier's weights, without ``.weight`` and ``.bias``."""
+
+    prefix: str
+    """Of the encoder, such as ``bert.``."""
+    embeddings: str
+    """What the names of the embeddings begin with."""
+    head: tuple[str, str]
+    """The dense layer that reads the first token, and the outputs."""
+    skipped_positions: int
+    """Rows of the position table before that of a text's first token."""
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Names:
+        """Return the names of a configuration that is supported."""
+        prefix = _PREFIXES[config["model_type"]]
+        bert = prefix == "bert."
+        head = ("bert.pooler.dense", "classifier") if bert else ("classifier.dense", "classifier.out_proj")
+        # RoBERTa counts positions from the padding token's number on.
+        return cls(prefix, f"{prefix}embeddings.", head, 0 if bert else int(config.get("pad_token_id", 1)) + 1)
+
+    def layer(self, number: int) -> dict[str, tuple[str, ...]]:
+        """Return the names of one layer's parts; ``mixed`` is queries, keys and values, one below the other."""
+        name = f"{self.prefix}encoder.layer.{number}."
+        return {
+            "mixed": tuple(f"{name}attention.self.{part}" for part in ("query", "key", "value")),
+            "output": (f"{name}attention.output.dense",), "norm": (f"{name}attention.output.LayerNorm",),
+            "up": (f"{name}intermediate.dense",), "down": (f"{name}output.dense",),
+            "last": (f"{name}output.LayerNorm",),
+        }

@@ -1,0 +1,90 @@
+"""Compiling ``encoder.c`` on the user's machine, once, with the C compiler that is there."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import secrets
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from luthier.errors import ModelError
+from luthier.models.files import cache_directory
+from luthier.models.hardware import processor_features
+
+SOURCE = Path(__file__).with_name("encoder.c")
+NEEDED = ("amx_tile", "amx_bf16", "avx512_bf16", "avx512vl", "avx512bw", "avx512dq")
+FLAGS = ("-O3", "-march=x86-64-v4", "-mavx512bf16", "-mamx-tile", "-mamx-bf16", "-shared", "-fPIC", "-lm")
+SECONDS = 120
+"""Compiling takes two."""
+
+
+def impossible() -> str | None:
+    """Return why this machine cannot run the compiled encoder; ``None`` when it can, once it is compiled."""
+    lacking = [feature for feature in NEEDED if feature not in processor_features()]
+    if platform.system() != "Linux" or lacking:
+        return f"this machine has no {', '.join(lacking) or 'Linux'}"
+    if not _place().is_file() and _compiler() is None:
+        return "there is no C compiler (set CC, or install gcc or clang)"
+    return None
+
+
+def compiled() -> bool:
+    """Return whether the library is there already, so that opening it takes no compiling."""
+    return _place().is_file()
+
+
+@cache
+def library() -> ctypes.CDLL:
+    """Return the compiled library, compiling it if the cache has none.
+
+    Raises:
+        ModelError: this machine cannot run it, or the compiler failed.
+    """
+    why = impossible()
+    if why is not None:
+        raise ModelError(f"the compiled encoder cannot be used: {why}", "use --backend torch-bf16")
+    place = _place()
+    if not place.is_file():
+        _compile(place)
+    opened = ctypes.CDLL(str(place))
+    if not opened.luthier_allow_tiles():
+        raise ModelError("the compiled encoder cannot be used: this kernel does not let programs use AMX tiles",
+                         "use --backend torch-bf16")
+    opened.luthier_workspace.restype = ctypes.c_int64
+    return opened
+
+
+def _compile(place: Path) -> None:
+    temporary = place.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.partial")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        words = [str(_compiler()), str(SOURCE), "-o", str(temporary), *FLAGS]
+        ended = subprocess.run(words, check=False, capture_output=True, text=True, errors="replace",  # noqa: S603
+                               timeout=SECONDS)
+        if ended.returncode != 0:
+            said = (ended.stderr.strip() or f"code {ended.returncode}").split("\n")[0]
+            raise ModelError(f"the encoder cannot be compiled with {words[0]}: {said}",
+                             "set CC to gcc 12 or clang 16 or newer, or use --backend torch-bf16")
+        os.replace(temporary, place)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ModelError(f"the encoder cannot be compiled into {place.parent}: {error}",
+                         "set LUTHIER_CACHE to a directory that can be written, or use --backend torch-bf16") from error
+    finally:
+        if temporary.parent.is_dir():
+            temporary.unlink(missing_ok=True)
+
+
+def _compiler() -> str | None:
+    named = os.environ.get("CC")
+    return shutil.which(named) if named else shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+
+
+def _place() -> Path:
+    """Return the library's file; another source, other flags or another kind of machine give another name."""
+    told = SOURCE.read_bytes() + repr((FLAGS, platform.machine(), platform.libc_ver())).encode()
+    return cache_directory() / "native" / f"encoder-{hashlib.sha256(told).hexdigest()[:16]}.so"
