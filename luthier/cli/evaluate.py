@@ -17,16 +17,19 @@ def command(
     label: Annotated[str | None, Option(help="Column with the label or labels.")] = None,
     json: Annotated[Path | None, Option(help="Write the scores to this file.")] = None,
     report: Annotated[Path | None, Option(help="Write an HTML report into this directory.")] = None,
+    backend: Annotated[str, Option(help="What computes; torch is the reference, auto what serves.")] = "auto",
     offline: Annotated[bool, Option("--offline", help="Never ask a model hub.")] = False,
 ) -> None:
     """Score a bundle on a labelled file, with confidence intervals."""
     from luthier.cli._show import print_evaluation
     from luthier.data import Columns
+    from luthier.inference import Opening
     from luthier.pipeline import ProgressView, evaluate
 
     columns = Columns(text=text, text_b=text_b, label=label)
     with ProgressView() as view:
-        scored = evaluate(bundle, data, columns=columns, json=json, report=report, offline=offline, listener=view)
+        scored = evaluate(bundle, data, columns=columns, json=json, report=report, listener=view,
+                          opening=Opening(backend, offline=offline))
     print_evaluation(scored)
     for path in (json, report):
         if path is not None:

@@ -25,7 +25,7 @@ from luthier.bundle import (
     write_probes,
 )
 from luthier.evaluation import Evaluation, Report, write_report
-from luthier.inference import Predictor, compare_with_memory, make_probes
+from luthier.inference import Opening, compare_with_memory, make_probes, open_fastest
 from luthier.models.files import ModelFiles
 from luthier.pipeline.assessing import assess, summarise
 from luthier.pipeline.loading import Loaded
@@ -65,9 +65,13 @@ def write_bundle(done: Finished, events: Events) -> Run:
     out = Path(recipe.out)
     with staged(out) as directory:
         _write_model(done, directory)
-        predictor = _prove(done, directory)
+        _prove(done, directory)
         events.emit("note", text="verified: the reloaded bundle gives the same ids, labels and logits")
+        # Scored as it will be served: on the backend that `luthier serve` and `predict` take here.
+        predictor, chosen = open_fastest(directory, Opening(threads=recipe.threads, offline=recipe.offline))
+        events.emit("note", text=f"scored as it is served, {chosen}")
         systems = {**done.systems, "tuned": assess(predictor, done.loaded)}
+        predictor.close()
         scores = summarise(systems, done.loaded)
         warnings = _warnings(done, systems)
         for warning in warnings:
@@ -89,13 +93,13 @@ def _write_model(done: Finished, directory: Path) -> None:
     shutil.copyfile(done.events, directory / "events.jsonl")
 
 
-def _prove(done: Finished, directory: Path) -> Predictor:
+def _prove(done: Finished, directory: Path) -> None:
     """Store what the model in memory answers, open what was written and compare the two."""
     dataset = done.loaded.dataset
     memory = done.opened.predictor(dataset.labels, pair=is_pair(dataset.train), model=done.model)
     write_probes(directory, make_probes(memory, inputs(dataset.valid)))
     seal(directory, _manifest(done, {}))
-    return compare_with_memory(directory, memory, offline=done.loaded.recipe.offline)
+    compare_with_memory(directory, memory, offline=done.loaded.recipe.offline).close()
 
 
 def _manifest(done: Finished, systems: Mapping[str, Evaluation]) -> Manifest:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from luthier.data import DataReport
-from luthier.inference import Predictor
+from luthier.inference import Opening, Predictor, open_fastest
 from luthier.recipe import Recipe
 
 
@@ -35,4 +35,4 @@ class Run:
 
     def predictor(self) -> Predictor:
         """Open the bundle, replaying its probes, with the recipe's threads and no hub where it asked for none."""
-        return Predictor.open(self.path, threads=self.recipe.threads, offline=self.recipe.offline)
+        return open_fastest(self.path, Opening(threads=self.recipe.threads, offline=self.recipe.offline))[0]

@@ -11,20 +11,26 @@ from luthier.data import Columns, read_all
 from luthier.errors import DataError
 from luthier.evaluation import Evaluation, Report, write_report
 from luthier.evaluation import evaluate as score
-from luthier.inference import Predictor
+from luthier.inference import Opening, Predictor, open_fastest
 from luthier.pipeline.files import check_directory, check_output, whole_file
 from luthier.pipeline.layouts import layout_of, recipe_of
 from luthier.recipe import EvaluationSettings, spawn
 from luthier.tuning import Listener
 
 
-def load(bundle: str | Path, *, threads: int | None = None, offline: bool = False) -> Predictor:
+def load(bundle: str | Path, *, backend: str = "auto", threads: int | None = None, offline: bool = False) -> Predictor:
     """Open a bundle, check its files and replay its probes.
+
+    Args:
+        bundle: directory of a bundle.
+        backend: what computes: ``torch`` is the reference; ``auto`` takes the fastest that agrees with the probes.
+        threads: CPU threads; all cores when left out.
+        offline: never ask a model hub for an adapter's base.
 
     Raises:
         BundleError: it is missing, incomplete or not what was written.
     """
-    return Predictor.open(bundle, threads=threads, offline=offline)
+    return open_fastest(bundle, Opening(backend, threads=threads, offline=offline))[0]
 
 
 def evaluate(
@@ -35,7 +41,7 @@ def evaluate(
     json: str | Path | None = None,
     report: str | Path | None = None,
     settings: EvaluationSettings | None = None,
-    offline: bool = False,
+    opening: Opening | None = None,
     listener: Listener | None = None,
 ) -> Evaluation:
     """Score a bundle on a labelled file.
@@ -47,8 +53,8 @@ def evaluate(
         json: where to write the scores.
         report: directory for an HTML report.
         settings: resamples and coverage of the confidence intervals.
-        offline: never ask a model hub for an adapter's base.
-        listener: gets a ``note`` event for each column that was inferred and for the rows that could not be read.
+        opening: backend, device and threads; chosen when left out, as for serving.
+        listener: gets a ``note`` event for the backend, each column that was inferred and each row left out.
 
     Raises:
         DataError: the file cannot be used, or holds labels that the bundle does not know.
@@ -57,11 +63,11 @@ def evaluate(
         check_output(Path(json), data)
     if report is not None:
         check_directory(Path(report))
-    predictor = load(bundle, offline=offline)
+    predictor, chosen = open_fastest(bundle, opening)
     layout = layout_of(predictor, data, columns, labelled=True)
     examples, bad = read_all(layout, max_bad_rows=recipe_of(predictor).get("data", {}).get("max_bad_rows", 100))
     if listener is not None:
-        for text in (*layout.notes, *(f"left out line {row.line}: {row.reason}" for row in bad)):
+        for text in (chosen, *layout.notes, *(f"left out line {row.line}: {row.reason}" for row in bad)):
             listener({"event": "note", "text": text})
     unknown = sorted({name for row in examples for name in row.labels or ()} - set(predictor.labels.names))
     if unknown:

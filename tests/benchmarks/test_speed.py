@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks import speed_train
+from benchmarks import speed_predict, speed_startup, speed_train
 from benchmarks._roofline import forward_flops
 from benchmarks._speed import Compared, take_turns
+from benchmarks._texts import joined_texts
+from luthier.errors import TuningError
+from luthier.inference import tiny
 
 
 def test_sides_take_turns_after_one_unmeasured_round() -> None:
@@ -73,3 +77,42 @@ def test_the_whole_command_on_a_tiny_model(tiny_model: Path, sentences: Path, mo
 def test_missing_sentences_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert speed_train.main(["--data", str(tmp_path)]) == 2
     assert "no sst2/train.jsonl in" in capsys.readouterr().err
+
+
+def test_texts_of_a_file_are_always_the_same_and_as_long_as_wanted(sentences: Path) -> None:
+    texts = joined_texts(sentences, 300, 28)
+    assert texts == joined_texts(sentences, 300, 28)
+    words = [len(text.split()) for text in texts]
+    assert 10 <= min(words) <= max(words) <= 36
+    assert 21 < np.mean(words) < 26  # 28 tokens, two of them special, 1.13 a word
+
+
+@pytest.mark.slow
+def test_prediction_is_compared_on_a_tiny_model(tiny_model: Path, sentences: Path, monkeypatch: pytest.MonkeyPatch,
+                                                capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(speed_predict, "ONES", 5)
+    make = speed_predict.make_bundle
+
+    def short(name: str, directory: Path) -> Path:
+        monkeypatch.setattr("luthier.inference.tiny.make_bundle", partial(tiny.make_bundle, max_length=64))
+        return make(name, directory)
+
+    monkeypatch.setattr(speed_predict, "make_bundle", short)
+    said = ["--data", str(sentences), "--model", str(tiny_model), "--rounds", "1", "--rows", "60", "--whole", "80"]
+    assert speed_predict.main([*said, "--threads", "1"]) == 0, capsys.readouterr().err
+    page = capsys.readouterr().out
+    for part in ("a file of 60 texts", "measured here", "as fast as pipeline, best", "% of bf16",
+                 "5 texts one at a time", "luthier, openvino", "p99", "80 texts from file to file"):
+        assert part in page
+
+
+@pytest.mark.slow
+def test_starting_up_is_compared_on_a_tiny_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                 capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(speed_startup, "make_bundle", lambda name, place: tiny.make_bundle(place))
+    assert speed_startup.main(["--model", "x", "--rounds", "1", "--threads", "1"]) == 0, capsys.readouterr().err
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 5
+    assert all("first run" in line for line in lines[1:])
+    with pytest.raises(TuningError, match="ended with code 1"):
+        speed_startup.seconds(["false"])

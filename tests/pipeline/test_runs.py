@@ -20,7 +20,7 @@ import yaml
 import luthier
 from luthier.data import Columns
 from luthier.errors import DataError
-from luthier.inference import Predictor
+from luthier.inference import Opening, Predictor
 from luthier.pipeline import predict_file
 
 pytestmark = pytest.mark.slow
@@ -231,7 +231,8 @@ def test_rows_left_out_of_an_evaluation_are_told(tiny_bundle: Path, tmp_path: Pa
     path = tmp_path / "rows.jsonl"
     path.write_text('{"text": "very good", "label": "positive"}\n{broken\n{"text": "very bad", "label": "negative"}\n')
     told: list[str] = []
-    scored = luthier.evaluate(tiny_bundle, path, listener=lambda event: told.append(event["text"]), offline=True)
+    scored = luthier.evaluate(tiny_bundle, path, listener=lambda event: told.append(event["text"]),
+                              opening=Opening(offline=True))
     assert scored.scores.rows == 2
     assert [text for text in told if text.startswith("left out line 2: not JSON")]
 

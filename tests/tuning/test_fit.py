@@ -67,7 +67,7 @@ def test_events_tell_the_whole_story(toy: Toy, tmp_path: Path) -> None:
     started, finished = seen[0], seen[-1]
     assert started["event"] == "run_started"
     assert set(started["decisions"]) == {
-        "device", "precision", "attention", "dropout", "hidden_states", "class_weights", "word_table"}
+        "device", "precision", "layers", "attention", "dropout", "hidden_states", "class_weights", "word_table"}
     assert all(made["reason"] for made in started["decisions"].values())
     steps = [event for event in seen if event["event"] == "step"]
     assert [event["step"] for event in steps] == list(range(1, 21))

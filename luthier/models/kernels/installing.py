@@ -8,6 +8,7 @@ from typing import Any
 
 from luthier.models.kernels.attention import own_attention
 from luthier.models.kernels.dropout import own_dropout
+from luthier.models.kernels.layers import native_layers
 from luthier.models.kernels.stream import bf16_stream
 from luthier.schema import Decision
 
@@ -22,7 +23,7 @@ def installed(model: Any, *, device: str, precision: str) -> Iterator[Mapping[st
         precision: ``bf16`` when it runs under autocast to bf16, or ``fp32``.
 
     Yields:
-        What was put in and why, for the log: ``attention``, ``dropout``, ``hidden_states``.
+        What was put in and why, for the log: ``layers``, ``attention``, ``dropout``, ``hidden_states``.
     """
     if device.partition(":")[0] != "cpu":
         own = str(model.config._attn_implementation)
@@ -31,6 +32,10 @@ def installed(model: Any, *, device: str, precision: str) -> Iterator[Mapping[st
                "hidden_states": Decision("as the model has them", "autocast decides on a GPU")}
         return
     with ExitStack() as stack:
-        yield {"attention": stack.enter_context(own_attention(model)),
+        layers = stack.enter_context(native_layers(model, precision))
+        if layers.value == "native":  # what is left is the embeddings' dropout and the head's
+            yield {"layers": layers, "dropout": stack.enter_context(own_dropout(model))}
+            return
+        yield {"layers": layers, "attention": stack.enter_context(own_attention(model)),
                "dropout": stack.enter_context(own_dropout(model)),
                "hidden_states": stack.enter_context(bf16_stream(model, precision))}

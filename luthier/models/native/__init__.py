@@ -1,7 +1,8 @@
 """A BERT-like classifier computed by compiled code: one call a batch, one core, no torch.
 
 ``encoder.c`` is the code; ``build`` compiles it where it is used. ``models.forward`` computes the same with torch: this
-is compared with it, and it runs where there is no AMX or no compiler. docs/decisions/0005 has the reasons.
+is compared with it, and it runs where there is no AMX or no compiler. docs/decisions/0005 has the reasons. ``tuning``
+and ``trainer.c`` are the same for tuning.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from luthier.models.architecture import Names, unsupported
 from luthier.models.native.build import compiled, impossible, library
+from luthier.models.native.memory import aligned
 from luthier.schema import Batch, Float32, Int64
 
 __all__ = ["NativeClassifier", "compiled", "impossible", "unfit"]
@@ -127,9 +129,9 @@ class NativeClassifier:
     def _place(self, size: int) -> int:
         """Return where this thread may work, at a multiple of 64; it grows and stays."""
         place = getattr(self._places, "bytes", None)
-        if place is None or len(place) < size + 64:
-            place = self._places.bytes = np.empty(size + size // 4 + 64, np.uint8)
-        return -(-int(place.ctypes.data) // 64) * 64
+        if place is None or len(place) < size:
+            place = self._places.bytes = aligned(size + size // 4, np.uint8)
+        return int(place.ctypes.data)
 
     def _layer(self, names: Mapping[str, tuple[str, ...]], weights: Callable[[str], Float32], inner: int) -> _Layer:
         width, found = self._width, dict[str, int]()
@@ -166,11 +168,11 @@ class NativeClassifier:
 
     def _packed(self, weight: Float32) -> int:
         """Lay a weight out for tiles, and return where, at a multiple of 64 bytes."""
-        packed = np.empty(weight.size + 32, np.uint16)
-        start = -(-int(packed.ctypes.data) // 64) * 64
-        self._library.luthier_pack(*map(ctypes.c_int64, weight.shape), _pointer(weight.ctypes.data), _pointer(start))
+        packed = aligned(weight.size, np.uint16)
+        self._library.luthier_pack(*map(ctypes.c_int64, weight.shape),
+                                   *(_pointer(array.ctypes.data) for array in (weight, packed)))
         self._kept.append(packed)
-        return start
+        return int(packed.ctypes.data)
 
     def _keep(self, array: Float32, *shape: int) -> int:
         """Keep an array for as long as this classifier lives, and return where it lies."""

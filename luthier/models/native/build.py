@@ -1,4 +1,4 @@
-"""Compiling ``encoder.c`` on the user's machine, once, with the C compiler that is there."""
+"""Compiling the C code on the user's machine, once, with the C compiler that is there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from luthier.errors import ModelError
 from luthier.models.files import cache_directory
 from luthier.models.hardware import processor_features
 
-SOURCE = Path(__file__).with_name("encoder.c")
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("encoder.c", "trainer.c"))
+HEADER = Path(__file__).with_name("layers.h")
 NEEDED = ("amx_tile", "amx_bf16", "avx512_bf16", "avx512vl", "avx512bw", "avx512dq")
 FLAGS = ("-O3", "-march=x86-64-v4", "-mavx512bf16", "-mamx-tile", "-mamx-bf16", "-shared", "-fPIC", "-lm")
 SECONDS = 120
@@ -55,7 +56,8 @@ def library() -> ctypes.CDLL:
     if not opened.luthier_allow_tiles():
         raise ModelError("the compiled encoder cannot be used: this kernel does not let programs use AMX tiles",
                          "use --backend torch-bf16")
-    opened.luthier_workspace.restype = ctypes.c_int64
+    for name in ("luthier_workspace", "luthier_tuning_scratch"):
+        opened[name].restype = ctypes.c_int64
     return opened
 
 
@@ -63,7 +65,7 @@ def _compile(place: Path) -> None:
     temporary = place.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.partial")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        words = [str(_compiler()), str(SOURCE), "-o", str(temporary), *FLAGS]
+        words = [str(_compiler()), *map(str, SOURCES), "-o", str(temporary), *FLAGS]
         ended = subprocess.run(words, check=False, capture_output=True, text=True, errors="replace",  # noqa: S603
                                timeout=SECONDS)
         if ended.returncode != 0:
@@ -86,5 +88,6 @@ def _compiler() -> str | None:
 
 def _place() -> Path:
     """Return the library's file; another source, other flags or another kind of machine give another name."""
-    told = SOURCE.read_bytes() + repr((FLAGS, platform.machine(), platform.libc_ver())).encode()
+    code = b"".join(file.read_bytes() for file in (*SOURCES, HEADER))
+    told = code + repr((FLAGS, platform.machine(), platform.libc_ver())).encode()
     return cache_directory() / "native" / f"encoder-{hashlib.sha256(told).hexdigest()[:16]}.so"

@@ -237,8 +237,8 @@ def test_a_compiler_that_fails_is_told(
 def test_the_code_compiles_without_a_warning(tmp_path: Path) -> None:
     import subprocess
 
-    words = [str(build._compiler()), str(build.SOURCE), "-o", str(tmp_path / "x.so"), *build.FLAGS, "-Wall", "-Wextra",
-             "-Werror", "-std=gnu11"]
+    words = [str(build._compiler()), *map(str, build.SOURCES), "-o", str(tmp_path / "x.so"), *build.FLAGS,
+             "-Wall", "-Wextra", "-Werror", "-std=gnu11"]
     assert subprocess.run(words, check=False, capture_output=True, text=True).stderr == ""
 
 
