@@ -39,6 +39,8 @@ from luthier.pipeline import predict_file
 MODELS = ("minilm-l6", "e5-small")
 PARTS = ("file", "one")
 TOKENS = 28
+LONGEST = 512
+"""Most tokens of a text."""
 ROWS = 4000
 """Of a file in one round: at 100,000 a round of the pipeline takes a quarter of an hour."""
 ONES = 400
@@ -104,7 +106,7 @@ def make_bundle(name: str, directory: Path) -> Path:
     """Write a bundle of a packaged model with a new head: its answers mean nothing, and cost what a tuned one's do."""
     from luthier.inference import tiny
 
-    return tiny.make_bundle(directory, base=resolve(name).path, max_length=512)
+    return tiny.make_bundle(directory, base=resolve(name).path, max_length=LONGEST)
 
 
 def compare_files(work: Work, rounds: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -91,13 +90,7 @@ def test_texts_of_a_file_are_always_the_same_and_as_long_as_wanted(sentences: Pa
 def test_prediction_is_compared_on_a_tiny_model(tiny_model: Path, sentences: Path, monkeypatch: pytest.MonkeyPatch,
                                                 capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(speed_predict, "ONES", 5)
-    make = speed_predict.make_bundle
-
-    def short(name: str, directory: Path) -> Path:
-        monkeypatch.setattr("luthier.inference.tiny.make_bundle", partial(tiny.make_bundle, max_length=64))
-        return make(name, directory)
-
-    monkeypatch.setattr(speed_predict, "make_bundle", short)
+    monkeypatch.setattr(speed_predict, "LONGEST", 64)
     said = ["--data", str(sentences), "--model", str(tiny_model), "--rounds", "1", "--rows", "60", "--whole", "80"]
     assert speed_predict.main([*said, "--threads", "1"]) == 0, capsys.readouterr().err
     page = capsys.readouterr().out
