@@ -68,7 +68,7 @@ def test_transformers_opens_a_full_bundle_and_gives_the_same_logits(tiny_bundle:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     texts = ["very good indeed 3", "很差 讨厌", "fine"]
-    ours, _ = luthier.load(tiny_bundle).logits(texts)
+    ours, _ = luthier.load(tiny_bundle, backend="torch").logits(texts)
     model = AutoModelForSequenceClassification.from_pretrained(tiny_bundle)
     tokens = AutoTokenizer.from_pretrained(tiny_bundle)(texts, padding=True, return_tensors="pt")
     with torch.no_grad():
@@ -87,8 +87,8 @@ def test_peft_opens_an_adapter_bundle_head_included_and_a_new_process_gives_the_
 
     run = luthier.train(tiny_csv, model=tiny_model, method="lora", out=tmp_path / "lora", **QUICK)
     texts = ["very good indeed 3", "很差 讨厌", "fine"]
-    ours, _ = run.predictor().logits(texts)
-    code = (f"import luthier, sys; logits, _ = luthier.load({str(run.path)!r}).logits({texts!r})\n"
+    ours, _ = luthier.load(run.path, backend="torch").logits(texts)
+    code = (f"import luthier, sys; logits, _ = luthier.load({str(run.path)!r}, backend='torch').logits({texts!r})\n"
             "sys.stdout.buffer.write(logits.tobytes())")
     elsewhere = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
     assert elsewhere == ours.tobytes()

@@ -40,7 +40,7 @@ def test_fp32_answers_and_gradients_stay_the_same(model: Any) -> None:
     before, slopes = model(**given).logits, gradients(model, given)
     with installed(model, device="cpu", precision="fp32") as decisions:
         assert {name: made.value for name, made in decisions.items()} == {
-            "attention": "blocks", "dropout": "16-bit", "hidden_states": "as the model has them"}
+            "layers": "torch", "attention": "blocks", "dropout": "16-bit", "hidden_states": "as the model has them"}
         torch.testing.assert_close(model(**given).logits, before, rtol=1e-5, atol=1e-6)
         for name, slope in gradients(model, given).items():
             torch.testing.assert_close(slope, slopes[name], rtol=1e-4, atol=1e-6)
