@@ -278,3 +278,17 @@ def test_a_record_that_lies_is_refused(tmp_path: Path, record: dict, said: str) 
     (tmp_path / "x").write_bytes(len(header).to_bytes(8, "little") + header + b"\0" * 8)
     with pytest.raises(ModelError, match=said):
         MappedWeights(tmp_path / "x")("a")
+
+
+@able
+@pytest.mark.slow
+def test_labelling_a_file_imports_no_torch(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    make_bundle(tmp_path / "bundle", base=tiny.make(tmp_path / "base", width=64, heads=2))
+    (tmp_path / "texts.csv").write_text("text\nvery good\nvery bad\n", encoding="utf-8")
+    code = ("import sys\nfrom luthier.pipeline import predict_file\npredict_file(*sys.argv[1:])\n"
+            "assert not {'torch', 'transformers'} & set(sys.modules)")
+    words = [sys.executable, "-c", code, *(str(tmp_path / name) for name in ("bundle", "texts.csv", "out.csv"))]
+    subprocess.run(words, check=True)
