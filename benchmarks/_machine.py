@@ -10,13 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import luthier
+from luthier.models.hardware import cores
 
 LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "numpy")
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def machine() -> str:
@@ -34,6 +30,12 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "not installed"
     return found
+
+
+def heading(threads: int) -> str:
+    """Return the line that stands above figures: machine, threads, versions."""
+    told = ", ".join(f"{name} {number}" for name, number in versions().items())
+    return f"{machine()}; {threads} threads; {told}"
 
 
 def peak_memory_mib() -> float:

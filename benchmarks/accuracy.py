@@ -23,11 +23,11 @@ from pathlib import Path
 
 from benchmarks import _results, _table
 from benchmarks._data import Rows, prepare_rows
-from benchmarks._machine import cores
 from benchmarks._results import SIDES, Results
 from benchmarks._sets import SETS, Bench
 from benchmarks._sides import job_of, run_side
 from luthier.errors import DataError, LuthierError, UnknownNameError
+from luthier.models.hardware import cores
 from luthier.pipeline.files import whole_file
 from luthier.plugins import did_you_mean
 

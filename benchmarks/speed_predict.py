@@ -26,13 +26,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._machine import cores, machine, versions
+from benchmarks._machine import heading
 from benchmarks._roofline import Share, forward_flops, measure_shapes
 from benchmarks._speed import take_turns
 from benchmarks._texts import joined_texts
 from luthier import plugins
 from luthier.errors import LuthierError
 from luthier.inference import Opening, Predictor, open_fastest
+from luthier.models.hardware import cores
 from luthier.models.sources import resolve
 from luthier.pipeline import predict_file
 
@@ -79,8 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         import torch
 
         torch.set_num_threads(said.threads)
-        print(f"{machine()}; {said.threads} threads; "
-              + ", ".join(f"{name} {number}" for name, number in versions().items()), flush=True)
+        print(heading(said.threads), flush=True)
         for name in said.model or MODELS:
             with _work(name, said) as work:
                 for part in said.part or PARTS:

@@ -17,9 +17,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks._machine import cores, machine, versions
+from benchmarks._machine import heading
 from benchmarks.speed_predict import MODELS, make_bundle
 from luthier.errors import LuthierError, TuningError
+from luthier.models.hardware import cores
 
 SCRIPT = """
 import json, sys
@@ -41,8 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=5, help="measured rounds")
     parser.add_argument("--threads", type=int, default=cores(), help="CPU threads; all cores when left out")
     said = parser.parse_args(arguments)
-    print(f"{machine()}; {said.threads} threads; "
-          + ", ".join(f"{name} {number}" for name, number in versions().items()), flush=True)
+    print(heading(said.threads), flush=True)
     luthier = [sys.executable, "-m", "luthier"]
     try:
         with tempfile.TemporaryDirectory() as directory:

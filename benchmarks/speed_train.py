@@ -20,13 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._machine import cores, machine, versions
+from benchmarks._machine import heading
 from benchmarks._roofline import Share, forward_flops, measure_shapes
 from benchmarks._speed import Compared, take_turns
 from benchmarks._texts import joined, sentences
 from luthier.errors import LuthierError
 from luthier.models import build_classifier
 from luthier.models.encoding import Encoder, Ragged
+from luthier.models.hardware import cores
 from luthier.models.sources import resolve
 from luthier.schema import Int64, LabelSet
 
@@ -87,8 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         import torch
 
         torch.set_num_threads(said.threads)
-        print(f"{machine()}; {said.threads} threads; "
-              + ", ".join(f"{name} {number}" for name, number in versions().items()), flush=True)
+        print(heading(said.threads), flush=True)
         for name in said.model or MODELS:
             for tokens in said.tokens or TOKENS:
                 compare(name, tokens, said.data, said.rounds, said.rows or TOKENS[tokens])

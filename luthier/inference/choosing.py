@@ -105,7 +105,10 @@ def _shape(directory: Path, manifest: Manifest) -> list[object]:
     """Return what the speed of a model depends on; another bundle of that shape needs no measuring."""
     if manifest.kind == "adapter":
         return [manifest.base.sha256]
-    config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    try:
+        config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []  # opening the bundle says what is wrong with it
     return [config.get(name) for name in ("model_type", "hidden_size", "num_hidden_layers", "intermediate_size",
                                           "num_attention_heads", "dim", "n_layers")]
 

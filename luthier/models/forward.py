@@ -38,7 +38,7 @@ class Linear:
         import torch
 
         weight, bias = weight.to(dtype).contiguous(), bias.to(dtype)
-        packed = _can_pack() and weight.shape[0] > 1
+        packed = _can_pack()
         return cls(torch.ops.mkldnn._reorder_linear_weight(weight, None) if packed else weight, bias, packed)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:

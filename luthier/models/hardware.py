@@ -29,7 +29,8 @@ def multiplies_bf16(device: str) -> tuple[bool, str]:
 
 def has_gpu() -> bool:
     """Return whether torch sees a CUDA device, without importing torch where there can be none."""
-    if platform.system() == "Linux" and not Path("/dev/nvidiactl").exists() and not Path("/dev/dxg").exists():
+    devices = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/dxg", "/dev/kfd")  # driver, Jetson, WSL, ROCm
+    if platform.system() == "Linux" and not any(Path(device).exists() for device in devices):
         return False
     import torch
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from luthier.bundle import read_manifest
-from luthier.errors import ModelError, ProbeError
+from luthier.errors import BundleError, ModelError, ProbeError
 from luthier.inference import Opening, choosing, fastest, measuring, open_fastest
 from luthier.inference.choosing import choose
 from luthier.inference.measuring import Measured, measure
@@ -179,3 +180,11 @@ def test_every_backend_can_be_measured(full, name) -> None:
 @pytest.mark.slow
 def test_a_backend_that_cannot_open_the_bundle_says_why(full) -> None:
     assert "unknown backend 'nothing'" in measure("nothing", full, seconds=0.1, threads=1, offline=True).fault
+
+
+@pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: file.write_text("{")])
+def test_a_damaged_bundle_is_told_from_its_opening(full, tmp_path, damage) -> None:
+    shutil.copytree(full, tmp_path / "bundle")
+    damage(tmp_path / "bundle" / "config.json")
+    with pytest.raises(BundleError, match=r"config\.json"):
+        open_fastest(tmp_path / "bundle", Opening(threads=1))

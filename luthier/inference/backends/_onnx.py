@@ -56,6 +56,17 @@ def exported(directory: Path, manifest: Manifest, *, offline: bool) -> Path:
     return place / _FILE
 
 
+def check_cpu(name: str, device: str | None) -> None:
+    """Refuse another device than the CPU.
+
+    Raises:
+        ModelError: one was asked for.
+    """
+    if device not in (None, "cpu"):
+        raise ModelError(f"the backend {name} runs on the CPU, not on {device!r}",
+                         "leave the device out, or use --backend torch")
+
+
 def _put(made: Path, place: Path) -> None:
     try:
         made.rename(place)

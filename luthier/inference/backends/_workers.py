@@ -1,7 +1,7 @@
 """Several batches at once, each by one worker with one thread.
 
 Threads that share one batch wait for the slowest of them after every operation; workers that have a batch each do not
-(minilm-l6 on two cores, batches of 32: 1,303 texts/s shared and 1,415 by workers; docs/log.md).
+(minilm-l6 on two cores, batches of 32: 1,211 texts/s shared and 1,380 by workers; docs/log.md).
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from luthier.bundle import EXACT, Manifest
-from luthier.errors import ModelError
 from luthier.inference.backends import _onnx
 from luthier.inference.backends._modules import check_threads
 from luthier.inference.backends._workers import Workers
@@ -79,9 +78,7 @@ def load(directory: Path, manifest: Manifest, *, threads: int | None, device: st
     """Open a bundle's graph; see ``BackendModule.load``."""
     require(*PACKAGES)
     check_threads(threads)
-    if device not in (None, "cpu"):
-        raise ModelError(f"the backend onnxruntime runs on the CPU, not on {device!r}",
-                         "leave the device out, or use --backend torch")
+    _onnx.check_cpu(NAME, device)
     graph = _onnx.exported(directory, manifest, offline=offline)
     count = threads or cores()
     return OnnxRuntime(graph, count, _onnx.takes_types(directory, manifest), Workers(count))

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from luthier.errors import ModelError
 from luthier.models.native import impossible, unfit
+from luthier.models.native.build import library
 from luthier.models.native.tuning import LayerWeights, Shape, TunedLayers
 from luthier.schema import Decision, Int64
 
@@ -46,6 +48,20 @@ def _obstacle(model: Any, precision: str) -> str | None:
         return why
     if config.get("attention_probs_dropout_prob", 0.0) > 0:
         return "attention weights are dropped (model.attention_dropout)"
+    return _unusual(model) or _uncompiled()
+
+
+def _uncompiled() -> str | None:
+    """Return what the compiler said, if it failed: torch tunes the model then."""
+    try:
+        library()
+    except ModelError as error:
+        return error.problem
+    return None
+
+
+def _unusual(model: Any) -> str | None:
+    """Return which of the layers' parts the code does not know."""
     for layer in model.base_model.encoder.layer:
         for module in _matrices(layer):
             if type(module) is not torch.nn.Linear:
@@ -75,7 +91,7 @@ class _Owner:
             for module in (*modules, *norms) for weight in (module.weight, module.bias)]
         self.gradients = [torch.zeros_like(weight) for weight in self.parameters]
         self.plain = self.encoder.forward
-        self.shape = Shape(int(model.config.num_attention_heads), float(model.config.layer_norm_eps), self.dropout)
+        self.shape = Shape(int(model.config.num_attention_heads), float(model.config.layer_norm_eps))
         self.layers: TunedLayers | None = None
         self.mask: torch.Tensor | None = None
         self.ticket = 0

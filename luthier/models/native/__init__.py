@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from luthier.models.architecture import Names, unsupported
-from luthier.models.native.build import compiled, impossible, library
+from luthier.models.native.build import impossible, library
 from luthier.models.native.memory import aligned
 from luthier.schema import Batch, Float32, Int64
 
-__all__ = ["NativeClassifier", "compiled", "impossible", "unfit"]
+__all__ = ["NativeClassifier", "impossible", "unfit"]
 
 _STEP = 32
 _LAYER = ("mixed", "output", "up", "down", "mixed_bias", "output_bias", "up_bias", "down_bias", "norm_weight",

@@ -24,19 +24,20 @@ SECONDS = 120
 """Compiling takes two."""
 
 
+def lacking() -> list[str]:
+    """Return what this machine would need to run the code, whoever compiles it."""
+    lacks = [feature for feature in NEEDED if feature not in processor_features()]
+    return lacks if platform.system() == "Linux" else [*lacks, "Linux"]
+
+
 def impossible() -> str | None:
     """Return why this machine cannot run the compiled encoder; ``None`` when it can, once it is compiled."""
-    lacking = [feature for feature in NEEDED if feature not in processor_features()]
-    if platform.system() != "Linux" or lacking:
-        return f"this machine has no {', '.join(lacking) or 'Linux'}"
+    lacks = lacking()
+    if lacks:
+        return f"this machine has no {', '.join(lacks)}"
     if not _place().is_file() and _compiler() is None:
         return "there is no C compiler (set CC, or install gcc or clang)"
     return None
-
-
-def compiled() -> bool:
-    """Return whether the library is there already, so that opening it takes no compiling."""
-    return _place().is_file()
 
 
 @cache

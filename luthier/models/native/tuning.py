@@ -24,8 +24,8 @@ MATRICES = 6
 """Weights of a layer: query, key, value, output, up, down."""
 _JOBS = (4, 5, 0, 3)
 """Matrices whose gradients are computed apart, the largest first; query stands for key and value too."""
-_PAD, _STEP, _LANES = 32, 32, 16
-_GROUP = 256
+_PAD, _STEP, _LANES, _GROUP = 32, 32, 16, 256
+"""As in ``layers.h``: places are made here that the code fills."""
 
 _pointer = ctypes.c_void_p
 _number = ctypes.c_int64
@@ -78,7 +78,6 @@ class Shape:
 
     heads: int
     epsilon: float
-    dropout: float
 
 
 class _Worker:
@@ -155,7 +154,7 @@ class TunedLayers:
         self._width, self._inner = layers[0].weights[0].shape[1], layers[0].weights[4].shape[0]
         self._arrays: list[np.ndarray[Any, Any]] = []
         self._records = (_Layer * len(layers))(*map(self._record, layers))
-        self._model = _Model(self._width, self._inner, shape.heads, len(layers), shape.epsilon, shape.dropout,
+        self._model = _Model(self._width, self._inner, shape.heads, len(layers), shape.epsilon, 0.0,
                              ctypes.addressof(self._records))
         self._workers = [_Worker(len(layers), self._width, self._inner) for _ in range(workers)]
         self._busy: list[_Worker] = []

@@ -10,10 +10,10 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification, RobertaConfig, RobertaForSequenceClassification
 
 from luthier.models.kernels import installed
-from luthier.models.native import impossible
+from luthier.models.native import build, tuning
 from luthier.models.native.tuning import LayerWeights, Shape, TunedLayers, _shares
 
-pytestmark = pytest.mark.skipif(impossible() is not None, reason=f"compiled code cannot run here: {impossible()}")
+pytestmark = pytest.mark.skipif(bool(build.lacking()), reason=f"this machine has no {build.lacking()}")
 
 SHAPE = {"vocab_size": 90, "hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 2, "num_labels": 5,
          "intermediate_size": 128, "max_position_embeddings": 200, "attention_probs_dropout_prob": 0.0}
@@ -108,7 +108,7 @@ def test_nothing_is_dropped_when_the_model_only_answers() -> None:
         assert apart(model(**given).logits.float(), exact) < 0.03
 
 
-def one_layer(dropout: float) -> tuple[TunedLayers, list[torch.Tensor], list[np.ndarray]]:
+def one_layer() -> tuple[TunedLayers, list[torch.Tensor], list[np.ndarray]]:
     """One layer of width 64 and inner width 96, its 16 weights as torch has them, and where their gradients go."""
     generator = torch.Generator().manual_seed(0)
     shapes = [(64, 64)] * 4 + [(96, 64), (64, 96)]
@@ -118,7 +118,7 @@ def one_layer(dropout: float) -> tuple[TunedLayers, list[torch.Tensor], list[np.
     grads = [np.zeros(tuple(tensor.shape), np.float32) for tensor in (*weights, *biases)]
     record = LayerWeights(*([tensor.numpy() for tensor in part] for part in (weights, biases, norms)),
                           grads[:6], grads[6:])
-    return TunedLayers([record], Shape(2, 1e-12, dropout), 2), [*weights, *biases, *norms], grads
+    return TunedLayers([record], Shape(2, 1e-12), 2), [*weights, *biases, *norms], grads
 
 
 def kept(layers: TunedLayers, name: str, rate: float) -> torch.Tensor:
@@ -135,7 +135,7 @@ def kept(layers: TunedLayers, name: str, rate: float) -> torch.Tensor:
 
 def test_dropout_is_the_same_forwards_and_backwards() -> None:
     rate, lengths = 0.3, np.array([20, 9, 33, 4])
-    layers, tensors, grads = one_layer(rate)
+    layers, tensors, grads = one_layer()
     for tensor in tensors:
         tensor.requires_grad_()
     x = torch.randn(66, 64, generator=torch.Generator().manual_seed(2)).requires_grad_()
@@ -251,3 +251,19 @@ def test_rows_are_dealt_evenly(lengths: list[int], workers: int) -> None:
     assert len(starts) - 1 <= workers
     tokens = [sum(lengths[a:b]) for a, b in zip(starts, starts[1:], strict=False)]
     assert max(tokens) - min(tokens) <= 2 * max(lengths)
+
+
+def test_a_compiler_that_fails_leaves_tuning_to_torch(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.setenv("LUTHIER_CACHE", str(tmp_path))
+    monkeypatch.setenv("CC", "false")
+    build.library.cache_clear()
+    with installed(made(), device="cpu", precision="bf16") as decisions:
+        assert decisions["layers"].value == "torch"
+        assert "cannot be compiled with" in decisions["layers"].reason
+    build.library.cache_clear()
+
+
+def test_places_are_made_as_the_code_fills_them() -> None:
+    header = build.HEADER.read_text(encoding="utf-8")
+    for name in ("PAD", "STEP", "LANES", "GROUP"):
+        assert f"#define {name} {getattr(tuning, f'_{name}')}" in header
