@@ -21,7 +21,7 @@ from luthier.tuning.events import Events
 from luthier.tuning.job import Fitted, Job
 from luthier.tuning.optimizer import make_optimizer, set_rate, step_clipped
 from luthier.tuning.precision import autocast, choose_device, choose_precision
-from luthier.tuning.randomness import own_random_numbers, step_seed
+from luthier.tuning.randomness import own_random_numbers, seed_step
 from luthier.tuning.schedule import learning_rate
 from luthier.tuning.validation import better, check_metric, inputs, predict_logits
 from luthier.tuning.verdict import doubts, not_finite
@@ -30,6 +30,8 @@ from luthier.tuning.weights import class_weights
 
 if TYPE_CHECKING:
     import torch
+
+    from luthier.models.kernels import NativeLayers
 
 EPOCHS = 3
 """Passes over the rows when the settings leave it open."""
@@ -58,7 +60,7 @@ def fit(job: Job, events: Events) -> Fitted:
     device = choose_device()
     precision = choose_precision(job.train_settings.precision, device.value)
     with own_random_numbers(), installed(job.model, device=device.value, precision=precision.value) as parts:
-        run = _start(job, events, {"device": device, "precision": precision, **parts})
+        run = _start(job, events, {"device": device, "precision": precision, **parts.decisions}, parts.layers)
         for step in range(run.progress.step + 1, run.total + 1):
             if run.progress.stopped_early:
                 break
@@ -109,7 +111,7 @@ class _Run:
         return self.decisions["precision"].value
 
 
-def _start(job: Job, events: Events, decisions: Mapping[str, Decision]) -> _Run:
+def _start(job: Job, events: Events, decisions: Mapping[str, Decision], layers: NativeLayers | None) -> _Run:
     """Decide what is open, put the model where it will run, and find the checkpoint to go on from."""
     import torch
 
@@ -120,7 +122,7 @@ def _start(job: Job, events: Events, decisions: Mapping[str, Decision]) -> _Run:
     per_epoch = steps_per_epoch(len(job.train), batch_size=settings.per_device_train_batch_size,
                                 accumulation=settings.gradient_accumulation_steps)
     run = _Run(
-        job, events, make_optimizer(job.model, settings),
+        job, events, make_optimizer(job.model, settings, layers),
         {**decisions, "class_weights": why_weights, "word_table": describe_table(table)},
         None if weights is None else torch.from_numpy(weights).to(device),
         torch.from_numpy(job.train.targets), table, renumber(table), Progress(),
@@ -156,7 +158,7 @@ def _take_step(run: _Run, step: int) -> None:
     run.tokens += sum(len(job.train.ragged.ids[row]) for micro in micro_batches for row in micro)
     rate = learning_rate(settings, step, run.total)
     set_rate(run.optimizer, rate)
-    torch.manual_seed(step_seed(spawn(job.seed, "dropout"), step))
+    seed_step(spawn(job.seed, "dropout"), step, run.device)
     loss = torch.zeros((), device=run.device)
     for micro in micro_batches:
         part = _loss_sum(run, micro) / rows

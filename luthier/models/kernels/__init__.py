@@ -9,6 +9,7 @@ The model's own code, modules and weights stay; ``installed`` puts the parts in 
 Each has a plain reference in torch that its tests compare it with.
 """
 
-from luthier.models.kernels.installing import installed
+from luthier.models.kernels.installing import Installed, installed
+from luthier.models.kernels.layers import NativeLayers
 
-__all__ = ["installed"]
+__all__ = ["Installed", "NativeLayers", "installed"]

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from luthier.models.kernels.attention import own_attention
 from luthier.models.kernels.dropout import own_dropout
-from luthier.models.kernels.layers import native_layers
+from luthier.models.kernels.layers import NativeLayers, native_layers
 from luthier.models.kernels.stream import bf16_stream
 from luthier.schema import Decision
 
 
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What a model has within the block."""
+
+    decisions: Mapping[str, Decision]
+    layers: NativeLayers | None = None
+
+
 @contextmanager
-def installed(model: Any, *, device: str, precision: str) -> Iterator[Mapping[str, Decision]]:
+def installed(model: Any, *, device: str, precision: str) -> Iterator[Installed]:
     """Make a transformers model fast within the block, and as it was after it, however the block ends.
 
     Args:
@@ -23,19 +32,20 @@ def installed(model: Any, *, device: str, precision: str) -> Iterator[Mapping[st
         precision: ``bf16`` when it runs under autocast to bf16, or ``fp32``.
 
     Yields:
-        What was put in and why, for the log: ``layers``, ``attention``, ``dropout``, ``hidden_states``.
+        What was put in and why, for the log: ``layers``, ``attention``, ``dropout``, ``hidden_states``; and the
+        compiled layers, if the model has some now.
     """
     if device.partition(":")[0] != "cpu":
         own = str(model.config._attn_implementation)
-        yield {"attention": Decision(own, "fused attention gains at every length on a GPU"),
-               "dropout": Decision("torch", "a GPU draws random numbers in parallel"),
-               "hidden_states": Decision("as the model has them", "autocast decides on a GPU")}
+        yield Installed({"attention": Decision(own, "fused attention gains at every length on a GPU"),
+                         "dropout": Decision("torch", "a GPU draws random numbers in parallel"),
+                         "hidden_states": Decision("as the model has them", "autocast decides on a GPU")})
         return
     with ExitStack() as stack:
-        layers = stack.enter_context(native_layers(model, precision))
-        if layers.value == "native":  # what is left is the embeddings' dropout and the head's
-            yield {"layers": layers, "dropout": stack.enter_context(own_dropout(model))}
+        why, layers = stack.enter_context(native_layers(model, precision))
+        if layers is not None:  # what is left is the head's dropout
+            yield Installed({"layers": why, "dropout": stack.enter_context(own_dropout(model))}, layers)
             return
-        yield {"layers": layers, "attention": stack.enter_context(own_attention(model)),
-               "dropout": stack.enter_context(own_dropout(model)),
-               "hidden_states": stack.enter_context(bf16_stream(model, precision))}
+        yield Installed({"layers": why, "attention": stack.enter_context(own_attention(model)),
+                         "dropout": stack.enter_context(own_dropout(model)),
+                         "hidden_states": stack.enter_context(bf16_stream(model, precision))})

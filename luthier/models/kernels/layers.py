@@ -1,12 +1,13 @@
-"""The layers of a BERT-like encoder computed by compiled code while they are tuned, where that is possible.
+"""A BERT-like encoder computed by compiled code while it is tuned, where that is possible.
 
-The model keeps its modules and weights; the encoder's ``forward`` is replaced for the length of a run. Gradients are
-written into ``.grad`` as autograd would, so that the optimiser, clipping and checkpoints do not know the difference.
+The model keeps its modules and weights; the ``forward`` of its embeddings and of its encoder are replaced for the
+length of a run. Gradients are handed over in ``.grad`` as autograd would, so that accumulation, clipping, any optimiser
+and checkpoints do not know the difference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,28 +15,43 @@ import numpy as np
 import torch
 
 from luthier.errors import ModelError
+from luthier.models.architecture import Names
 from luthier.models.native import impossible, unfit
+from luthier.models.native.adamw import Packing
 from luthier.models.native.build import library
-from luthier.models.native.tuning import LayerWeights, Shape, TunedLayers
+from luthier.models.native.memory import together
+from luthier.models.native.tuning import (
+    MATRICES,
+    EmbeddingWeights,
+    Gradients,
+    LayerWeights,
+    Rows,
+    Shape,
+    TunedEncoder,
+)
 from luthier.schema import Decision, Int64
 
 
 @contextmanager
-def native_layers(model: Any, precision: str) -> Iterator[Decision]:
-    """Compute a model's layers with compiled code within the block, where that gives the same but for rounding."""
+def native_layers(model: Any, precision: str) -> Iterator[tuple[Decision, NativeLayers | None]]:
+    """Compute a model's encoder with compiled code within the block, where that gives the same but for rounding."""
     why = _obstacle(model, precision)
     if why is not None:
-        yield Decision("torch", why)
+        yield Decision("torch", why), None
         return
-    owner = _Owner(model)
-    owner.encoder.forward = owner.forward
-    hook = model.register_forward_pre_hook(owner.remember_mask, with_kwargs=True)
+    workers = torch.get_num_threads()
+    layers = NativeLayers(model, workers)
+    hook = model.register_forward_pre_hook(layers.remember_mask, with_kwargs=True)
+    layers.encoder.forward = layers.encode
+    layers.embeddings.forward = layers.embed
+    # What is left to torch is small, and its threads would wait for more of it, at full speed, on the workers' cores.
+    torch.set_num_threads(1)
     try:
-        yield Decision("native", f"compiled here for AMX tiles; {owner.workers} workers with rows of their own")
+        yield Decision("native", f"compiled here for AMX tiles; {workers} workers with rows of their own"), layers
     finally:
+        torch.set_num_threads(workers)
         hook.remove()
-        del owner.encoder.forward  # the class has its own
-        owner.close()
+        del layers.encoder.forward, layers.embeddings.forward  # their classes have their own
 
 
 def _obstacle(model: Any, precision: str) -> str | None:
@@ -72,135 +88,254 @@ def _unusual(model: Any) -> str | None:
     return None
 
 
+_EACH = 2 * (MATRICES + 2)
+"""Weights of a layer: matrices and norms, each with its bias."""
+
+
 def _matrices(layer: Any) -> list[Any]:
     own = layer.attention.self
     return [own.query, own.key, own.value, layer.attention.output.dense, layer.intermediate.dense, layer.output.dense]
 
 
-class _Owner:
-    """Knows the model, its compiled layers, and whether they hold the weights of now."""
+class NativeLayers:
+    """Knows the model, its compiled encoder, and whether that holds the weights of now."""
 
-    def __init__(self, model: Any) -> None:
-        self.encoder = model.base_model.encoder
+    def __init__(self, model: Any, workers: int) -> None:
+        base = model.base_model
+        self.encoder, self.embeddings, self.workers = base.encoder, base.embeddings, workers
         self.dropout = float(model.config.hidden_dropout_prob)
-        self.workers = torch.get_num_threads()
-        self.modules = [_matrices(layer) for layer in self.encoder.layer]
-        self.norms = [(layer.attention.output.LayerNorm, layer.output.LayerNorm) for layer in self.encoder.layer]
-        self.parameters: list[torch.nn.Parameter] = [
-            weight for modules, norms in zip(self.modules, self.norms, strict=True)
-            for module in (*modules, *norms) for weight in (module.weight, module.bias)]
-        self.gradients = [torch.zeros_like(weight) for weight in self.parameters]
-        self.plain = self.encoder.forward
-        self.shape = Shape(int(model.config.num_attention_heads), float(model.config.layer_norm_eps))
-        self.layers: TunedLayers | None = None
-        self.mask: torch.Tensor | None = None
+        # A classifier's head reads the first token, and nothing else of what the layers give.
+        self.shape = Shape(int(model.config.num_attention_heads), float(model.config.layer_norm_eps),
+                           only_first=type(model).__name__.endswith("SequenceClassification"))
+        names = Names.of({**model.config.to_dict(), "architectures": [type(model).__name__]})
+        self._skipped = names.skipped_positions
+        self._plain = self.encoder.forward, self.embeddings.forward
+        self._mask: torch.Tensor | None = None
+        self._rows: Rows | None = None
+        """Of the batch that was embedded last, if the compiled code computes it."""
         self.ticket = 0
         """Counts forward passes: only the last one can go backwards."""
+        self._weights: list[torch.nn.Parameter] = []
+        """All that the compiled code tunes, layer by layer, and then the embeddings."""
         self._places: list[int] = []
-        """Where the weights lay when the compiled layers took them."""
+        """Where they lay when the compiled encoder took them."""
+        self._gradients: list[torch.Tensor] = []
+        self._compiled: TunedEncoder | None = None
+        self._packings: dict[torch.nn.Parameter, Packing] = {}
         self._packed: list[int] | None = None
         """Versions of the weights that are packed; ``None`` when they have moved since."""
+        self._squares: float | None = None
+        """Of the gradients of matrices and biases, while these are the last backward pass's alone."""
+
+    # ---- in place of the model's own code ----
 
     def remember_mask(self, _model: Any, _args: Any, kwargs: dict[str, Any]) -> None:
         """Keep the (B, T) mask that the model was called with; its layers only get what was made of it."""
-        self.mask = kwargs.get("attention_mask")
+        self._mask = kwargs.get("attention_mask")
 
-    def forward(self, hidden_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        """Compute the layers for (B, T, D), in place of the encoder's own ``forward``."""
+    def embed(self, input_ids: torch.Tensor | None = None, token_type_ids: torch.Tensor | None = None,
+              position_ids: torch.Tensor | None = None, inputs_embeds: torch.Tensor | None = None,
+              **kwargs: Any) -> torch.Tensor:
+        """Embed (B, T) ids: only remember them where compiled code will, and return (B, T, D) that nobody reads."""
+        self._rows = None
+        if input_ids is not None and position_ids is None and inputs_embeds is None and self._embeds():
+            self._rows = self._real(input_ids, token_type_ids)
+        if self._rows is None or input_ids is None:
+            found: torch.Tensor = self._plain[1](
+                input_ids=input_ids, token_type_ids=token_type_ids, position_ids=position_ids,
+                inputs_embeds=inputs_embeds, **kwargs)
+            return found
+        return torch.zeros(()).expand(*input_ids.shape, self.embeddings.word_embeddings.embedding_dim)
+
+    def encode(self, hidden_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        """Compute the layers for (B, T, D)."""
         from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
 
-        lengths = self._lengths(hidden_states)
-        if lengths is None:
-            return self.plain(hidden_states, *args, **kwargs)
-        # One parameter goes in, so that autograd goes back through the layers even above frozen embeddings.
-        states = _Layers.apply(hidden_states, self.parameters[0], self, lengths)  # type: ignore[no-untyped-call]
+        rows = self._rows
+        if rows is None:
+            lengths = self._lengths(*hidden_states.shape[:2])
+            if lengths is None:
+                return self._plain[0](hidden_states, *args, **kwargs)
+            rows = Rows(lengths)
+        # One parameter goes in, so that autograd goes back through the layers even if nothing else needs it.
+        anchor = self.encoder.layer[0].attention.self.query.weight
+        states = _Layers.apply(hidden_states, anchor, self, rows)  # type: ignore[no-untyped-call]
         return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=states)
 
-    def ready(self) -> TunedLayers:
-        """Return the compiled layers with the weights of now."""
-        places = [weight.data_ptr() for weight in self.parameters]
-        if self.layers is None or places != self._places:
-            self.close()
-            self.layers = TunedLayers(self._weights(), self.shape, self.workers)
-            self._places, self._packed = places, None
+    # ---- for autograd's node ----
+
+    def ready(self) -> TunedEncoder:
+        """Return the compiled encoder with the weights of now."""
+        weights = self._tuned()
+        places = [weight.data_ptr() for weight in weights]
+        compiled = self._compiled
+        if compiled is None or places != self._places:
+            compiled = self._take(weights)
+            self._places, self._packed = [weight.data_ptr() for weight in weights], None
         # The fused AdamW moves weights without counting it; after a backward pass they are taken to have moved.
-        versions = [weight._version for weight in self.parameters]
+        versions = [weight._version for weight in weights]
         if self._packed != versions:
-            self.layers.pack()
+            compiled.pack()
             self._packed = versions
-        return self.layers
+        return compiled
 
-    def forget(self) -> None:
-        """Pack the weights again before they are used again: they are about to move."""
-        self._packed = None
+    def backward(self, gradient: torch.Tensor) -> Gradients:
+        """Compute all gradients and hand them over, adding them to those of earlier micro-batches."""
+        if self._compiled is None:
+            raise RuntimeError("nothing has gone forwards yet")
+        added = all(weight.grad is mine for weight, mine in zip(self._weights, self._gradients, strict=True))
+        # What somebody else put there, or some of ours, is added afterwards: new gradients are written over the old.
+        before = [None if added else weight.grad.clone() if weight.grad is mine else weight.grad
+                  for weight, mine in zip(self._weights, self._gradients, strict=True)]
+        found = self._compiled.backward(gradient.numpy(), add=added)
+        norms = [*found.norms, *([] if found.embedding_norm is None else [found.embedding_norm])]
+        for place, norm in zip(self._norm_places(), norms, strict=True):
+            for mine, part in zip(self._gradients[place : place + len(norm)], norm, strict=True):
+                (mine.add_ if added else mine.copy_)(torch.from_numpy(part))
+        for weight, mine, earlier in zip(self._weights, self._gradients, before, strict=True):
+            weight.grad = mine if earlier is None else earlier.add_(mine)
+        self._squares = found.squares if all(earlier is None for earlier in before) else None
+        self._packed = None  # they are about to move
+        return found
 
-    def store(self, norms: Sequence[Any], before: Sequence[torch.Tensor | None]) -> None:
-        """Hand the gradients over, adding what was there ``before`` from an earlier micro-batch."""
-        each = len(self.parameters) // len(self.modules)
-        for layer, found in enumerate(norms):
-            for place, gradient in enumerate(found):
-                self.gradients[layer * each + each - 4 + place].copy_(torch.from_numpy(gradient))
-        for weight, gradient, earlier in zip(self.parameters, self.gradients, before, strict=True):
-            weight.grad = gradient if earlier is None else gradient.add_(earlier)
+    # ---- for the optimiser ----
 
-    def close(self) -> None:
-        """End the workers."""
-        if self.layers is not None:
-            self.layers.close()
-            self.layers = None
+    def packing(self, weight: torch.nn.Parameter) -> Packing | None:
+        """Return where a weight is packed; ``None`` when it is not."""
+        return self._packings.get(weight)
 
-    def _lengths(self, hidden_states: torch.Tensor) -> Int64 | None:
+    def known_squares(self, weights: Iterable[torch.nn.Parameter]) -> tuple[list[bool], float]:
+        """Return whose gradients' squares are added up already, and their sum."""
+        known = set() if self._squares is None else {id(self._weights[place]) for place in self._counted()}
+        return [id(weight) in known for weight in weights], self._squares or 0.0
+
+    def moved(self) -> None:
+        """Take note that all matrices are packed as they are now."""
+        if self._compiled is not None:
+            self._compiled.take_biases()
+        self._packed = [weight._version for weight in self._weights]
+
+    # ---- within ----
+
+    def _take(self, weights: list[torch.nn.Parameter]) -> TunedEncoder:
+        """Make the compiled encoder anew: weights lie elsewhere than they did."""
+        self._weights, layers = weights, len(self.encoder.layer)
+        # Weights as they were read are pages of a file: the first step would copy them one by one.
+        for weight, place in zip(weights, zeros_like(weights), strict=True):
+            weight.data = place.copy_(weight.data)
+        self._gradients = zeros_like(weights)
+        arrays, grads = ([tensor.detach().numpy() for tensor in tensors] for tensors in (weights, self._gradients))
+        records = []
+        for start in range(0, layers * _EACH, _EACH):
+            dense, norms = slice(start, start + 2 * MATRICES), slice(start + 2 * MATRICES, start + _EACH)
+            records.append(LayerWeights(arrays[dense][::2], arrays[dense][1::2], arrays[norms], grads[dense][::2],
+                                        grads[dense][1::2]))
+        embeddings, end = None, layers * _EACH
+        if len(weights) > end:
+            for tensors in (arrays, grads):
+                tensors[end + 1] = tensors[end + 1][self._skipped :]
+            embeddings = EmbeddingWeights(arrays[end : end + 3], arrays[end + 3 :], grads[end : end + 3])
+        compiled = self._compiled = TunedEncoder(records, self.shape, self.workers, embeddings)
+        self._packings = {weights[layer * _EACH + 2 * matrix]: compiled.packing(layer, matrix)
+                          for layer in range(layers) for matrix in range(MATRICES)}
+        return compiled
+
+    def _tuned(self) -> list[torch.nn.Parameter]:
+        modules = [module for layer in self.encoder.layer
+                   for module in (*_matrices(layer), layer.attention.output.LayerNorm, layer.output.LayerNorm)]
+        found = [weight for module in modules for weight in (module.weight, module.bias)]
+        if self._embeds():
+            found += [table.weight for table in self._tables()]
+            found += [self.embeddings.LayerNorm.weight, self.embeddings.LayerNorm.bias]
+        return found
+
+    def _norm_places(self) -> list[int]:
+        """Return where the weights of each layer's norms begin among all, and that of the embeddings' norm."""
+        layers = len(self.encoder.layer)
+        found = [layer * _EACH + 2 * MATRICES for layer in range(layers)]
+        return [*found, layers * _EACH + 3] if len(self._weights) > layers * _EACH else found
+
+    def _counted(self) -> Iterator[int]:
+        """Say which weights are matrices and biases of layers, among all."""
+        for start in range(0, len(self.encoder.layer) * _EACH, _EACH):
+            yield from range(start, start + 2 * MATRICES)
+
+    def _tables(self) -> Sequence[Any]:
+        own = self.embeddings
+        return own.word_embeddings, own.position_embeddings, own.token_type_embeddings
+
+    def _embeds(self) -> bool:
+        """Return whether the compiled code knows the embeddings, and all of them are tuned."""
+        parts = (*self._tables(), self.embeddings.LayerNorm)
+        return (all(type(table) is torch.nn.Embedding for table in self._tables())
+                and all(weight.requires_grad and weight.dtype == torch.float32 and weight.is_contiguous()
+                        for part in parts for weight in part.parameters()))
+
+    def _real(self, ids: torch.Tensor, types: torch.Tensor | None) -> Rows | None:
+        """Return the real tokens of (B, T) ids; ``None`` when padding does not stand on the right.
+
+        Raises:
+            IndexError: an id, a type or a length has no row in its table.
+        """
+        lengths = self._lengths(*ids.shape)
+        if lengths is None:
+            return None
+        real = np.arange(ids.shape[1]) < lengths[:, None]
+        found = Rows(lengths, *(None if one is None else np.ascontiguousarray(one.expand(ids.shape).numpy()[real],
+                                                                             dtype=np.int64) for one in (ids, types)))
+        words, positions, kinds = (len(table.weight) for table in self._tables())
+        for what, seen, rows in (("token id", found.ids, words), ("segment", found.types, kinds),
+                                 ("length", lengths, positions - self._skipped + 1)):
+            if seen is not None and not (seen.min() >= 0 and seen.max() < rows):
+                raise IndexError(f"{what} from {seen.min()} to {seen.max()}: expected 0 to {rows - 1}")
+        return found
+
+    def _lengths(self, rows: int, width: int) -> Int64 | None:
         """Return the tokens of each row, (B,) int64; ``None`` when padding does not stand on the right."""
-        rows, width = hidden_states.shape[:2]
-        if self.mask is None:
+        if self._mask is None:
             return np.full(rows, width, np.int64)
-        mask = self.mask.numpy() != 0
+        mask = self._mask.numpy() != 0
         lengths = mask.sum(1, dtype=np.int64)
         fits = mask.shape == (rows, width) and lengths.min() > 0 and bool(mask[np.arange(rows), lengths - 1].all())
         return lengths if fits else None
 
-    def _weights(self) -> list[LayerWeights]:
-        each = len(self.parameters) // len(self.modules)
-        arrays = [weight.detach().numpy() for weight in self.parameters]
-        grads = [gradient.numpy() for gradient in self.gradients]
-        return [
-            LayerWeights(arrays[start : start + each - 4 : 2], arrays[start + 1 : start + each - 4 : 2],
-                         arrays[start + each - 4 : start + each], grads[start : start + each - 4 : 2],
-                         grads[start + 1 : start + each - 4 : 2])
-            for start in range(0, len(arrays), each)
-        ]
-
 
 class _Layers(torch.autograd.Function):
-    """All layers as one node."""
+    """The whole encoder as one node."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: torch.Tensor, _anchor: torch.Tensor, owner: _Owner, lengths: Int64) -> torch.Tensor:
-        rows, width, depth = hidden.shape
-        places = torch.from_numpy(np.flatnonzero(np.arange(width) < lengths[:, None]))  # (N,) of rows * width
-        x = hidden.detach().reshape(-1, depth).index_select(0, places).float().numpy()
-        dropout = owner.dropout if owner.encoder.training else 0.0
+    def forward(ctx: Any, hidden: torch.Tensor, _anchor: torch.Tensor, layers: NativeLayers,
+                rows: Rows) -> torch.Tensor:
+        count, width, depth = hidden.shape
+        real = torch.from_numpy(np.flatnonzero(np.arange(width) < rows.lengths[:, None]))  # (N,) of B * T
+        given = None
+        if rows.ids is None:
+            given = hidden.detach().reshape(-1, depth).index_select(0, real).float().numpy()
+        dropout = layers.dropout if layers.encoder.training else 0.0
         # From torch's generator, so that a resumed run draws what an unbroken one does.
         seed = int(torch.randint(2**62, ())) if dropout else 0
-        found = owner.ready().forward(x, lengths, seed, dropout=dropout)
-        owner.ticket += 1
-        ctx.owner, ctx.places, ctx.shape, ctx.ticket, ctx.kind = owner, places, hidden.shape, owner.ticket, hidden.dtype
-        return _spread(found, places, hidden.shape)
+        found = layers.ready().forward(rows, seed, dropout=dropout, embeddings=given)
+        layers.ticket += 1
+        ctx.layers, ctx.ticket, ctx.shape, ctx.kind, ctx.real = layers, layers.ticket, hidden.shape, hidden.dtype, real
+        ctx.read = torch.arange(0, count * width, width) if layers.shape.only_first else real
+        return _spread(found, ctx.read, hidden.shape)
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
-        owner: _Owner = ctx.owner
-        if ctx.ticket != owner.ticket or owner.layers is None:
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, None, None, None]:
+        layers: NativeLayers = ctx.layers
+        if ctx.ticket != layers.ticket:
             raise RuntimeError("only the last forward pass can go backwards: compute the batch again first")
-        before = [None if weight.grad is None else weight.grad.clone() for weight in owner.parameters]
-        given = gradient.reshape(-1, gradient.shape[-1]).index_select(0, ctx.places).float().numpy()
-        found, norms = owner.layers.backward(given)
-        owner.store(norms, before)
-        owner.forget()
-        return _spread(found, ctx.places, ctx.shape).to(ctx.kind), None, None, None
+        found = layers.backward(gradient.reshape(-1, gradient.shape[-1]).index_select(0, ctx.read).float()).embeddings
+        return None if found is None else _spread(found, ctx.real, ctx.shape).to(ctx.kind), None, None, None
+
+
+def zeros_like(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Return float32 zeros of the shapes of tensors, in one piece of memory."""
+    found = together([(tensor.numel(), np.float32) for tensor in tensors])
+    return [torch.from_numpy(array).view(tensor.shape) for array, tensor in zip(found, tensors, strict=True)]
 
 
 def _spread(found: Any, places: torch.Tensor, shape: torch.Size) -> torch.Tensor:
-    """Put N tokens back to their places in (B, T, D) float32; zero elsewhere."""
+    """Put tokens to their places in (B, T, D) float32; zero elsewhere."""
     out = torch.zeros(shape[0] * shape[1], shape[2])
     return out.index_copy_(0, places, torch.from_numpy(found)).view(shape)

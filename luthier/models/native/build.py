@@ -16,7 +16,7 @@ from luthier.errors import ModelError
 from luthier.models.files import cache_directory
 from luthier.models.hardware import processor_features
 
-SOURCES = tuple(Path(__file__).with_name(name) for name in ("encoder.c", "trainer.c"))
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("encoder.c", "trainer.c", "adamw.c"))
 HEADER = Path(__file__).with_name("layers.h")
 NEEDED = ("amx_tile", "amx_bf16", "avx512_bf16", "avx512vl", "avx512bw", "avx512dq")
 FLAGS = ("-O3", "-march=x86-64-v4", "-mavx512bf16", "-mamx-tile", "-mamx-bf16", "-shared", "-fPIC", "-lm")
@@ -57,7 +57,7 @@ def library() -> ctypes.CDLL:
     if not opened.luthier_allow_tiles():
         raise ModelError("the compiled encoder cannot be used: this kernel does not let programs use AMX tiles",
                          "use --backend torch-bf16")
-    for name in ("luthier_workspace", "luthier_tuning_scratch"):
+    for name in ("luthier_workspace", "luthier_tuning_scratch", "luthier_tuning_tokens"):
         opened[name].restype = ctypes.c_int64
     return opened
 

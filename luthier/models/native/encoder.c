@@ -150,11 +150,13 @@ int64_t luthier_workspace(const Model *model, int64_t tokens, int64_t rows, int6
 static void finish_layer(const Model *model, const Layer *layer, int64_t rows, float *x, bf16 *copy, Buffers *buffers)
 {
     const int64_t width = model->width, inner = model->inner;
-    product(rows, width, width, buffers->attended, width, layer->output, NULL, KEEP, buffers->delta, NULL, width);
+    product(rows, width, width, buffers->attended, width, layer->output,
+            (Finish){KEEP, NULL, buffers->delta, width, NULL});
     add_and_normalise(rows, x, copy, buffers->delta, layer->output_bias, width, layer->norm_weight, layer->norm_bias,
                       model->epsilon);
-    product(rows, inner, width, copy, width, layer->up, layer->up_bias, GELU, buffers->inner, NULL, inner);
-    product(rows, width, inner, buffers->inner, inner, layer->down, NULL, KEEP, buffers->delta, NULL, width);
+    product(rows, inner, width, copy, width, layer->up, (Finish){GELU, layer->up_bias, buffers->inner, inner, NULL});
+    product(rows, width, inner, buffers->inner, inner, layer->down,
+            (Finish){KEEP, NULL, buffers->delta, width, NULL});
     add_and_normalise(rows, x, copy, buffers->delta, layer->down_bias, width, layer->last_weight, layer->last_bias,
                       model->epsilon);
 }
@@ -165,15 +167,15 @@ static void run_layer(const Model *model, const Layer *layer, int64_t rows, cons
 {
     const int64_t width = model->width, depth = width / model->heads, stride = 3 * width;
     const int64_t skipped = first ? width : 0; /* of all tokens but the first no query is needed */
-    product(tokens, stride - skipped, width, copy, width, layer->mixed + skipped * width, layer->mixed_bias + skipped,
-            BIAS, buffers->mixed + skipped, NULL, stride);
+    product(tokens, stride - skipped, width, copy, width, layer->mixed + skipped * width,
+            (Finish){PLAIN, layer->mixed_bias + skipped, buffers->mixed + skipped, stride, NULL});
     if (first) {
         for (int64_t row = 0, at = 0; row < rows; at += lengths[row++]) {
             memcpy(first + row * width, x + at * width, (size_t)width * 4);
             memcpy(first_copy + row * width, copy + at * width, (size_t)width * 2);
         }
-        product(rows, width, width, first_copy, width, layer->mixed, layer->mixed_bias, BIAS, buffers->inner, NULL,
-                width);
+        product(rows, width, width, first_copy, width, layer->mixed,
+                (Finish){PLAIN, layer->mixed_bias, buffers->inner, width, NULL});
     }
     for (int64_t row = 0, at = 0; row < rows; at += lengths[row++])
         for (int64_t head = 0; head < model->heads; head++) {

@@ -16,7 +16,7 @@
 
 typedef uint16_t bf16;
 
-enum finish { KEEP, PLAIN, BIAS, GELU, SLOPE };
+enum finish { KEEP, ADD, PLAIN, GELU, SLOPE };
 
 /* ---- the processor's tiles ---- */
 
@@ -48,6 +48,11 @@ static inline __m256i to_bf16(__m512 x)
     return (__m256i)_mm512_cvtneps_pbh(x);
 }
 
+static inline __m512i join(__m512 left, __m512 right)
+{
+    return _mm512_inserti64x4(_mm512_castsi256_si512(to_bf16(left)), to_bf16(right), 1);
+}
+
 static inline __m512 from_bf16(const bf16 *x)
 {
     const __m256i half = _mm256_loadu_si256((const __m256i *)x);
@@ -59,23 +64,62 @@ static inline int64_t up_to(int64_t value, int64_t multiple)
     return (value + multiple - 1) / multiple * multiple;
 }
 
-/* The normal distribution's integral up to x. An odd polynomial of x within [-4.5, 4.5], a least-squares fit that meets
- * one half at the ends, and one half: x times it is off by at most 6e-5. */
-static inline __m512 normal_below(__m512 x)
+/* The normal distribution's integral up to x, and the derivative of GELU, which is that and x times the density: by
+ * quadratics of x, one for each piece of 0.29 from -4.495 to 4.495, through the curve at the piece's three Chebyshev
+ * nodes. Off by at most 5e-5 and 2e-4. Piece 0 is the one around zero, 31 the one below it: the five bits that rounding
+ * to whole pieces leaves. */
+static const float BELOW[3][32] __attribute__((aligned(64))) = {
+    {0.5f, 0.49878237f, 0.4910399f, 0.48057804f, 0.48208803f, 0.51142794f, 0.57422984f, 0.66191041f, 0.75695068f,
+     0.84217113f, 0.90743059f, 0.95091701f, 0.97644192f, 0.9897505f, 0.99595237f, 0.99855083f, 0.0f, 0.0014491725f,
+     0.0040476318f, 0.010249473f, 0.023558099f, 0.049082965f, 0.092569433f, 0.15782888f, 0.24304935f, 0.33808959f,
+     0.42577013f, 0.48857206f, 0.51791197f, 0.51942194f, 0.50896013f, 0.50121766f},
+    {0.39789629f, 0.41364232f, 0.44962391f, 0.47927955f, 0.47708571f, 0.43263978f, 0.35408273f, 0.26098764f,
+     0.17339808f, 0.10403655f, 0.056485482f, 0.027805941f, 0.012431808f, 0.0050555933f, 0.0018724205f, 0.00063226512f,
+     0.0f, 0.00063226512f, 0.0018724205f, 0.0050555933f, 0.012431808f, 0.027805941f, 0.056485482f, 0.10403655f,
+     0.17339808f, 0.26098764f, 0.35408273f, 0.43263978f, 0.47708571f, 0.47927955f, 0.44962391f, 0.41364232f},
+    {1.7601634e-15f, -0.05525263f, -0.097440727f, -0.11851163f, -0.117815f, -0.10096783f, -0.076385029f,
+     -0.051661916f, -0.031473808f, -0.017356412f, -0.0086925412f, -0.003963144f, -0.0016477818f, -0.00062561035f,
+     -0.00021712077f, -6.8936279e-05f, 0.0f, 6.8936279e-05f, 0.00021712077f, 0.00062561035f, 0.0016477818f,
+     0.003963144f, 0.0086925412f, 0.017356412f, 0.031473808f, 0.051661916f, 0.076385029f, 0.10096783f, 0.117815f,
+     0.11851163f, 0.097440727f, 0.05525263f},
+};
+static const float SLOPES[3][32] __attribute__((aligned(64))) = {
+    {0.5f, 0.49532357f, 0.47027975f, 0.45905146f, 0.53568143f, 0.74255461f, 1.0388705f, 1.3214962f, 1.4947916f,
+     1.5256606f, 1.4465104f, 1.3193371f, 1.1972331f, 1.1067758f, 1.0511601f, 1.0217716f, 0.0f, -0.02177152f,
+     -0.051160082f, -0.10677572f, -0.19723308f, -0.31933707f, -0.44651043f, -0.52566069f, -0.49479166f, -0.32149619f,
+     -0.038870417f, 0.25744539f, 0.46431854f, 0.54094851f, 0.52972025f, 0.50467646f},
+    {0.79370552f, 0.85468692f, 0.9727869f, 1.0081397f, 0.86044335f, 0.54453069f, 0.17223841f, -0.12922156f,
+     -0.29006588f, -0.31603292f, -0.25891766f, -0.17537454f, -0.10200176f, -0.051948085f, -0.023437427f,
+     -0.0094393427f, 0.0f, -0.0094393427f, -0.023437427f, -0.051948085f, -0.10200176f, -0.17537454f, -0.25891766f,
+     -0.31603292f, -0.29006588f, -0.12922156f, 0.17223841f, 0.54453069f, 0.86044335f, 1.0081397f, 0.9727869f,
+     0.85468692f},
+    {3.5203267e-15f, -0.2159531f, -0.35638854f, -0.38388237f, -0.31263179f, -0.19190444f, -0.074887566f,
+     0.0055370983f, 0.042869788f, 0.048325494f, 0.038019896f, 0.024296977f, 0.013272791f, 0.0063477498f,
+     0.0026934643f, 0.001022435f, 0.0f, -0.001022435f, -0.0026934643f, -0.0063477498f, -0.013272791f, -0.024296977f,
+     -0.038019896f, -0.048325494f, -0.042869788f, -0.0055370983f, 0.074887566f, 0.19190444f, 0.31263179f, 0.38388237f,
+     0.35638854f, 0.2159531f},
+};
+
+typedef struct {
+    __m512 near;    /* x, brought between the ends */
+    __m512i piece;
+} Place;
+
+static inline Place place_of(__m512 x)
 {
-    static const float c[] = {0.398708679f, -0.0659774048f, 0.00958071683f,
-                              -0.00103626829f, 8.1211726e-05f, -4.4318451e-06f,
-                              1.58033226e-07f, -3.2841029e-09f, 3.00020953e-11f};
-    const __m512 end = _mm512_set1_ps(4.5f);
-    __m512 near = _mm512_max_ps(_mm512_min_ps(x, end), _mm512_sub_ps(_mm512_setzero_ps(), end));
-    __m512 square = _mm512_mul_ps(near, near), sum = _mm512_set1_ps(c[8]);
-    for (int power = 7; power >= 0; power--) sum = _mm512_fmadd_ps(sum, square, _mm512_set1_ps(c[power]));
-    return _mm512_fmadd_ps(near, sum, _mm512_set1_ps(0.5f));
+    const __m512 end = _mm512_set1_ps(4.494f);
+    const __m512 near = _mm512_max_ps(_mm512_min_ps(x, end), _mm512_sub_ps(_mm512_setzero_ps(), end));
+    const __m512 whole = _mm512_set1_ps(12582912.0f); /* added to it, a number is rounded and stands in the last bits */
+    return (Place){near, _mm512_castps_si512(_mm512_fmadd_ps(near, _mm512_set1_ps(1 / 0.29f), whole))};
 }
 
-static inline __m512 gelu(__m512 x)
+static inline __m512 along(const float (*table)[32], Place place)
 {
-    return _mm512_mul_ps(x, normal_below(x));
+    __m512 parts[3];
+    for (int power = 0; power < 3; power++)
+        parts[power] = _mm512_permutex2var_ps(_mm512_load_ps(table[power]), place.piece,
+                                              _mm512_load_ps(table[power] + LANES));
+    return _mm512_fmadd_ps(_mm512_fmadd_ps(parts[2], place.near, parts[1]), place.near, parts[0]);
 }
 
 /* 2 to the power of x, for x of 0 and below; off by 2e-7 of the result. */
@@ -90,14 +134,6 @@ static inline __m512 power_of_two(__m512 x)
     sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(6.9314718e-1f));
     sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(1.0f));
     return _mm512_scalef_ps(sum, whole);
-}
-
-/* The derivative of GELU: the integral up to x, and x times the density. */
-static inline __m512 slope(__m512 x)
-{
-    const __m512 power = _mm512_mul_ps(_mm512_mul_ps(x, x), _mm512_set1_ps(-0.72134752f)); /* -log2(e) / 2 */
-    const __m512 density = _mm512_mul_ps(power_of_two(power), _mm512_set1_ps(0.39894228f));
-    return _mm512_fmadd_ps(x, density, normal_below(x));
 }
 
 /* ---- matrix products ---- */
@@ -129,6 +165,33 @@ static inline void transpose(const bf16 *from, int64_t stride, bf16 *to)
     }
 }
 
+/* Turn 16 rows of 16 32-bit units into 16 columns. */
+static inline void transpose_past(const bf16 *from, int64_t stride, bf16 *to)
+{
+    __m512i r[16], t[16];
+    for (int i = 0; i < 16; i++) r[i] = _mm512_loadu_si512(from + i * stride);
+    for (int i = 0; i < 8; i++) {
+        t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
+        t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
+    }
+    for (int i = 0; i < 4; i++) {
+        r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
+        r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
+        r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
+        r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
+    }
+    for (int i = 0; i < 4; i++) {
+        t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
+        t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
+        t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
+        t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
+    }
+    for (int i = 0; i < 8; i++) {
+        _mm512_stream_si512((void *)(to + (i) * STEP), _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88));
+        _mm512_stream_si512((void *)(to + (i + 8) * STEP), _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd));
+    }
+}
+
 /* Lay an (N, K) fp32 weight out for `product`: for every 32 outputs, for every 32 inputs, two tiles. */
 static inline void pack_rows(int64_t outputs, int64_t inputs, const float *weight, bf16 *packed)
 {
@@ -140,75 +203,126 @@ static inline void pack_rows(int64_t outputs, int64_t inputs, const float *weigh
                     for (int lane = 0; lane < STEP; lane += LANES)
                         _mm256_store_si256((__m256i *)(rows + row * STEP + lane),
                                            to_bf16(_mm512_loadu_ps(weight + (half + row) * inputs + k + lane)));
-                transpose(rows, STEP, packed);
+                transpose_past(rows, STEP, packed);
             }
 }
 
-static inline void finish_block(const float *block, const float *bias, enum finish finish, bf16 *out, bf16 *before,
-                                int64_t stride)
+/* What becomes of a product. */
+typedef struct {
+    enum finish finish;
+    const float *bias; /* (N), or none */
+    void *out;         /* (M, N): fp32 with KEEP and ADD, which adds to what stands there; else bf16 */
+    int64_t stride;    /* between rows of `out` */
+    bf16 *kept;        /* (M, N), or none: PLAIN writes the same there, GELU its slope; SLOPE multiplies by it */
+} Finish;
+
+/* Finish some rows of a block. What is kept is not read for long: it goes past the caches. */
+static inline __attribute__((always_inline)) void finish_rows(Finish finish, int64_t n, const float *block, int64_t row,
+                                                              int64_t column, int64_t from, int64_t to)
 {
     const __m512 none = _mm512_setzero_ps();
-    const __m512 left = bias ? _mm512_loadu_ps(bias) : none, right = bias ? _mm512_loadu_ps(bias + LANES) : none;
-    for (int row = 0; row < STEP; row++, block += STEP, out += stride, before = before ? before + stride : NULL) {
+    const __m512 left = finish.bias ? _mm512_loadu_ps(finish.bias + column) : none;
+    const __m512 right = finish.bias ? _mm512_loadu_ps(finish.bias + column + LANES) : none;
+    bf16 *out = (bf16 *)finish.out + (row + from) * finish.stride + column;
+    bf16 *kept = finish.kept ? finish.kept + (row + from) * n + column : NULL;
+    for (block += from * STEP; from < to; from++, block += STEP, out += finish.stride, kept = kept ? kept + n : NULL) {
         __m512 a = _mm512_add_ps(_mm512_load_ps(block), left), b = _mm512_add_ps(_mm512_load_ps(block + LANES), right);
-        if (finish == GELU) {
-            if (before) {
-                _mm256_storeu_si256((__m256i *)before, to_bf16(a));
-                _mm256_storeu_si256((__m256i *)(before + LANES), to_bf16(b));
-            }
-            a = gelu(a);
-            b = gelu(b);
+        if (finish.finish == GELU) {
+            const Place place_a = place_of(a), place_b = place_of(b);
+            if (kept) _mm512_stream_si512((void *)kept, join(along(SLOPES, place_a), along(SLOPES, place_b)));
+            a = _mm512_mul_ps(a, along(BELOW, place_a));
+            b = _mm512_mul_ps(b, along(BELOW, place_b));
         }
-        if (finish == SLOPE) {
-            a = _mm512_mul_ps(a, slope(from_bf16(before)));
-            b = _mm512_mul_ps(b, slope(from_bf16(before + LANES)));
+        if (finish.finish == SLOPE) {
+            a = _mm512_mul_ps(a, from_bf16(kept));
+            b = _mm512_mul_ps(b, from_bf16(kept + LANES));
         }
-        _mm256_storeu_si256((__m256i *)out, to_bf16(a));
-        _mm256_storeu_si256((__m256i *)(out + LANES), to_bf16(b));
+        const __m512i both = join(a, b);
+        _mm512_storeu_si512(out, both);
+        if (finish.finish == PLAIN && kept) _mm512_stream_si512((void *)kept, both);
     }
 }
 
-/* out = a times packed weight, (M, K) by (K, N): fp32 as it is with KEEP, else bf16, with bias if there is one. GELU
- * stores what it takes in `before`, if that is given; SLOPE multiplies by the slope of GELU at `before`.
- * M is rounded up to STEP. Weights come from the third cache: while 32 outputs are computed, those of the next 32 are
- * fetched, a few lines a step, which brings a fifth of the time. */
-static inline __attribute__((always_inline)) void product(
-    int64_t m, int64_t n, int64_t k, const bf16 *a, int64_t a_stride, const bf16 *packed, const float *bias,
-    enum finish finish, void *out, bf16 *before, int64_t out_stride)
+static inline void load_block(const float *from, int64_t stride)
 {
-    float block[STEP * STEP] __attribute__((aligned(64)));
+    _tile_loadd(0, from, stride * 4);
+    _tile_loadd(1, from + TILE, stride * 4);
+    _tile_loadd(2, from + TILE * stride, stride * 4);
+    _tile_loadd(3, from + TILE * stride + TILE, stride * 4);
+}
+
+static inline void clear_block(void)
+{
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+}
+
+static inline void store_block(float *to, int64_t stride)
+{
+    _tile_stored(0, to, stride * 4);
+    _tile_stored(1, to + TILE, stride * 4);
+    _tile_stored(2, to + TILE * stride, stride * 4);
+    _tile_stored(3, to + TILE * stride + TILE, stride * 4);
+}
+
+/* One step of a block: two tiles of the left side times two of the right. */
+static inline void multiply(const bf16 *left, int64_t left_stride, const bf16 *lower, const bf16 *right,
+                            const bf16 *further)
+{
+    _tile_loadd(4, left, left_stride);
+    _tile_loadd(6, right, 64);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_loadd(7, further, 64);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_loadd(5, lower, left_stride);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+}
+
+/* a times packed weight, (M, K) by (K, N); M is rounded up to STEP.
+ *
+ * Tiles and vectors work at the same time: a block is finished row by row between the steps of the next block. Weights
+ * come from the third cache: while 32 outputs are computed, those of the next 32 are fetched, a few lines a step. */
+static inline __attribute__((always_inline)) void product(int64_t m, int64_t n, int64_t k, const bf16 *a,
+                                                          int64_t a_stride, const bf16 *packed, Finish finish)
+{
+    float blocks[2][STEP * STEP] __attribute__((aligned(64)));
+    const int direct = finish.finish == KEEP || finish.finish == ADD;
+    const int64_t count = (m + STEP - 1) / STEP, steps = k / STEP;
+    const int64_t lines = (STEP + count - 1) / count, rows = (STEP + steps - 1) / steps;
+    int64_t last_row = -1, last_column = 0;
+    float *last = blocks[0], *block = blocks[1];
     WRITTEN();
-    const int64_t blocks = (m + STEP - 1) / STEP, lines = (STEP + blocks - 1) / blocks;
     for (int64_t column = 0; column < n; column += STEP, packed += STEP * k) {
         const char *ahead = (const char *)(packed + STEP * k);
         for (int64_t row = 0; row < m; row += STEP) {
             const bf16 *left = a + row * a_stride, *right = packed;
-            _tile_zero(0);
-            _tile_zero(1);
-            _tile_zero(2);
-            _tile_zero(3);
-            for (int64_t depth = 0; depth < k; depth += STEP, left += STEP, right += STEP * STEP) {
+            float *to = direct ? (float *)finish.out + row * finish.stride + column : block;
+            if (finish.finish == ADD) load_block(to, finish.stride);
+            else clear_block();
+            for (int64_t step = 0, done = 0; step < steps; step++, done += rows, left += STEP, right += STEP * STEP) {
+                const int64_t end = done + rows < STEP ? done + rows : STEP;
                 for (int64_t line = 0; line < lines; line++, ahead += 64) _mm_prefetch(ahead, _MM_HINT_T1);
-                _tile_loadd(4, left, a_stride * 2);
-                _tile_loadd(6, right, 64);
-                _tile_dpbf16ps(0, 4, 6);
-                _tile_loadd(7, right + STEP * TILE, 64);
-                _tile_dpbf16ps(1, 4, 7);
-                _tile_loadd(5, left + TILE * a_stride, a_stride * 2);
-                _tile_dpbf16ps(2, 5, 6);
-                _tile_dpbf16ps(3, 5, 7);
+                if (finish.finish == SLOPE)
+                    for (int64_t r = done; r < end; r++)
+                        _mm_prefetch((const char *)(finish.kept + (row + r) * n + column), _MM_HINT_T0);
+                multiply(left, a_stride * 2, left + TILE * a_stride, right, right + STEP * TILE);
+                if (!direct && last_row >= 0 && done < end)
+                    finish_rows(finish, n, last, last_row, last_column, done, end);
             }
-            float *to = finish == KEEP ? (float *)out + row * out_stride + column : block;
-            const int64_t stride = finish == KEEP ? out_stride : STEP;
-            _tile_stored(0, to, stride * 4);
-            _tile_stored(1, to + TILE, stride * 4);
-            _tile_stored(2, to + TILE * stride, stride * 4);
-            _tile_stored(3, to + TILE * stride + TILE, stride * 4);
-            if (finish != KEEP)
-                finish_block(block, bias ? bias + column : NULL, finish, (bf16 *)out + row * out_stride + column,
-                             before ? before + row * out_stride + column : NULL, out_stride);
+            store_block(to, direct ? finish.stride : STEP);
+            if (!direct) {
+                block = last;
+                last = to;
+                last_row = row;
+                last_column = column;
+            }
         }
     }
+    WRITTEN();
+    if (last_row >= 0) finish_rows(finish, n, last, last_row, last_column, 0, STEP);
 }
 
 /* ---- attention ---- */
@@ -237,6 +351,24 @@ static inline __m512i pair_of(const bf16 *from, int64_t stride, int64_t at, int6
     const __m256i even = at < end ? _mm256_loadu_si256((const __m256i *)from) : none;
     const __m256i odd = at + 1 < end ? _mm256_loadu_si256((const __m256i *)(from + stride)) : none;
     return _mm512_permutexvar_epi16(order, _mm512_inserti64x4(_mm512_castsi256_si512(even), odd, 1));
+}
+
+/* Lay an (out, in) weight out for g W, where outputs are the depth: those from `from` on, of `depth` in all. */
+static inline void pack_columns(int64_t outputs, int64_t inputs, const float *weight, bf16 *packed, int64_t depth,
+                         int64_t from)
+{
+    bf16 rows[2 * LANES] __attribute__((aligned(64)));
+    for (int64_t n = 0; n < inputs; n += STEP)
+        for (int64_t k = 0; k < outputs; k += STEP) {
+            bf16 *to = packed + n * depth + (from + k) * STEP;
+            for (int64_t half = n; half < n + STEP; half += TILE)
+                for (int pair = 0; pair < TILE; pair++, to += STEP) {
+                    const float *row = weight + (k + 2 * pair) * inputs + half;
+                    _mm256_store_si256((__m256i *)rows, to_bf16(_mm512_loadu_ps(row)));
+                    _mm256_store_si256((__m256i *)(rows + LANES), to_bf16(_mm512_loadu_ps(row + inputs)));
+                    _mm512_stream_si512((void *)to, pair_of(rows, LANES, 0, 2));
+                }
+        }
 }
 
 /* Lay (T, d) out as the right side of a product over tokens: for every 32 tokens, for every 16 columns, a tile. */

@@ -1,49 +1,63 @@
 /* Tuning the layers of a BERT-like encoder: forwards, backwards and the gradients of the weights, with AMX tiles.
  *
  * Each worker takes rows of a batch and does everything that goes token by token: the layers forwards, and later the
- * gradients of their inputs backwards. It keeps what the gradients of the weights need. These are products over all
- * tokens of all workers, and are dealt out matrix by matrix afterwards. Numbers that go from layer to layer are fp32,
- * what products take is bf16, and they add up in fp32. Attention is computed again backwards; nothing of it is kept.
+ * gradients of their inputs backwards. What the gradients of the weights need, it lays out for them while it is still in
+ * cache, and writes it past the caches. These gradients are products over all tokens of all workers, and are dealt out
+ * matrix by matrix afterwards. Numbers that go from layer to layer are fp32, what products take is bf16, and they add up
+ * in fp32. Attention is computed again backwards; nothing of it is kept.
+ *
+ * Rows are taken in groups of about GROUP tokens, as in encoder.c. A group begins at a multiple of STEP, so that it
+ * fills whole tiles of what is laid out; N counts the tokens with these gaps.
  */
 #include "layers.h"
 
 enum { QUERY, KEY, VALUE, OUTPUT, UP, DOWN, MATRICES };
-enum { MIXED, PACKED = 4 }; /* queries, keys and values are packed as one */
+enum { MIXED, MIXER, RISE, FALL, PRODUCTS }; /* what runs as one product: QUERY to VALUE, OUTPUT, UP, DOWN */
 
 typedef struct {
     const float *weight[MATRICES], *bias[MATRICES];       /* (out, in) and (out,), fp32, as they are tuned */
     const float *norm[4];                                 /* weight and bias of the first norm, and of the second */
     float *weight_grad[MATRICES], *bias_grad[MATRICES];
-    bf16 *forward[PACKED], *backward[PACKED];             /* mixed, output, up, down: packed for x W^T, and for g W */
+    bf16 *forward[PRODUCTS], *backward[PRODUCTS];         /* packed for x W^T, and for g W */
     float *mixed_bias;                                    /* (3 D) */
 } TunedLayer;
 
 typedef struct {
     int64_t width, inner, heads, layers;
+    int64_t only_first; /* whether only the first token of each row is read behind the last layer */
     float epsilon, dropout;
     TunedLayer *layer;
+    const float *words, *positions, *types;               /* tables of embeddings */
+    const float *norm[2];
+    float *words_grad, *positions_grad, *types_grad;
 } TunedModel;
 
-/* What a worker keeps of one layer, for its N tokens. */
+/* What a worker keeps of one layer, for its N tokens. Of the embeddings, which stand behind the last layer: what their
+ * norm and their dropout need. */
 typedef struct {
-    bf16 *x, *mixed, *attended, *hat, *middle, *before, *inner, *last_hat;
-    bf16 *d_down, *d_up, *d_output, *d_mixed;
-    float *scale, *last_scale;      /* (N,) one over the standard deviation */
-    uint16_t *kept, *last_kept;     /* (N, D / 16) which elements dropout left */
-    float *norm_grad;               /* (4, D) this worker's share */
+    bf16 *mixed, *attended, *hat, *slope, *last_hat;      /* (N, ...) */
+    bf16 *right[PRODUCTS], *left[PRODUCTS];               /* sides of the products over tokens: inputs, and gradients */
+    float *scale, *last_scale;                            /* (N,) one over the standard deviation */
+    uint16_t *kept, *last_kept;                           /* (N, D / 16) which elements dropout left */
+    float *norm_grad, *bias_grad;                         /* (4, D), and (5 D + F): this worker's share */
 } Kept;
 
 /* A worker's rows. */
 typedef struct {
     int64_t rows, tokens, longest;
-    const int64_t *lengths;
+    const int64_t *lengths, *ids, *types; /* of tokens without gaps; types may be NULL */
     uint64_t seed;
     Kept *layer;
     float *x;                       /* (N, D) hidden states forwards, their gradient backwards */
-    float *delta;                   /* (G, D) */
+    float *first;                   /* (rows, D) the same of first tokens behind the last layer */
     bf16 *copy, *d_attended;        /* (N, D) */
     char *scratch;                  /* luthier_tuning_scratch bytes */
 } Part;
+
+/* Some rows, where their tokens begin, and how many these are. */
+typedef struct {
+    int64_t begin, end, at, size;
+} Group;
 
 /* ---- random numbers ---- */
 
@@ -78,42 +92,13 @@ static inline __m512i draw(Random *random)
     return sum;
 }
 
-/* ---- weights ---- */
-
-/* Lay an (out, in) weight out for g W, where outputs are the depth: those from `from` on, of `depth` in all. */
-static void pack_columns(int64_t outputs, int64_t inputs, const float *weight, bf16 *packed, int64_t depth,
-                         int64_t from)
+/* Take over the biases of queries, keys and values, after they have moved. */
+void luthier_tuning_biases(const TunedModel *model)
 {
-    bf16 rows[2 * LANES] __attribute__((aligned(64)));
-    for (int64_t n = 0; n < inputs; n += STEP)
-        for (int64_t k = 0; k < outputs; k += STEP) {
-            bf16 *to = packed + n * depth + (from + k) * STEP;
-            for (int64_t half = n; half < n + STEP; half += TILE)
-                for (int pair = 0; pair < TILE; pair++, to += STEP) {
-                    const float *row = weight + (k + 2 * pair) * inputs + half;
-                    _mm256_store_si256((__m256i *)rows, to_bf16(_mm512_loadu_ps(row)));
-                    _mm256_store_si256((__m256i *)(rows + LANES), to_bf16(_mm512_loadu_ps(row + inputs)));
-                    _mm512_storeu_si512(to, pair_of(rows, LANES, 0, 2));
-                }
-        }
-}
-
-/* Pack one layer's weights anew, after they have moved. */
-void luthier_tuning_pack(const TunedModel *model, int64_t number)
-{
-    TunedLayer *layer = model->layer + number;
-    const int64_t width = model->width, inner = model->inner;
-    const int64_t outputs[] = {width, inner, width}, inputs[] = {width, width, inner};
-    for (int part = QUERY; part <= VALUE; part++) {
-        pack_rows(width, width, layer->weight[part], layer->forward[MIXED] + part * width * width);
-        pack_columns(width, width, layer->weight[part], layer->backward[MIXED], 3 * width, part * width);
-        memcpy(layer->mixed_bias + part * width, layer->bias[part], (size_t)width * 4);
-    }
-    for (int part = OUTPUT, packed = 1; part <= DOWN; part++, packed++) {
-        pack_rows(outputs[packed - 1], inputs[packed - 1], layer->weight[part], layer->forward[packed]);
-        pack_columns(outputs[packed - 1], inputs[packed - 1], layer->weight[part], layer->backward[packed],
-                     outputs[packed - 1], 0);
-    }
+    const size_t bytes = (size_t)model->width * 4;
+    for (const TunedLayer *layer = model->layer; layer < model->layer + model->layers; layer++)
+        for (int part = QUERY; part <= VALUE; part++)
+            memcpy(layer->mixed_bias + part * model->width, layer->bias[part], bytes);
 }
 
 /* ---- normalisation and dropout ---- */
@@ -189,6 +174,85 @@ static void normalise_back(int64_t rows, float *dx, int64_t width, const float *
     }
 }
 
+/* x = dropped(normalised(word + position + type)) for one token, and a copy. */
+static void embed_token(const TunedModel *model, int64_t id, int64_t position, int64_t type, float *x, bf16 *copy,
+                        Random *random, uint16_t *kept, bf16 *hat, float *scale)
+{
+    const int64_t width = model->width;
+    const float *word = model->words + id * width, *place = model->positions + position * width;
+    const float *kind = model->types + type * width;
+    const __m256i least = _mm256_set1_epi16((int16_t)(uint16_t)(model->dropout * 65536.0f + 0.5f));
+    const __m512 grow = _mm512_set1_ps(1.0f / (1.0f - model->dropout));
+    __m512 sum = _mm512_setzero_ps(), squares = _mm512_setzero_ps();
+    __m512i numbers = _mm512_setzero_si512();
+    for (int64_t d = 0; d < width; d += LANES) {
+        const __m512 total = _mm512_add_ps(_mm512_add_ps(_mm512_loadu_ps(word + d), _mm512_loadu_ps(kind + d)),
+                                           _mm512_loadu_ps(place + d));
+        _mm512_storeu_ps(x + d, total);
+        sum = _mm512_add_ps(sum, total);
+    }
+    const __m512 mean = _mm512_set1_ps(_mm512_reduce_add_ps(sum) / (float)width);
+    for (int64_t d = 0; d < width; d += LANES) {
+        const __m512 away = _mm512_sub_ps(_mm512_loadu_ps(x + d), mean);
+        squares = _mm512_fmadd_ps(away, away, squares);
+    }
+    *scale = 1.0f / sqrtf(_mm512_reduce_add_ps(squares) / (float)width + model->epsilon);
+    for (int64_t d = 0; d < width; d += LANES) {
+        const __m512 away = _mm512_mul_ps(_mm512_sub_ps(_mm512_loadu_ps(x + d), mean), _mm512_set1_ps(*scale));
+        __m512 found = _mm512_fmadd_ps(away, _mm512_loadu_ps(model->norm[0] + d), _mm512_loadu_ps(model->norm[1] + d));
+        if (model->dropout > 0) {
+            if (d % STEP == 0) numbers = draw(random);
+            const __m256i half = d % STEP ? _mm512_extracti64x4_epi64(numbers, 1) : _mm512_castsi512_si256(numbers);
+            kept[d / LANES] = _mm256_cmpge_epu16_mask(half, least);
+            found = _mm512_maskz_mul_ps(kept[d / LANES], found, grow);
+        }
+        _mm256_storeu_si256((__m256i *)(hat + d), to_bf16(away));
+        _mm256_storeu_si256((__m256i *)(copy + d), to_bf16(found));
+        _mm512_storeu_ps(x + d, found);
+    }
+}
+
+/* Through the embeddings' dropout backwards. */
+static void undrop(int64_t rows, float *dx, int64_t width, float rate, const uint16_t *kept)
+{
+    const __m512 grow = _mm512_set1_ps(1.0f / (1.0f - rate));
+    for (int64_t i = 0; rate > 0 && i < rows * width; i += LANES)
+        _mm512_storeu_ps(dx + i, _mm512_maskz_mul_ps(kept[i / LANES], _mm512_loadu_ps(dx + i), grow));
+}
+
+/* ---- what gradients of weights take ---- */
+
+/* Lay (T, columns) out as the right side of a product over tokens: for every 16 columns, for every 32 tokens, a tile;
+ * tiles of the same columns lie one after the other, `run` numbers in all. */
+static void pack_right(const bf16 *from, int64_t tokens, int64_t columns, bf16 *packed, int64_t run)
+{
+    for (int64_t token = 0; token < tokens; token += STEP)
+        for (int64_t column = 0; column < columns; column += TILE) {
+            bf16 *to = packed + column / TILE * run + token * TILE;
+            for (int64_t t = token; t < token + STEP; t += 2, to += STEP)
+                _mm512_stream_si512((void *)to, pair_of(from + t * columns + column, columns, t, tokens));
+        }
+}
+
+/* Lay (T, columns) out as the left side, and add the columns up. */
+static void pack_left(const bf16 *from, int64_t tokens, int64_t columns, bf16 *packed, int64_t run, float *sums)
+{
+    bf16 pairs[TILE * STEP] __attribute__((aligned(64)));
+    const __m512bh ones = (__m512bh)_mm512_set1_epi16(0x3f80);
+    for (int64_t token = 0; token < tokens; token += STEP)
+        for (int64_t column = 0; column < columns; column += TILE) {
+            __m512 sum = _mm512_loadu_ps(sums + column);
+            for (int pair = 0; pair < TILE; pair++) {
+                const int64_t t = token + 2 * pair;
+                const __m512i both = pair_of(from + t * columns + column, columns, t, tokens);
+                sum = _mm512_dpbf16_ps(sum, (__m512bh)both, ones);
+                _mm512_store_si512(pairs + pair * STEP, both);
+            }
+            _mm512_storeu_ps(sums + column, sum);
+            transpose_past(pairs, STEP, packed + column / TILE * run + token * TILE);
+        }
+}
+
 /* ---- attention backwards ---- */
 
 typedef struct {
@@ -196,6 +260,8 @@ typedef struct {
     bf16 *value_rows, *query_columns, *key_columns, *d_columns; /* packed: (T, d) each */
     bf16 *weights, *d_scores, *left;                            /* (T, T) */
     float *scores;                                              /* (16, T) */
+    bf16 *mixed, *inner, *narrow;                               /* (G, 3 D), (G, F), (G, D): of one group */
+    float *delta;                                               /* (G, D) */
 } Room;
 
 static int64_t least_of(int64_t a, int64_t b)
@@ -203,17 +269,16 @@ static int64_t least_of(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Lay (T, columns) out as the left side of a product over tokens: for every 16 columns, for every 32 tokens, a tile;
- * tiles of the same columns lie one after the other, `run` numbers in all. */
-static void pack_left(const bf16 *from, int64_t stride, int64_t tokens, int64_t columns, bf16 *packed, int64_t run)
+/* Turn (rows, columns) into tiles of its transpose: for every 16 columns, for every 32 rows, a tile. */
+static void turn(const bf16 *from, int64_t stride, int64_t rows, int64_t columns, bf16 *packed)
 {
     bf16 pairs[TILE * STEP] __attribute__((aligned(64)));
-    for (int64_t token = 0; token < tokens; token += STEP)
-        for (int64_t column = 0; column < columns; column += TILE) {
+    for (int64_t column = 0; column < columns; column += TILE)
+        for (int64_t row = 0; row < rows; row += STEP, packed += TILE * STEP) {
             for (int pair = 0; pair < TILE; pair++)
-                _mm512_store_si512(pairs + pair * STEP, pair_of(from + (token + 2 * pair) * stride + column, stride,
-                                                                token + 2 * pair, tokens));
-            transpose(pairs, STEP, packed + column / TILE * run + token * TILE);
+                _mm512_store_si512(pairs + pair * STEP, pair_of(from + (row + 2 * pair) * stride + column, stride,
+                                                                row + 2 * pair, rows));
+            transpose(pairs, STEP, packed);
         }
 }
 
@@ -281,19 +346,19 @@ static void rescale(bf16 *weights, int64_t end, float factor)
     }
 }
 
-/* The gradients of queries, keys and values of one head in one row. */
-static void attend_back(const bf16 *mixed, const bf16 *out, const bf16 *d_out, int64_t width, int64_t tokens,
-                        int64_t depth, bf16 *d_mixed, Room *room)
+/* The gradients of queries, keys and values of one head in one row; only the first `queries` tokens attended. */
+static void attend_back(int64_t queries, const bf16 *mixed, const bf16 *out, const bf16 *d_out, int64_t width,
+                        int64_t tokens, int64_t depth, bf16 *d_mixed, Room *room)
 {
-    const int64_t stride = 3 * width, end = up_to(tokens, STEP), run = end * TILE;
+    const int64_t stride = 3 * width, end = up_to(tokens, STEP), run = up_to(queries, STEP) * TILE;
     const float scale = 1.0f / sqrtf((float)depth);
     pack_keys(mixed + width, stride, tokens, depth, room->forward.keys);
     pack_keys(mixed + 2 * width, stride, tokens, depth, room->value_rows);
-    pack_values(mixed, stride, tokens, depth, room->query_columns);
+    pack_values(mixed, stride, queries, depth, room->query_columns);
     pack_values(mixed + width, stride, tokens, depth, room->key_columns);
-    pack_values(d_out, width, tokens, depth, room->d_columns);
-    for (int64_t row = 0; row < tokens; row += TILE) {
-        const int64_t rows = least_of(TILE, tokens - row);
+    pack_values(d_out, width, queries, depth, room->d_columns);
+    for (int64_t row = 0; row < queries; row += TILE) {
+        const int64_t rows = least_of(TILE, queries - row);
         bf16 *weights = room->weights + row * end, *d_scores = room->d_scores + row * end;
         score(mixed + row * stride, stride, room->forward.keys, tokens, depth, room->scores, end);
         for (int64_t r = 0; r < rows; r++)
@@ -305,11 +370,12 @@ static void attend_back(const bf16 *mixed, const bf16 *out, const bf16 *d_out, i
                        d_scores + r * end);
         mix(d_scores, end, STEP, room->key_columns, tokens, depth, rows, d_mixed + row * stride, stride);
     }
+    for (int64_t row = queries; row < tokens; row++) memset(d_mixed + row * stride, 0, (size_t)depth * 2);
     for (int which = KEY; which <= VALUE; which++) {
-        pack_left(which == KEY ? room->d_scores : room->weights, end, tokens, tokens, room->left, run);
+        turn(which == KEY ? room->d_scores : room->weights, end, queries, tokens, room->left);
         for (int64_t row = 0; row < tokens; row += TILE)
             mix(room->left + row / TILE * run, STEP, TILE * STEP,
-                which == KEY ? room->query_columns : room->d_columns, tokens, depth, least_of(TILE, tokens - row),
+                which == KEY ? room->query_columns : room->d_columns, queries, depth, least_of(TILE, tokens - row),
                 d_mixed + which * width + row * stride, stride);
     }
 }
@@ -323,9 +389,10 @@ static char *take(char **rest, int64_t rows, int64_t row_bytes)
     return taken;
 }
 
-static char *lay_out(char *rest, int64_t longest, int64_t depth, Room *room)
+static char *lay_out(const TunedModel *model, char *rest, int64_t longest, Room *room)
 {
-    const int64_t tokens = up_to(longest, STEP);
+    const int64_t tokens = up_to(longest, STEP), group = tokens > GROUP ? tokens : GROUP;
+    const int64_t width = model->width, depth = width / model->heads;
     bf16 **rows[] = {&room->forward.keys, &room->forward.values, &room->value_rows, &room->query_columns,
                      &room->key_columns, &room->d_columns};
     bf16 **squares[] = {&room->weights, &room->d_scores, &room->left};
@@ -334,6 +401,10 @@ static char *lay_out(char *rest, int64_t longest, int64_t depth, Room *room)
         *squares[i] = (bf16 *)take(&rest, tokens, tokens * 2);
     room->scores = room->forward.scores = (float *)take(&rest, TILE, tokens * 4);
     room->forward.weights = room->left;
+    room->mixed = (bf16 *)take(&rest, group, 3 * width * 2);
+    room->inner = (bf16 *)take(&rest, group, model->inner * 2);
+    room->narrow = (bf16 *)take(&rest, group, width * 2);
+    room->delta = (float *)take(&rest, group, width * 4);
     return rest;
 }
 
@@ -341,210 +412,375 @@ static char *lay_out(char *rest, int64_t longest, int64_t depth, Room *room)
 int64_t luthier_tuning_scratch(const TunedModel *model, int64_t longest)
 {
     Room room;
-    return lay_out(0, longest, model->width / model->heads, &room) - (char *)0;
+    return lay_out(model, 0, longest, &room) - (char *)0;
 }
 
-/* Return where the group ends that begins with row `begin`, and its tokens. */
-static int64_t group_end(const Part *part, int64_t begin, int64_t *size)
+/* Go on to the group behind this one; return whether there is one. Begin with one of all zeros. */
+static int next_group(const Part *part, Group *group)
 {
-    int64_t end = begin;
-    *size = 0;
-    while (end < part->rows && (end == begin || *size + part->lengths[end] <= GROUP)) *size += part->lengths[end++];
-    return end;
+    group->begin = group->end;
+    group->at = up_to(group->at + group->size, STEP);
+    group->size = 0;
+    while (group->end < part->rows &&
+           (group->end == group->begin || group->size + part->lengths[group->end] <= GROUP))
+        group->size += part->lengths[group->end++];
+    return group->begin < part->rows;
 }
 
-typedef struct {
-    int64_t begin, end, at, size; /* rows, and where their tokens begin and how many they are */
-} Group;
-
-static void group_forward(const TunedModel *model, const TunedLayer *layer, Part *part, Kept *kept, bf16 *next,
-                          Group group, Random *first, Random *second, Room *room)
+/* The same for first tokens, which lie one behind the other. */
+static int next_firsts(const Part *part, Group *group)
 {
-    const int64_t width = model->width, inner = model->inner, depth = width / model->heads, at = group.at;
-    float *x = part->x + at * width;
-    product(group.size, 3 * width, width, kept->x + at * width, width, layer->forward[MIXED], layer->mixed_bias, BIAS,
-            kept->mixed + at * 3 * width, NULL, 3 * width);
-    for (int64_t row = group.begin, t = at; row < group.end; t += part->lengths[row++])
+    group->begin = group->at = group->end;
+    group->end = least_of(part->rows, group->begin + GROUP);
+    group->size = group->end - group->begin;
+    return group->size > 0;
+}
+
+/* Tokens of so many rows, with the gaps between groups. */
+int64_t luthier_tuning_tokens(int64_t rows, const int64_t *lengths)
+{
+    const Part part = {.rows = rows, .lengths = lengths};
+    Group group = {0};
+    while (next_group(&part, &group)) continue;
+    return group.at;
+}
+
+/* From hidden states to what attention gives. */
+static void attention_forward(const TunedModel *model, const TunedLayer *layer, const Part *part, Kept *kept,
+                              Group group, int only_first, Room *room)
+{
+    const int64_t width = model->width, depth = width / model->heads, stride = 3 * width;
+    const bf16 *copy = part->copy + group.at * width;
+    pack_right(copy, group.size, width, kept->right[MIXED] + group.at * TILE, part->tokens * TILE);
+    product(group.size, stride, width, copy, width, layer->forward[MIXED],
+            (Finish){PLAIN, layer->mixed_bias, room->mixed, stride, kept->mixed + group.at * stride});
+    for (int64_t row = group.begin, t = 0; row < group.end; t += part->lengths[row++])
         for (int64_t head = 0; head < model->heads; head++) {
-            const bf16 *mixed = kept->mixed + t * 3 * width + head * depth;
-            attend(part->lengths[row], mixed, 3 * width, mixed + width, mixed + 2 * width, 3 * width,
-                   part->lengths[row], depth, kept->attended + t * width + head * depth, width, room->forward);
+            const bf16 *mixed = room->mixed + t * stride + head * depth;
+            attend(only_first ? 1 : part->lengths[row], mixed, stride, mixed + width, mixed + 2 * width, stride,
+                   part->lengths[row], depth,
+                   kept->attended + (only_first ? row : group.at + t) * width + head * depth, width, room->forward);
         }
-    product(group.size, width, width, kept->attended + at * width, width, layer->forward[1], NULL, KEEP, part->delta,
-            NULL, width);
-    add_and_normalise(group.size, x, kept->middle + at * width, part->delta, layer->bias[OUTPUT], width, layer->norm,
-                      model->epsilon, model->dropout, first, kept->kept + at * (width / LANES), kept->hat + at * width,
-                      kept->scale + at);
-    product(group.size, inner, width, kept->middle + at * width, width, layer->forward[2], layer->bias[UP], GELU,
-            kept->inner + at * inner, kept->before + at * inner, inner);
-    product(group.size, width, inner, kept->inner + at * inner, inner, layer->forward[3], NULL, KEEP, part->delta, NULL,
-            width);
-    add_and_normalise(group.size, x, next + at * width, part->delta, layer->bias[DOWN], width, layer->norm + 2,
-                      model->epsilon, model->dropout, second, kept->last_kept + at * (width / LANES),
-                      kept->last_hat + at * width, kept->last_scale + at);
 }
 
-/* Run a worker's rows through all layers: part->x holds the embeddings and then the hidden states. */
-void luthier_tuning_forward(const TunedModel *model, Part *part)
+/* From there to the end of the layer: x (size, D) and a copy of it. */
+static void rest_forward(const TunedModel *model, const TunedLayer *layer, Kept *kept, Group group, int64_t run,
+                         float *x, bf16 *copy, Random *random, Room *room)
 {
+    const int64_t width = model->width, inner = model->inner, at = group.at;
+    const bf16 *attended = kept->attended + at * width;
+    pack_right(attended, group.size, width, kept->right[MIXER] + at * TILE, run);
+    product(group.size, width, width, attended, width, layer->forward[MIXER],
+            (Finish){KEEP, NULL, room->delta, width, NULL});
+    add_and_normalise(group.size, x, room->narrow, room->delta, layer->bias[OUTPUT], width, layer->norm, model->epsilon,
+                      model->dropout, random, kept->kept + at * (width / LANES), kept->hat + at * width,
+                      kept->scale + at);
+    pack_right(room->narrow, group.size, width, kept->right[RISE] + at * TILE, run);
+    product(group.size, inner, width, room->narrow, width, layer->forward[RISE],
+            (Finish){GELU, layer->bias[UP], room->inner, inner, kept->slope + at * inner});
+    pack_right(room->inner, group.size, inner, kept->right[FALL] + at * TILE, run);
+    product(group.size, width, inner, room->inner, inner, layer->forward[FALL],
+            (Finish){KEEP, NULL, room->delta, width, NULL});
+    add_and_normalise(group.size, x, copy, room->delta, layer->bias[DOWN], width, layer->norm + 2, model->epsilon,
+                      model->dropout, random + 1, kept->last_kept + at * (width / LANES), kept->last_hat + at * width,
+                      kept->last_scale + at);
+}
+
+/* Copy a group's tokens from or to where all tokens of the part lie without gaps. */
+static void deal(const TunedModel *model, const Part *part, const float *from, float *to)
+{
+    const int64_t width = model->width;
+    int64_t seen = 0;
+    for (Group group = {0}; next_group(part, &group); seen += group.size)
+        memcpy((to ? to + seen * width : part->x + group.at * width),
+               (from ? from + seen * width : part->x + group.at * width), (size_t)(group.size * width) * 4);
+}
+
+/* Embed a part's tokens. */
+static void embed(const TunedModel *model, Part *part)
+{
+    const int64_t width = model->width;
+    const Kept *kept = part->layer + model->layers;
+    Random random = seeded(part->seed, model->layers, 0);
+    int64_t seen = 0;
+    for (Group group = {0}; next_group(part, &group);) {
+        int64_t n = group.at;
+        for (int64_t row = group.begin; row < group.end; row++)
+            for (int64_t t = 0; t < part->lengths[row]; t++, n++, seen++)
+                embed_token(model, part->ids[seen], t, part->types ? part->types[seen] : 0, part->x + n * width,
+                            part->copy + n * width, &random, kept->kept + n * (width / LANES), kept->hat + n * width,
+                            kept->scale + n);
+    }
+}
+
+/* Run a worker's rows through all layers: from (N, D) embeddings, or from its token ids if there are none, to (N, D)
+ * hidden states, both without gaps, or with only_first to (rows, D). */
+void luthier_tuning_forward(const TunedModel *model, Part *part, const float *from, float *to)
+{
+    const int64_t width = model->width;
     Room room;
-    lay_out(part->scratch, part->longest, model->width / model->heads, &room);
-    for (int64_t i = 0; i < part->tokens * model->width; i += LANES)
-        _mm256_storeu_si256((__m256i *)(part->layer[0].x + i), to_bf16(_mm512_loadu_ps(part->x + i)));
+    lay_out(model, part->scratch, part->longest, &room);
+    if (from) deal(model, part, from, NULL);
+    else embed(model, part);
+    for (int64_t i = 0; from && i < part->tokens * width; i += LANES)
+        _mm256_storeu_si256((__m256i *)(part->copy + i), to_bf16(_mm512_loadu_ps(part->x + i)));
     configure_tiles();
     for (int64_t number = 0; number < model->layers; number++) {
         Kept *kept = part->layer + number;
-        Random first = seeded(part->seed, number, 0), second = seeded(part->seed, number, 1);
-        for (Group group = {0}; group.begin < part->rows; group.begin = group.end, group.at += group.size) {
-            group.end = group_end(part, group.begin, &group.size);
-            group_forward(model, model->layer + number, part, kept, number + 1 < model->layers ? kept[1].x : part->copy,
-                          group, &first, &second, &room);
+        const TunedLayer *layer = model->layer + number;
+        const int only_first = model->only_first && number + 1 == model->layers;
+        Random random[] = {seeded(part->seed, number, 0), seeded(part->seed, number, 1)};
+        for (Group group = {0}; next_group(part, &group);) {
+            attention_forward(model, layer, part, kept, group, only_first, &room);
+            if (!only_first)
+                rest_forward(model, layer, kept, group, part->tokens * TILE, part->x + group.at * width,
+                             part->copy + group.at * width, random, &room);
+            for (int64_t row = group.begin, t = group.at; only_first && row < group.end; t += part->lengths[row++])
+                memcpy(part->first + row * width, part->x + t * width, (size_t)width * 4);
         }
+        for (Group group = {0}; only_first && next_firsts(part, &group);)
+            rest_forward(model, layer, kept, group, up_to(part->rows, STEP) * TILE, part->first + group.at * width,
+                         part->copy + group.at * width, random, &room);
     }
     _tile_release();
+    _mm_sfence();
+    if (model->only_first) memcpy(to, part->first, (size_t)(part->rows * width) * 4);
+    else deal(model, part, NULL, to);
 }
 
-static void add(int64_t count, float *x, const float *y)
+/* Backwards from the end of the layer to what attention gave: dx (size, D), and d_attended (size, D). */
+static void rest_backward(const TunedModel *model, const TunedLayer *layer, Kept *kept, Group group, int64_t run,
+                          float *dx, bf16 *d_attended, Room *room)
 {
-    for (int64_t i = 0; i < count; i += LANES)
-        _mm512_storeu_ps(x + i, _mm512_add_ps(_mm512_loadu_ps(x + i), _mm512_loadu_ps(y + i)));
-}
-
-static void group_backward(const TunedModel *model, const TunedLayer *layer, Part *part, Kept *kept, Group group,
-                           Room *room)
-{
-    const int64_t width = model->width, inner = model->inner, depth = width / model->heads, at = group.at;
-    float *dx = part->x + at * width;
+    const int64_t width = model->width, inner = model->inner, at = group.at;
+    float *sums = kept->bias_grad;
     normalise_back(group.size, dx, width, layer->norm[2], kept->last_hat + at * width, kept->last_scale + at,
-                   model->dropout, kept->last_kept + at * (width / LANES), kept->d_down + at * width,
-                   kept->norm_grad + 2 * width);
-    product(group.size, inner, width, kept->d_down + at * width, width, layer->backward[3], NULL, SLOPE,
-            kept->d_up + at * inner, kept->before + at * inner, inner);
-    product(group.size, width, inner, kept->d_up + at * inner, inner, layer->backward[2], NULL, KEEP, part->delta, NULL,
-            width);
-    add(group.size * width, dx, part->delta);
+                   model->dropout, kept->last_kept + at * (width / LANES), room->narrow, kept->norm_grad + 2 * width);
+    pack_left(room->narrow, group.size, width, kept->left[FALL] + at * TILE, run, sums + 4 * width + inner);
+    product(group.size, inner, width, room->narrow, width, layer->backward[FALL],
+            (Finish){SLOPE, NULL, room->inner, inner, kept->slope + at * inner});
+    pack_left(room->inner, group.size, inner, kept->left[RISE] + at * TILE, run, sums + 4 * width);
+    product(group.size, width, inner, room->inner, inner, layer->backward[RISE], (Finish){ADD, NULL, dx, width, NULL});
     normalise_back(group.size, dx, width, layer->norm[0], kept->hat + at * width, kept->scale + at, model->dropout,
-                   kept->kept + at * (width / LANES), kept->d_output + at * width, kept->norm_grad);
-    product(group.size, width, width, kept->d_output + at * width, width, layer->backward[1], NULL, PLAIN,
-            part->d_attended + at * width, NULL, width);
-    for (int64_t row = group.begin, t = at; row < group.end; t += part->lengths[row++])
-        for (int64_t head = 0; head < model->heads; head++) {
-            const int64_t place = t * width + head * depth, mixed = t * 3 * width + head * depth;
-            attend_back(kept->mixed + mixed, kept->attended + place, part->d_attended + place, width,
-                        part->lengths[row], depth, kept->d_mixed + mixed, room);
-        }
-    product(group.size, width, 3 * width, kept->d_mixed + at * 3 * width, 3 * width, layer->backward[MIXED], NULL, KEEP,
-            part->delta, NULL, width);
-    add(group.size * width, dx, part->delta);
+                   kept->kept + at * (width / LANES), room->narrow, kept->norm_grad);
+    pack_left(room->narrow, group.size, width, kept->left[MIXER] + at * TILE, run, sums + 3 * width);
+    product(group.size, width, width, room->narrow, width, layer->backward[MIXER],
+            (Finish){PLAIN, NULL, d_attended, width, NULL});
 }
 
-/* Backwards: part->x holds the gradient of the hidden states and then that of the embeddings. */
-void luthier_tuning_backward(const TunedModel *model, Part *part)
+/* From there to the layer's input: adds to part->x. */
+static void attention_backward(const TunedModel *model, const TunedLayer *layer, const Part *part, Kept *kept,
+                               Group group, int only_first, Room *room)
 {
+    const int64_t width = model->width, depth = width / model->heads, stride = 3 * width;
+    for (int64_t row = group.begin, t = 0; row < group.end; t += part->lengths[row++])
+        for (int64_t head = 0; head < model->heads; head++) {
+            const int64_t place = (only_first ? row : group.at + t) * width + head * depth;
+            attend_back(only_first ? 1 : part->lengths[row], kept->mixed + (group.at + t) * stride + head * depth,
+                        kept->attended + place, part->d_attended + place, width, part->lengths[row], depth,
+                        room->mixed + t * stride + head * depth, room);
+        }
+    pack_left(room->mixed, group.size, stride, kept->left[MIXED] + group.at * TILE, part->tokens * TILE,
+              kept->bias_grad);
+    product(group.size, width, stride, room->mixed, stride, layer->backward[MIXED],
+            (Finish){ADD, NULL, part->x + group.at * width, width, NULL});
+}
+
+/* Put the gradients of first tokens to their places among those of all tokens, which are zero. */
+static void spread_firsts(const TunedModel *model, Part *part)
+{
+    const size_t bytes = (size_t)model->width * 4;
+    memset(part->x, 0, (size_t)part->tokens * bytes);
+    for (Group group = {0}; next_group(part, &group);)
+        for (int64_t row = group.begin, t = group.at; row < group.end; t += part->lengths[row++])
+            memcpy(part->x + t * model->width, part->first + row * model->width, bytes);
+}
+
+/* From the gradient of the embeddings to that of the sums of what stands in the tables. */
+static void embed_backward(const TunedModel *model, Part *part, Room *room)
+{
+    const int64_t width = model->width;
+    const Kept *kept = part->layer + model->layers;
+    memset(kept->norm_grad, 0, (size_t)(2 * width) * 4);
+    for (Group group = {0}; next_group(part, &group);) {
+        float *dx = part->x + group.at * width;
+        undrop(group.size, dx, width, model->dropout, kept->kept + group.at * (width / LANES));
+        normalise_back(group.size, dx, width, model->norm[0], kept->hat + group.at * width, kept->scale + group.at,
+                       0.0f, kept->kept, room->narrow, kept->norm_grad);
+    }
+}
+
+/* Backwards: from the gradient of what luthier_tuning_forward gave to that of the embeddings (N, D), without gaps, or
+ * to what luthier_tuning_scatter takes. */
+void luthier_tuning_backward(const TunedModel *model, Part *part, const float *from, float *to)
+{
+    const int64_t width = model->width;
     Room room;
-    lay_out(part->scratch, part->longest, model->width / model->heads, &room);
+    lay_out(model, part->scratch, part->longest, &room);
+    if (model->only_first) memcpy(part->first, from, (size_t)(part->rows * width) * 4);
+    else deal(model, part, from, NULL);
     configure_tiles();
     for (int64_t number = model->layers - 1; number >= 0; number--) {
-        memset(part->layer[number].norm_grad, 0, (size_t)(4 * model->width) * 4);
-        for (Group group = {0}; group.begin < part->rows; group.begin = group.end, group.at += group.size) {
-            group.end = group_end(part, group.begin, &group.size);
-            group_backward(model, model->layer + number, part, part->layer + number, group, &room);
+        Kept *kept = part->layer + number;
+        const TunedLayer *layer = model->layer + number;
+        const int only_first = model->only_first && number + 1 == model->layers;
+        memset(kept->norm_grad, 0, (size_t)(4 * width) * 4);
+        memset(kept->bias_grad, 0, (size_t)(5 * width + model->inner) * 4);
+        for (Group group = {0}; only_first && next_firsts(part, &group);)
+            rest_backward(model, layer, kept, group, up_to(part->rows, STEP) * TILE, part->first + group.at * width,
+                          part->d_attended + group.at * width, &room);
+        if (only_first) spread_firsts(model, part);
+        for (Group group = {0}; next_group(part, &group);) {
+            if (!only_first)
+                rest_backward(model, layer, kept, group, part->tokens * TILE, part->x + group.at * width,
+                              part->d_attended + group.at * width, &room);
+            attention_backward(model, layer, part, kept, group, only_first, &room);
         }
     }
     _tile_release();
+    _mm_sfence();
+    if (to) deal(model, part, NULL, to);
+    else embed_backward(model, part, &room);
+}
+
+/* The gradients of the tables of embeddings, of columns `from` up to `to`, over all parts; rows that got some last time
+ * are cleared first: `cleared` ids of words, and all positions and types. */
+void luthier_tuning_scatter(const TunedModel *model, int64_t parts, Part *const *part, int64_t from, int64_t to,
+                            int64_t cleared, const int64_t *ids, int64_t positions, int64_t types)
+{
+    const int64_t width = model->width;
+    const size_t bytes = (size_t)(to - from) * 4;
+    for (int64_t i = 0; i < cleared; i++) memset(model->words_grad + ids[i] * width + from, 0, bytes);
+    for (int64_t i = 0; i < positions; i++) memset(model->positions_grad + i * width + from, 0, bytes);
+    for (int64_t i = 0; i < types; i++) memset(model->types_grad + i * width + from, 0, bytes);
+    for (int64_t p = 0; p < parts; p++) {
+        int64_t seen = 0;
+        for (Group group = {0}; next_group(part[p], &group);) {
+            int64_t n = group.at;
+            for (int64_t row = group.begin; row < group.end; row++)
+                for (int64_t t = 0; t < part[p]->lengths[row]; t++, n++, seen++) {
+                    float *word = model->words_grad + part[p]->ids[seen] * width, *place = model->positions_grad + t * width;
+                    float *kind = model->types_grad + (part[p]->types ? part[p]->types[seen] : 0) * width;
+                    for (int64_t d = from; d < to; d += LANES) {
+                        const __m512 given = _mm512_loadu_ps(part[p]->x + n * width + d);
+                        _mm512_storeu_ps(word + d, _mm512_add_ps(_mm512_loadu_ps(word + d), given));
+                        _mm512_storeu_ps(place + d, _mm512_add_ps(_mm512_loadu_ps(place + d), given));
+                        _mm512_storeu_ps(kind + d, _mm512_add_ps(_mm512_loadu_ps(kind + d), given));
+                    }
+                }
+        }
+    }
 }
 
 /* ---- gradients of weights ---- */
 
-/* What a product over tokens takes from one worker: d (N, columns) and x (N, depth). */
+/* What a product over tokens takes from one worker; `run` numbers belong to the same 16 columns. */
 typedef struct {
-    const bf16 *d, *x;
-    int64_t tokens;
-} Factors;
+    const bf16 *left, *right;
+    int64_t run;
+} Sides;
 
-static void add_columns(const bf16 *from, int64_t tokens, int64_t columns, float *sums)
+/* Write rows of a block past the caches, on top of what stands there if they `add`, and add their squares up. */
+static inline __m512 stream_rows(const float *block, float *out, int64_t stride, int64_t from, int64_t to, int add,
+                                 __m512 squares)
 {
-    for (int64_t t = 0; t < tokens; t++, from += columns)
-        for (int64_t c = 0; c < columns; c += LANES)
-            _mm512_storeu_ps(sums + c, _mm512_add_ps(_mm512_loadu_ps(sums + c), from_bf16(from + c)));
-}
-
-/* (32, 32) of left^T right, from where `run` numbers of 16 columns each begin. */
-static inline void block_over_tokens(const bf16 *left, const bf16 *right, int64_t run, float *out, int64_t stride)
-{
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-    for (const bf16 *end = left + run; left < end; left += TILE * STEP, right += TILE * STEP) {
-        _tile_loadd(4, left, 64);
-        _tile_loadd(6, right, 64);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_loadd(7, right + run, 64);
-        _tile_dpbf16ps(1, 4, 7);
-        _tile_loadd(5, left + run, 64);
-        _tile_dpbf16ps(2, 5, 6);
-        _tile_dpbf16ps(3, 5, 7);
+    for (int64_t r = from; r < to; r++) {
+        __m512 a = _mm512_load_ps(block + r * STEP), b = _mm512_load_ps(block + r * STEP + LANES);
+        if (add) {
+            a = _mm512_add_ps(a, _mm512_load_ps(out + r * stride));
+            b = _mm512_add_ps(b, _mm512_load_ps(out + r * stride + LANES));
+        }
+        squares = _mm512_fmadd_ps(b, b, _mm512_fmadd_ps(a, a, squares));
+        _mm512_stream_ps(out + r * stride, a);
+        _mm512_stream_ps(out + r * stride + LANES, b);
     }
-    _tile_stored(0, out, stride * 4);
-    _tile_stored(1, out + TILE, stride * 4);
-    _tile_stored(2, out + TILE * stride, stride * 4);
-    _tile_stored(3, out + TILE * stride + TILE, stride * 4);
+    return squares;
 }
 
-/* grad = left^T right; columns go to one matrix of `height` rows after the other. The narrower side stays in cache. */
-static void product_over_tokens(int64_t columns, int64_t depth, const bf16 *left, const bf16 *right, int64_t run,
-                                float *const *grad, int64_t height)
+/* grad = left^T right; columns go to one matrix of `height` rows after the other. The narrower side stays in cache. A
+ * block is written between the steps of the next one, past the caches: it is read when all gradients are there. Returns
+ * the sum of all squares. */
+static double product_over_tokens(int64_t columns, int64_t depth, int64_t parts, const Sides *sides, float *const *grad,
+                                int64_t height, int add)
 {
-    WRITTEN();
+    float blocks[2][STEP * STEP] __attribute__((aligned(64)));
+    float *last = blocks[0], *block = blocks[1], *out = NULL;
+    double all = 0;
     const int wide = columns > depth;
+    WRITTEN();
     for (int64_t outer = 0; outer < (wide ? columns : depth); outer += STEP)
         for (int64_t inner = 0; inner < (wide ? depth : columns); inner += STEP) {
             const int64_t row = wide ? outer : inner, column = wide ? inner : outer;
-            block_over_tokens(left + row / TILE * run, right + column / TILE * run, run,
-                              grad[row / height] + row % height * depth + column, depth);
+            int64_t done = 0;
+            __m512 squares = _mm512_setzero_ps();
+            clear_block();
+            for (int64_t p = 0; p < parts; p++) {
+                const int64_t run = sides[p].run;
+                const bf16 *left = sides[p].left + row / TILE * run, *right = sides[p].right + column / TILE * run;
+                for (const bf16 *end = left + run; left < end; left += TILE * STEP, right += TILE * STEP) {
+                    multiply(left, 64, left + run, right, right + run);
+                    if (out && done < STEP) {
+                        squares = stream_rows(last, out, depth, done, done + 2, add, squares);
+                        done += 2;
+                    }
+                }
+            }
+            if (out) squares = stream_rows(last, out, depth, done, STEP, add, squares);
+            all += _mm512_reduce_add_ps(squares);
+            store_block(block, STEP);
+            float *swapped = block;
+            block = last;
+            last = swapped;
+            out = grad[row / height] + row % height * depth + column;
         }
+    WRITTEN();
+    return all + _mm512_reduce_add_ps(stream_rows(last, out, depth, 0, STEP, add, _mm512_setzero_ps()));
 }
 
-static Factors factors_of(const Part *part, int64_t layer, int which)
+/* The gradients of one product's weights and biases over all parts, written over what stood there, or added to it.
+ * Returns the sum of their squares. */
+static double gradient(const TunedModel *model, int64_t parts, Part *const *part, int64_t number, int64_t which,
+                       int add)
 {
-    const Kept *kept = part->layer + layer;
-    switch (which) {
-    case OUTPUT: return (Factors){kept->d_output, kept->attended, part->tokens};
-    case UP: return (Factors){kept->d_up, kept->middle, part->tokens};
-    case DOWN: return (Factors){kept->d_down, kept->inner, part->tokens};
-    default: return (Factors){kept->d_mixed, kept->x, part->tokens};
+    const int64_t width = model->width, inner = model->inner, height = which == RISE ? inner : width;
+    const int64_t columns = which == MIXED ? 3 * width : height, depth = which == FALL ? inner : width;
+    const int64_t biases[] = {0, 3 * width, 4 * width, 4 * width + inner}, matrix = which == MIXED ? 0 : which + 2;
+    const int only_first = model->only_first && number + 1 == model->layers && which != MIXED;
+    const TunedLayer *layer = model->layer + number;
+    Sides sides[parts];
+    for (int64_t p = 0; p < parts; p++) {
+        const Kept *kept = part[p]->layer + number;
+        const int64_t tokens = only_first ? up_to(part[p]->rows, STEP) : part[p]->tokens;
+        sides[p] = (Sides){kept->left[which], kept->right[which], tokens * TILE};
     }
+    __m512 squares = _mm512_setzero_ps();
+    for (int64_t c = 0; c < columns; c += LANES) {
+        __m512 sum = _mm512_setzero_ps();
+        for (int64_t p = 0; p < parts; p++)
+            sum = _mm512_add_ps(sum, _mm512_loadu_ps(part[p]->layer[number].bias_grad + biases[which] + c));
+        float *to = layer->bias_grad[matrix + c / height] + c % height;
+        if (add) sum = _mm512_add_ps(sum, _mm512_loadu_ps(to));
+        _mm512_storeu_ps(to, sum);
+        squares = _mm512_fmadd_ps(sum, sum, squares);
+    }
+    return product_over_tokens(columns, depth, parts, sides, layer->weight_grad + matrix, height, add) +
+           _mm512_reduce_add_ps(squares);
 }
 
-/* The gradients of a weight and its bias over all parts, written over what stood there. QUERY computes those of keys
- * and values too, whose products have the same right side. The scratch holds three times the width plus the inner width
- * in bf16 for each token, tokens of a part being rounded up to 32. */
-void luthier_tuning_gradient(const TunedModel *model, int64_t parts, Part *const *part, int64_t layer, int64_t which,
-                             char *scratch)
+/* One product of one layer. */
+typedef struct {
+    int64_t layer, product;
+    double squares; /* of its gradients */
+} Job;
+
+/* Compute the gradients of jobs until none is left, or with `add` those of one more batch. Each worker takes the one
+ * that is `next`, in order. */
+void luthier_tuning_gradients(const TunedModel *model, int64_t parts, Part *const *part, int64_t count, Job *job,
+                              int64_t *next, int add)
 {
-    const int64_t width = model->width, inner = model->inner, height = which == UP ? inner : width;
-    const int64_t columns = which == QUERY ? 3 * width : height, depth = which == DOWN ? inner : width;
-    const TunedLayer *tuned = model->layer + layer;
-    int64_t run = 0;
-    for (int64_t p = 0; p < parts; p++) run += up_to(part[p]->tokens, STEP) * TILE;
-    bf16 *left = (bf16 *)scratch, *right = left + run / TILE * columns;
-    float sums[columns];
-    memset(sums, 0, sizeof sums);
-    for (int64_t p = 0, at = 0; p < parts; at += up_to(part[p++]->tokens, STEP) * TILE) {
-        const Factors found = factors_of(part[p], layer, (int)which);
-        pack_left(found.d, columns, found.tokens, columns, left + at, run);
-        for (int64_t token = 0; token < found.tokens; token += STEP)
-            for (int64_t column = 0; column < depth; column += TILE)
-                for (int pair = 0; pair < TILE; pair++)
-                    _mm512_storeu_si512(right + at + column / TILE * run + token * TILE + pair * STEP,
-                                        pair_of(found.x + (token + 2 * pair) * depth + column, depth,
-                                                token + 2 * pair, found.tokens));
-        add_columns(found.d, found.tokens, columns, sums);
-    }
-    for (int64_t c = 0; c < columns; c += height)
-        memcpy(tuned->bias_grad[which + c / height], sums + c, (size_t)height * 4);
     configure_tiles();
-    product_over_tokens(columns, depth, left, right, run, tuned->weight_grad + which, height);
+    for (int64_t i; (i = __atomic_fetch_add(next, 1, __ATOMIC_RELAXED)) < count;)
+        job[i].squares = gradient(model, parts, part, job[i].layer, job[i].product, add);
     _tile_release();
+    _mm_sfence();
 }

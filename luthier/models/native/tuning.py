@@ -1,4 +1,4 @@
-"""The layers of a BERT-like encoder while they are tuned: forwards, backwards, and the gradients of their weights.
+"""A BERT-like encoder while it is tuned: forwards, backwards, and the gradients of its weights.
 
 ``trainer.c`` does the work. Rows of a batch are dealt to workers, one a core; each runs its rows through all layers
 without waiting for the others, forwards and backwards. The gradients of the weights are dealt out afterwards, matrix by
@@ -8,23 +8,25 @@ matrix, so that they are the same however the workers took turns.
 from __future__ import annotations
 
 import ctypes
-import threading
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from luthier.models.native.adamw import Packing, Weight, pack
 from luthier.models.native.build import library
-from luthier.models.native.memory import aligned
+from luthier.models.native.memory import ALIGNMENT, together
+from luthier.models.native.threads import in_threads
 from luthier.schema import Float32, Int64
 
 MATRICES = 6
 """Weights of a layer: query, key, value, output, up, down."""
-_JOBS = (4, 5, 0, 3)
-"""Matrices whose gradients are computed apart, the largest first; query stands for key and value too."""
-_PAD, _STEP, _LANES, _GROUP = 32, 32, 16, 256
+_PRODUCTS = 4
+"""As these weights are multiplied: query, key and value as one, output, up, down."""
+_JOBS = (2, 3, 0, 1)
+"""Products whose gradients are computed apart, the largest first."""
+_PAD, _LANES = 32, 16
 """As in ``layers.h``: places are made here that the code fills."""
 
 _pointer = ctypes.c_void_p
@@ -35,27 +37,31 @@ class _Layer(ctypes.Structure):
     _fields_ = [
         ("weight", _pointer * MATRICES), ("bias", _pointer * MATRICES), ("norm", _pointer * 4),
         ("weight_grad", _pointer * MATRICES), ("bias_grad", _pointer * MATRICES),
-        ("forward", _pointer * 4), ("backward", _pointer * 4), ("mixed_bias", _pointer),
+        ("forward", _pointer * _PRODUCTS), ("backward", _pointer * _PRODUCTS), ("mixed_bias", _pointer),
     ]
 
 
 class _Model(ctypes.Structure):
-    _fields_ = [*((name, _number) for name in ("width", "inner", "heads", "layers")),
-                ("epsilon", ctypes.c_float), ("dropout", ctypes.c_float), ("layer", _pointer)]
-
-
-_KEPT_BF16 = ("x", "mixed", "attended", "hat", "middle", "before", "inner", "last_hat", "d_down", "d_up", "d_output",
-              "d_mixed")
+    _fields_ = [*((name, _number) for name in ("width", "inner", "heads", "layers", "only_first")),
+                ("epsilon", ctypes.c_float), ("dropout", ctypes.c_float), ("layer", _pointer),
+                *((name, _pointer) for name in ("words", "positions", "types")), ("norm", _pointer * 2),
+                *((name, _pointer) for name in ("words_grad", "positions_grad", "types_grad"))]
 
 
 class _Kept(ctypes.Structure):
-    _fields_ = [(name, _pointer) for name in (*_KEPT_BF16, "scale", "last_scale", "kept", "last_kept", "norm_grad")]
+    _fields_ = [*((name, _pointer) for name in ("mixed", "attended", "hat", "slope", "last_hat")),
+                ("right", _pointer * _PRODUCTS), ("left", _pointer * _PRODUCTS),
+                *((name, _pointer) for name in ("scale", "last_scale", "kept", "last_kept", "norm_grad", "bias_grad"))]
 
 
 class _Part(ctypes.Structure):
-    _fields_ = [*((name, _number) for name in ("rows", "tokens", "longest")), ("lengths", _pointer),
-                ("seed", ctypes.c_uint64),
-                *((name, _pointer) for name in ("layer", "x", "delta", "copy", "d_attended", "scratch"))]
+    _fields_ = [*((name, _number) for name in ("rows", "tokens", "longest")),
+                *((name, _pointer) for name in ("lengths", "ids", "types")), ("seed", ctypes.c_uint64),
+                *((name, _pointer) for name in ("layer", "x", "first", "copy", "d_attended", "scratch"))]
+
+
+class _Job(ctypes.Structure):
+    _fields_ = [("layer", _number), ("product", _number), ("squares", ctypes.c_double)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,19 @@ class LayerWeights:
     norms: Sequence[Float32]
     """Weight and bias of the first norm, weight and bias of the second, (D,) each."""
     weight_grads: Sequence[Float32]
+    """At multiples of 64 bytes."""
     bias_grads: Sequence[Float32]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingWeights:
+    """The tables of embeddings and their norm, and where their gradients go; positions from a text's first on."""
+
+    tables: Sequence[Float32]
+    """Words, positions and types, (rows, D) each."""
+    norm: Sequence[Float32]
+    """Weight and bias, (D,) each."""
+    table_grads: Sequence[Float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +96,34 @@ class Shape:
 
     heads: int
     epsilon: float
+    only_first: bool = False
+    """Whether nothing but the first token of each row is read behind the last layer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of real tokens, one after the other."""
+
+    lengths: Int64
+    """(B,) tokens of each row; they sum up to N."""
+    ids: Int64 | None = None
+    """(N,) rows of the word table; ``None`` when embeddings are given."""
+    types: Int64 | None = None
+    """(N,), or ``None`` where all are 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gradients:
+    """What does not lie where ``LayerWeights`` and ``EmbeddingWeights`` say."""
+
+    norms: Sequence[Float32]
+    """(4, D) for each layer."""
+    squares: float
+    """Of all gradients of matrices and biases, as they stand now."""
+    embeddings: Float32 | None
+    """(N, D), when embeddings were given."""
+    embedding_norm: Float32 | None
+    """(2, D), when ids were given."""
 
 
 class _Worker:
@@ -85,171 +131,227 @@ class _Worker:
 
     def __init__(self, layers: int, width: int, inner: int) -> None:
         self.layers, self.width, self.inner = layers, width, inner
-        self.kept = (_Kept * layers)()
+        self.kept = (_Kept * (layers + 1))()
         self.part = _Part()
         self.arrays: list[np.ndarray[Any, Any]] = []
         self.norm_grads: list[Float32] = []
-        self.tokens = self.longest = 0
+        self.room = self.longest = self.begin = 0
+        """Tokens there is room for, the longest row, and the first token of the batch that is this worker's."""
         self.lengths: Int64 = np.zeros(0, np.int64)
-        self.states: Float32 = np.zeros((0, width), np.float32)
 
-    def take(self, lengths: Int64, seed: int, scratch: Callable[[int], int]) -> None:
-        """Make room for rows of these lengths."""
-        tokens, longest = int(lengths.sum()), int(lengths.max())
-        if tokens > self.tokens or longest > self.longest:
-            self._grow(max(tokens, self.tokens), max(longest, self.longest), scratch)
-        self.lengths = np.ascontiguousarray(lengths)
+    def take(self, begin: int, lengths: Int64, seed: int, measure: Callable[[Int64], int],
+             scratch: Callable[[int], int]) -> None:
+        """Make room for rows of these lengths, whose tokens begin at ``begin``."""
+        self.lengths, self.begin = np.ascontiguousarray(lengths), begin
+        tokens, longest = measure(self.lengths), int(lengths.max())
+        if tokens > self.room or longest > self.longest:
+            self._grow(max(tokens, self.room), max(longest, self.longest), scratch)
         part = self.part
         part.rows, part.tokens, part.longest, part.seed = len(lengths), tokens, longest, seed
         part.lengths = self.lengths.ctypes.data
 
-    @property
-    def x(self) -> Float32:
-        """Return (N, D), what goes in and what comes out."""
-        return self.states[: self.part.tokens]
-
     def _grow(self, tokens: int, longest: int, scratch: Callable[[int], int]) -> None:
-        self.tokens, self.longest = tokens, longest
-        self.arrays.clear()
-        self.norm_grads.clear()
+        """Make all places anew, each with rows to spare for tiles that run over the end."""
+        self.room, self.longest = tokens, longest
+        width, rows = self.width, tokens + _PAD
+        wanted = [self._of_layer(rows) for _ in range(self.layers)]
+        wanted.append({name: self._of_layer(rows)[name] for name in ("hat", "scale", "kept", "norm_grad")})
+        own = {"x": (rows * width, np.float32), "first": (rows * width, np.float32), "copy": (rows * width, np.uint16),
+               "d_attended": (rows * width, np.uint16), "scratch": (scratch(longest), np.uint8)}
+        self.arrays = []  # let go of the old ones first
+        self.arrays = together([place for record in (*wanted, own) for place in record.values()])
+        left = iter(self.arrays)
+        self.norm_grads = []
+        for kept, names in zip(self.kept, wanted, strict=True):
+            for name in names:
+                array = next(left)
+                side, _, number = name.partition(" ")
+                if number:
+                    getattr(kept, side)[int(number)] = array.ctypes.data
+                else:
+                    setattr(kept, name, array.ctypes.data)
+                if name == "norm_grad":
+                    self.norm_grads.append(array.reshape(4, width))
+        for name in own:
+            setattr(self.part, name, next(left).ctypes.data)
+        self.part.layer = ctypes.addressof(self.kept)
+
+    def _of_layer(self, rows: int) -> dict[str, tuple[int, Any]]:
+        """Return how many numbers a layer's places hold, and of what kind; sides by name and number."""
         width, inner = self.width, self.inner
-        columns = {"mixed": 3 * width, "d_mixed": 3 * width, "before": inner, "inner": inner, "d_up": inner}
-        for kept in self.kept:
-            for name in _KEPT_BF16:
-                setattr(kept, name, self._new(tokens, columns.get(name, width), np.uint16))
-            for name in ("scale", "last_scale"):
-                setattr(kept, name, self._new(tokens, 1, np.float32))
-            for name in ("kept", "last_kept"):
-                setattr(kept, name, self._new(tokens, width // _LANES, np.uint16))
-            kept.norm_grad = self._new(4, width, np.float32)
-            self.norm_grads.append(self.arrays[-1][: 4 * width].reshape(4, width))
-        part = self.part
-        part.layer = ctypes.addressof(self.kept)
-        part.x = self._new(tokens, width, np.float32)
-        self.states = self.arrays[-1].reshape(-1, width)
-        part.delta = self._new(max(longest, _GROUP), width, np.float32)
-        part.copy = self._new(tokens, width, np.uint16)
-        part.d_attended = self._new(tokens, width, np.uint16)
-        part.scratch = self._new(scratch(longest), 1, np.uint8)
-
-    def _new(self, rows: int, columns: int, kind: Any) -> int:
-        """Return where a zeroed place lies, with rows to spare for tiles that run over the end."""
-        array = aligned((rows + _PAD) * columns, kind)
-        array.fill(0)
-        self.arrays.append(array)
-        return int(array.ctypes.data)
+        products = ((3 * width, width), (width, width), (inner, width), (width, inner))
+        found = {"mixed": 3 * width, "attended": width, "hat": width, "slope": inner, "last_hat": width,
+                 "kept": width // _LANES, "last_kept": width // _LANES,
+                 **{f"left {number}": outputs for number, (outputs, _) in enumerate(products)},
+                 **{f"right {number}": inputs for number, (_, inputs) in enumerate(products)}}
+        return {**{name: (rows * columns, np.uint16) for name, columns in found.items()},
+                "scale": (rows, np.float32), "last_scale": (rows, np.float32), "norm_grad": (4 * width, np.float32),
+                "bias_grad": (5 * width + inner, np.float32)}
 
 
-class TunedLayers:
-    """The layers of an encoder, ready to be tuned on ``workers`` cores."""
+class TunedEncoder:
+    """An encoder, ready to be tuned on ``workers`` cores."""
 
-    def __init__(self, layers: Sequence[LayerWeights], shape: Shape, workers: int) -> None:
-        """Take the layers' weights; nothing is computed yet.
+    def __init__(self, layers: Sequence[LayerWeights], shape: Shape, workers: int,
+                 embeddings: EmbeddingWeights | None = None) -> None:
+        """Take the weights; nothing is computed yet. Without ``embeddings``, these are given.
 
         Raises:
             ModelError: the code cannot be compiled here.
+            ValueError: the gradients of matrices do not lie at multiples of 64 bytes.
         """
         self._library = library()
-        self._layers = layers
+        self._layers, self._embeddings, self._shape = layers, embeddings, shape
         self._width, self._inner = layers[0].weights[0].shape[1], layers[0].weights[4].shape[0]
-        self._arrays: list[np.ndarray[Any, Any]] = []
-        self._records = (_Layer * len(layers))(*map(self._record, layers))
-        self._model = _Model(self._width, self._inner, shape.heads, len(layers), shape.epsilon, 0.0,
+        width, inner = self._width, self._inner
+        packed = [(size, np.uint16) for size in (3 * width**2, width**2, width * inner, width * inner)]
+        self._arrays = together([*packed, *packed, (3 * width, np.float32)] * len(layers))
+        left = iter(self._arrays)
+        self._records = (_Layer * len(layers))(*(self._record(layer, left) for layer in layers))
+        self._model = _Model(self._width, self._inner, shape.heads, len(layers), shape.only_first, shape.epsilon, 0.0,
                              ctypes.addressof(self._records))
+        if embeddings is not None:
+            self._record_embeddings(embeddings)
         self._workers = [_Worker(len(layers), self._width, self._inner) for _ in range(workers)]
         self._busy: list[_Worker] = []
-        self._pool = ThreadPoolExecutor(workers, "luthier-tuning")
-        self._own = threading.local()
+        self._rows, self._starts = Rows(np.zeros(0, np.int64)), [0]
+        self._scattered: Int64 = np.zeros(0, np.int64)
+        """Rows of the word table whose gradient is not zero."""
 
-    def close(self) -> None:
-        """End the workers."""
-        self._pool.shutdown()
+    def packing(self, layer: int, matrix: int) -> Packing:
+        """Return where one of a layer's six matrices is packed."""
+        record, width = self._records[layer], self._width
+        inputs, outputs = (self._inner if matrix == 5 else width), (self._inner if matrix == 4 else width)
+        if matrix < 3:  # query, key and value stand one below the other
+            begin = matrix * width
+            return Packing(record.forward[0] + 2 * begin * width, record.backward[0], width, 3 * width, begin)
+        return Packing(record.forward[matrix - 2], record.backward[matrix - 2], inputs, outputs, 0)
 
     def pack(self) -> None:
-        """Take over weights that have moved."""
-        self._all(lambda number: self._library.luthier_tuning_pack(self._reference, _number(number)),
-                  range(len(self._layers)))
+        """Take over all weights, after they have moved."""
+        pack([Weight(array.ctypes.data, 0, 0, array.size, self.packing(number, matrix))
+              for number, layer in enumerate(self._layers) for matrix, array in enumerate(layer.weights)],
+             len(self._workers))
+        self.take_biases()
 
-    def forward(self, x: Float32, lengths: Int64, seed: int, *, dropout: float) -> Float32:
-        """Return the hidden states (N, D) of N tokens' embeddings (N, D), row after row.
+    def take_biases(self) -> None:
+        """Take over the biases, after they have moved; matrices are packed already."""
+        self._library.luthier_tuning_biases(self._reference)
+
+    def forward(self, rows: Rows, seed: int, *, dropout: float, embeddings: Float32 | None = None) -> Float32:
+        """Return the hidden states (N, D) of N tokens, row after row; or those of first tokens (B, D).
 
         Args:
-            x: (N, D) float32.
-            lengths: (B,) int64, tokens of each row; they sum up to N.
+            rows: which tokens.
             seed: of dropout.
             dropout: rate, 0 when the model only answers.
+            embeddings: (N, D), if ``rows`` has no ids.
         """
         self._model.dropout = dropout
-        starts = _shares(lengths, len(self._workers))
-        self._busy = self._workers[: len(starts) - 1]
+        self._rows, self._starts = rows, _shares(rows.lengths, len(self._workers))
+        begins = np.concatenate(([0], np.cumsum(rows.lengths)))
+        self._busy = self._workers[: len(self._starts) - 1]
         for number, worker in enumerate(self._busy):
-            worker.take(lengths[starts[number] : starts[number + 1]], seed + number, self._scratch)
-        self._deal(x)
-        self._all(lambda worker: self._library.luthier_tuning_forward(self._reference, ctypes.byref(worker.part)),
-                  self._busy)
-        return np.concatenate([worker.x for worker in self._busy])
+            own = slice(self._starts[number], self._starts[number + 1])
+            worker.take(int(begins[own.start]), rows.lengths[own], seed + number, self._measure, self._scratch)
+            worker.part.ids, worker.part.types = (None if ids is None else ids[worker.begin :].ctypes.data
+                                                  for ids in (rows.ids, rows.types))
+        found = np.empty((len(rows.lengths) if self._shape.only_first else begins[-1], self._width), np.float32)
+        self._run(self._library.luthier_tuning_forward, self._by_token(embeddings), self._read(found))
+        return found
 
-    def backward(self, gradient: Float32) -> tuple[Float32, list[Float32]]:
-        """Compute the gradients of everything from that of the last hidden states (N, D).
+    def backward(self, gradient: Float32, *, add: bool = False) -> Gradients:
+        """Compute the gradients of everything from that of what ``forward`` gave last, (N, D) or (B, D).
 
-        Those of matrices and biases are written into ``LayerWeights``.
-
-        Returns:
-            The gradient of the embeddings (N, D), and for each layer that of its norms (4, D).
+        Those of matrices, biases and tables are written into ``LayerWeights`` and ``EmbeddingWeights``, or with ``add``
+        added to what stands there since the last time.
         """
-        self._deal(gradient)
-        self._all(lambda worker: self._library.luthier_tuning_backward(self._reference, ctypes.byref(worker.part)),
-                  self._busy)
-        # The largest first, so that no worker ends long after the others.
-        self._all(self._gradient, [(layer, which) for which in _JOBS for layer in range(len(self._layers))])
-        norms = [np.sum([worker.norm_grads[layer] for worker in self._busy], axis=0)
-                 for layer in range(len(self._layers))]
-        return np.concatenate([worker.x for worker in self._busy]), norms
+        embedded = self._rows.ids is not None
+        found = None if embedded else np.empty((int(self._rows.lengths.sum()), self._width), np.float32)
+        self._run(self._library.luthier_tuning_backward, self._read(gradient), self._by_token(found))
+        squares = self._gradients(add)
+        norms = [np.sum([worker.norm_grads[number] for worker in self._busy], axis=0)
+                 for number in range(len(self._layers) + embedded)]
+        if self._rows.ids is not None and self._embeddings is not None:
+            self._scatter(self._rows.ids, self._embeddings, add)
+        return Gradients(norms[: len(self._layers)], squares, found, norms[-1][:2] if embedded else None)
 
     @property
     def _reference(self) -> Any:
         return ctypes.byref(self._model)
 
-    def _gradient(self, job: tuple[int, int]) -> None:
-        tokens = sum(-(-worker.part.tokens // _STEP) * _STEP for worker in self._busy)
-        size = tokens * (3 * self._width + self._inner)
-        place = getattr(self._own, "place", None)
-        if place is None or len(place) < size:
-            place = self._own.place = aligned(size, np.uint16)
-        parts = (_pointer * len(self._busy))(*(ctypes.addressof(worker.part) for worker in self._busy))
-        self._library.luthier_tuning_gradient(self._reference, _number(len(self._busy)), parts, *map(_number, job),
-                                              _pointer(place.ctypes.data))
+    @property
+    def _parts(self) -> Any:
+        return (_pointer * len(self._busy))(*(ctypes.addressof(worker.part) for worker in self._busy))
 
-    def _deal(self, x: Float32) -> None:
-        """Give each worker its tokens' part of (N, D)."""
-        begin = 0
-        for worker in self._busy:
-            worker.x[:] = x[begin : begin + worker.part.tokens]
-            begin += worker.part.tokens
+    def _gradients(self, add: bool) -> float:
+        """Compute the gradients of matrices and biases; return the sum of their squares."""
+        # The largest first, so that no worker ends long after the others.
+        jobs = (_Job * (_PRODUCTS * len(self._layers)))(
+            *(_Job(layer, which, 0.0) for which in _JOBS for layer in range(len(self._layers))))
+        following = _number(0)
+        in_threads(lambda _: self._library.luthier_tuning_gradients(
+            self._reference, _number(len(self._busy)), self._parts, _number(len(jobs)), jobs, ctypes.byref(following),
+            add), self._workers, len(self._workers))
+        return float(sum(job.squares for job in jobs))
 
-    def _all(self, work: Callable[[Any], object], jobs: Iterable[Any]) -> None:
-        for _ in self._pool.map(work, jobs):
-            pass
+    def _scatter(self, ids: Int64, embeddings: EmbeddingWeights, add: bool) -> None:
+        """Add up the gradients of the tables, each worker some columns."""
+        cleared = self._scattered[: 0 if add else None]
+        self._scattered = np.concatenate([self._scattered, ids]) if add else ids
+        each = -(-self._width // (_LANES * len(self._workers))) * _LANES
+        tables = [_number(0 if add else len(table)) for table in embeddings.tables[1:]]
+        in_threads(lambda begin: self._library.luthier_tuning_scatter(
+            self._reference, _number(len(self._busy)), self._parts, _number(begin),
+            _number(min(begin + each, self._width)), _number(len(cleared)), _pointer(cleared.ctypes.data), *tables),
+            range(0, self._width, each), len(self._workers))
+
+    def _run(self, code: Any, given: Callable[[int], Any], found: Callable[[int], Any]) -> None:
+        """Let each worker take its part of what is given and write its part of what is found."""
+        in_threads(lambda number: code(self._reference, ctypes.byref(self._busy[number].part), given(number),
+                                       found(number)), range(len(self._busy)), len(self._workers))
+
+    def _by_token(self, array: Float32 | None) -> Callable[[int], Any]:
+        """Return where each worker's part of (N, D) lies; nowhere without an array."""
+        if array is None:
+            return lambda _: _pointer(None)
+        return lambda number: _pointer(array[self._busy[number].begin :].ctypes.data)
+
+    def _read(self, array: Float32) -> Callable[[int], Any]:
+        """Return where each worker's part lies of what is read behind the last layer."""
+        if not self._shape.only_first:
+            return self._by_token(array)
+        return lambda number: _pointer(array[self._starts[number] :].ctypes.data)
+
+    def _measure(self, lengths: Int64) -> int:
+        return int(self._library.luthier_tuning_tokens(_number(len(lengths)), _pointer(lengths.ctypes.data)))
 
     def _scratch(self, longest: int) -> int:
         return int(self._library.luthier_tuning_scratch(self._reference, _number(longest)))
 
-    def _record(self, layer: LayerWeights) -> _Layer:
-        record, width, inner = _Layer(), self._width, self._inner
+    def _record(self, layer: LayerWeights, places: Iterator[np.ndarray[Any, Any]]) -> _Layer:
+        if any(array.ctypes.data % ALIGNMENT for array in layer.weight_grads):
+            raise ValueError(f"gradients must lie at multiples of {ALIGNMENT} bytes")
+        record = _Layer()
         for name, arrays in (("weight", layer.weights), ("bias", layer.biases), ("norm", layer.norms),
                              ("weight_grad", layer.weight_grads), ("bias_grad", layer.bias_grads)):
-            place = getattr(record, name)
-            for number, array in enumerate(arrays):
-                place[number] = array.ctypes.data
-        for number, size in enumerate((3 * width**2, width**2, width * inner, width * inner)):
-            for packed in (record.forward, record.backward):
-                packed[number] = self._new(size, np.uint16)
-        record.mixed_bias = self._new(3 * width, np.float32)
+            _point(getattr(record, name), arrays)
+        for packed in (record.forward, record.backward):
+            _point(packed, [next(places) for _ in range(_PRODUCTS)])
+        record.mixed_bias = next(places).ctypes.data
         return record
 
-    def _new(self, count: int, kind: Any) -> int:
-        self._arrays.append(aligned(count, kind))
-        return int(self._arrays[-1].ctypes.data)
+    def _record_embeddings(self, embeddings: EmbeddingWeights) -> None:
+        for name, table, gradient in zip(("words", "positions", "types"), embeddings.tables, embeddings.table_grads,
+                                         strict=True):
+            setattr(self._model, name, table.ctypes.data)
+            setattr(self._model, f"{name}_grad", gradient.ctypes.data)
+        _point(self._model.norm, embeddings.norm)
+
+
+def _point(places: Any, arrays: Sequence[Float32]) -> None:
+    for number, array in enumerate(arrays):
+        places[number] = array.ctypes.data
 
 
 def _shares(lengths: Int64, workers: int) -> list[int]:

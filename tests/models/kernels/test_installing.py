@@ -38,8 +38,8 @@ def gradients(model: Any, given: dict[str, torch.Tensor]) -> dict[str, torch.Ten
 def test_fp32_answers_and_gradients_stay_the_same(model: Any) -> None:
     given = batch(model)
     before, slopes = model(**given).logits, gradients(model, given)
-    with installed(model, device="cpu", precision="fp32") as decisions:
-        assert {name: made.value for name, made in decisions.items()} == {
+    with installed(model, device="cpu", precision="fp32") as parts:
+        assert {name: made.value for name, made in parts.decisions.items()} == {
             "layers": "torch", "attention": "blocks", "dropout": "16-bit", "hidden_states": "as the model has them"}
         torch.testing.assert_close(model(**given).logits, before, rtol=1e-5, atol=1e-6)
         for name, slope in gradients(model, given).items():
@@ -70,13 +70,13 @@ def test_the_model_is_as_before_however_the_block_ends(model: Any) -> None:
 
 
 def test_a_gpu_keeps_its_own_kernels(model: Any) -> None:
-    with installed(model, device="cuda:0", precision="bf16") as decisions:
+    with installed(model, device="cuda:0", precision="bf16") as parts:
         assert model.config._attn_implementation == "sdpa"
-        assert set(decisions) == {"attention", "dropout", "hidden_states"}
+        assert set(parts.decisions) == {"attention", "dropout", "hidden_states"}
 
 
 def test_a_model_without_fused_attention_keeps_its_own(tiny_model: Path) -> None:
     plain = build_classifier(tiny_model, LABELS, attention="eager").model
-    with installed(plain, device="cpu", precision="fp32") as decisions:
-        assert decisions["attention"].value == "eager"
+    with installed(plain, device="cpu", precision="fp32") as parts:
+        assert parts.decisions["attention"].value == "eager"
         assert plain.config._attn_implementation == "eager"
