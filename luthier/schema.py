@@ -17,7 +17,6 @@ ProblemType = Literal["single_label_classification", "multi_label_classification
 """The two kinds of label set, in the words of a Hugging Face ``config.json``."""
 
 Float32 = npt.NDArray[np.float32]
-Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from luthier.inference import Predictor
 from luthier.models.encoding import Encoder, Ragged
 from luthier.models.files import ModelFiles
 from luthier.models.sources import resolve
+from luthier.pipeline import encoded
 from luthier.pipeline.loading import Loaded
 from luthier.recipe import Recipe
 from luthier.schema import Example, LabelSet, TextInput
@@ -29,6 +30,8 @@ class Opened:
     """An untuned model with its encoder, its task and the encoded rows."""
 
     base: ModelFiles
+    build: Callable[[], Built]
+    """Makes the model with its new head once more, the same each time."""
     built: Built
     encoder: Encoder
     task: ModuleType
@@ -37,11 +40,11 @@ class Opened:
     valid: Encoded
     notes: tuple[str, ...]
 
-    def predictor(self, labels: LabelSet, *, pair: bool, model: Any = None) -> Predictor:
-        """Return a predictor over the model in memory: the very code that serves, without a bundle."""
+    def predictor(self, labels: LabelSet, *, pair: bool, model: Any) -> Predictor:
+        """Return a predictor over a model in memory: the very code that serves, without a bundle."""
         from luthier.inference.backends.torch import from_model
 
-        backend = from_model(self.built.model if model is None else model)
+        backend = from_model(model)
         return Predictor(backend, self.encoder, labels, self.task, self.task_settings, pair=pair, name="in-memory")
 
 
@@ -55,13 +58,23 @@ def open_model(loaded: Loaded) -> Opened:
     set_threads(recipe.threads)
     base = resolve(recipe.model.name, offline=recipe.offline)
     encoder = Encoder.load(base.path, max_length=recipe.model.max_length, normalize=recipe.prepare.normalize)
-    ragged = {name: encoder.encode_ragged(inputs(rows)) for name, rows in dataset.splits() if name != "test"}
+    ragged, told = {}, []
+    for name, rows in dataset.splits():
+        if name != "test":
+            ragged[name], note = encoded.encode(encoder, base.path, inputs(rows))
+            told += [note] if note else []
     task = plugins.load("tasks", recipe.task["name"])
-    built = task.build(base, dataset.labels, dropout=recipe.model.dropout,
-                       attention_dropout=recipe.model.attention_dropout, seed=recipes.spawn(recipe.seed, "head"))
-    encoded = {name: Encoded(ragged[name], task.targets(getattr(dataset, name), dataset.labels)) for name in ragged}
-    return Opened(base, built, encoder, task, choice_settings(recipe, "task"), encoded["train"], encoded["valid"],
-                  _length_notes(ragged, encoder))
+
+    def build() -> Built:
+        found: Built = task.build(base, dataset.labels, dropout=recipe.model.dropout,
+                                  attention_dropout=recipe.model.attention_dropout,
+                                  seed=recipes.spawn(recipe.seed, "head"))
+        return found
+
+    train, valid = (Encoded(ragged[name], task.targets(getattr(dataset, name), dataset.labels))
+                    for name in ("train", "valid"))
+    return Opened(base, build, build(), encoder, task, choice_settings(recipe, "task"), train, valid,
+                  (*told, *_length_notes(ragged, encoder)))
 
 
 def inputs(examples: Sequence[Example]) -> list[TextInput]:

@@ -92,22 +92,27 @@ class _Stages:
             self._say([*loaded.notes, *loaded.report.lines()])
             if not (self._resume and self._place.checkpoints()):  # a resume that is refused must not spoil the next
                 self._place.write_recipe(loaded.recipe)
-        systems: dict[str, Evaluation] = {}
         with self._stage("model", f"Opening {loaded.recipe.model.name}"):
             opened = open_model(loaded)
             self._say(opened.notes)
+        with self._stage("tuning", f"Tuning (method: {loaded.recipe.method['name']})"):
+            model, fitted = self._tune(loaded, opened)
+        systems = self._compared(loaded, opened)
+        with self._stage("bundle", "Writing, verifying and evaluating the bundle"):
+            finished = Finished(loaded, opened, model, fitted, systems, self._seconds, self._place.events)
+            return write_bundle(finished, self._events)
+
+    def _compared(self, loaded: Loaded, opened: Opened) -> dict[str, Evaluation]:
+        """Score what the tuned model is compared with: last, because somebody waits for the first step."""
+        systems: dict[str, Evaluation] = {}
         if loaded.recipe.evaluation.baseline:
             with self._stage("baseline", "Scoring the baseline (TF-IDF + logistic regression)"):
                 systems["baseline"] = assess_baseline(loaded)
         if loaded.recipe.evaluation.untuned:
-            with self._stage("untuned", "Scoring the model as it is"):
-                pair = is_pair(loaded.dataset.train)
-                systems["untuned"] = assess(opened.predictor(loaded.dataset.labels, pair=pair), loaded)
-        with self._stage("tuning", f"Tuning (method: {loaded.recipe.method['name']})"):
-            model, fitted = self._tune(loaded, opened)
-        with self._stage("bundle", "Writing, verifying and evaluating the bundle"):
-            finished = Finished(loaded, opened, model, fitted, systems, self._seconds, self._place.events)
-            return write_bundle(finished, self._events)
+            with self._stage("untuned", "Scoring the model as it was"):
+                pair, labels = is_pair(loaded.dataset.train), loaded.dataset.labels
+                systems["untuned"] = assess(opened.predictor(labels, pair=pair, model=opened.build().model), loaded)
+        return systems
 
     def _tune(self, loaded: Loaded, opened: Opened) -> tuple[Any, Fitted]:
         from luthier.tuning.fit import fit

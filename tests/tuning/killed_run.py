@@ -1,7 +1,7 @@
 """Tune the toy model in a process of its own, which kills itself where told: ``killed_run.py DIRECTORY OPTIONS``.
 
-``OPTIONS`` is JSON: the keyword arguments of ``Toy.job``, ``noise``, and ``kill``, a place and a step. When the run
-ends, the hash of the final weights is written to ``result.json``.
+``OPTIONS`` is JSON: the keyword arguments of ``Toy.job``, ``noise``, ``shape`` of the model, and ``kill``, a place and
+a step. When the run ends, the hash of the final weights is written to ``result.json``, and what computed the layers.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Killer:
 def main(directory: Path, options: dict[str, Any]) -> None:
     killer = Killer(*options.pop("kill", ("never", 0)))
     killer.install()
-    toy = make_toy(directory, noise=options.pop("noise", 0.0))
+    toy = make_toy(directory, noise=options.pop("noise", 0.0), **options.pop("shape", {}))
     job = toy.job(directory / "checkpoints", **options)
     with Events(directory / "events.jsonl", [killer], resume=job.resume) as events:
         fitted = fit(job, events)
@@ -71,7 +71,7 @@ def main(directory: Path, options: dict[str, Any]) -> None:
     for name, tensor in sorted(job.model.state_dict().items()):
         digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
     result = {"sha256": digest.hexdigest(), "best_step": fitted.best_step, "history": fitted.history,
-              "stopped_early": fitted.stopped_early}
+              "stopped_early": fitted.stopped_early, "layers": fitted.decisions["layers"].value}
     (directory / "result.json").write_text(json.dumps(result), encoding="utf-8")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from luthier.models.native import build
 from luthier.tuning import read_events
 
 SCRIPT = Path(__file__).with_name("killed_run.py")
@@ -20,7 +21,7 @@ SCRIPT = Path(__file__).with_name("killed_run.py")
 def run(directory: Path, options: dict[str, Any]) -> int:
     # 80 rows of batch 8: 10 batches an epoch, 30 steps (fewer with accumulation).
     paths = os.pathsep.join([str(SCRIPT.parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
+    environment = {**os.environ, "OMP_NUM_THREADS": "2" if "shape" in options else "1", "PYTHONPATH": paths}
     done = subprocess.run([sys.executable, str(SCRIPT), str(directory), json.dumps(options)], env=environment,
                           capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode in (0, -signal.SIGKILL), done.stderr
@@ -51,6 +52,11 @@ CASES: dict[str, tuple[dict[str, Any], list[tuple[str, int]]]] = {
                    "lr_scheduler_type": "cosine"}, "validation": {"eval_steps": 3}},
         [("step", 5), ("optimizer", 6)],
     ),
+    "full, compiled layers on two cores": (
+        {"shape": {"width": 64, "heads": 2}, "built": {"attention_dropout": 0.0},
+         "train": {"precision": "bf16", "gradient_accumulation_steps": 2}, "validation": {"save_steps": 3}},
+        [("step", 5), ("optimizer", 6), ("validation", 10)],
+    ),
     "lora, bf16, accumulated": (
         {"method": "lora", "settings": DROPOUT, "train": {"precision": "bf16", "gradient_accumulation_steps": 2}},
         [("step", 7), ("weights", 10)],
@@ -76,5 +82,6 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, name: str) -> N
     assert run(broken, {**options, "resume": True}) == 0
     expected, expected_events = outcome(whole)
     result, events = outcome(broken)
+    assert result["layers"] == ("native" if "shape" in options and not build.lacking() else "torch")
     assert events == expected_events
     assert result == expected

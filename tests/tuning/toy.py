@@ -45,9 +45,10 @@ class Toy:
         return task.build(self.files, LABELS, seed=seed, **options)
 
     def job(self, directory: Path, *, method: str = "full", settings: dict[str, Any] | None = None,
-            train: dict[str, Any] | None = None, validation: dict[str, Any] | None = None, **changes: Any) -> Job:
+            train: dict[str, Any] | None = None, validation: dict[str, Any] | None = None,
+            built: dict[str, Any] | None = None, **changes: Any) -> Job:
         chosen = plugins.load("tuning.methods", method)
-        model = chosen.prepare(self.built(), chosen.Settings(**(settings or {})), 0)
+        model = chosen.prepare(self.built(**(built or {})), chosen.Settings(**(settings or {})), 0)
         values: dict[str, Any] = {
             "encoder": self.encoder, "task": task, "labels": LABELS, "train": self.train, "valid": self.valid,
             "train_settings": TrainSettings(**{"learning_rate": 2e-3, "precision": "fp32", "num_train_epochs": 3,
@@ -58,9 +59,9 @@ class Toy:
         return Job(model=model, **{**values, **changes})
 
 
-def make_toy(directory: Path, *, rows: int = 80, noise: float = 0.0) -> Toy:
+def make_toy(directory: Path, *, rows: int = 80, noise: float = 0.0, **shape: int) -> Toy:
     examples = sentences(rows + rows // 2)
-    path = tiny.make(directory / "toy-base", texts=[*FILL, *sum(WORDS.values(), ())])
+    path = tiny.make(directory / "toy-base", texts=[*FILL, *sum(WORDS.values(), ())], **shape)
     encoder = Encoder.load(path)
     files = ModelFiles(str(path), "directory", path, "mit", None, weights_sha256(path))
 

@@ -10,7 +10,7 @@ import torch
 
 from luthier.models.kernels.layers import zeros_like
 from luthier.models.native.adamw import Moves, Pace, Packing, Weight
-from luthier.schema import Float64, Int64
+from luthier.schema import Float32, Int64
 
 LEAST = 1e-6
 """Added to the norm when gradients are clipped, as torch does."""
@@ -39,10 +39,11 @@ class CompiledAdamW(torch.optim.AdamW):
         super().__init__(groups, lr=lr, fused=True)  # as a checkpoint tells the optimiser that goes on from it
         self._packer = packer
         self._weights = self._listed()
-        self._places: list[int] = []
+        self._seen: list[tuple[int, ...]] = []
+        """Where weights, moments and counts lay when the table was made: anybody may put others there."""
         self._moves: Moves | None = None
-        self._steps: Float64 = np.zeros(len(self._weights))
-        """Taken by each weight; its state has them too, when it is asked for."""
+        self._steps: Float32 = np.zeros(len(self._weights), np.float32)
+        """Taken by each weight; the counts in the state are views of these."""
 
     def step(self, closure: Any = None) -> None:  # type: ignore[override]  # torch's may return a loss
         """Move the weights by their gradients.
@@ -76,18 +77,10 @@ class CompiledAdamW(torch.optim.AdamW):
         for weight, _ in self._weights:
             weight.grad = None
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state as torch's AdamW does."""
-        if self._moves is not None:
-            for (weight, _), step in zip(self._weights, self._steps, strict=True):
-                self.state[weight]["step"].fill_(step)
-        found: dict[str, Any] = super().state_dict()
-        return found
-
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from another optimiser's state."""
         super().load_state_dict(state_dict)
-        self._weights, self._moves = self._listed(), None  # torch made new groups
+        self._weights = self._listed()  # torch made new groups
 
     def _listed(self) -> list[tuple[torch.nn.Parameter, dict[str, Any]]]:
         return [(weight, group) for group in self.param_groups for weight in group["params"]]
@@ -95,7 +88,7 @@ class CompiledAdamW(torch.optim.AdamW):
     def _pace(self, moving: Any) -> Pace:
         """Count the step, and return how far each weight goes."""
         self._steps += moving
-        (beta1, beta2), steps = self.defaults["betas"], np.maximum(self._steps, 1)
+        (beta1, beta2), steps = self.defaults["betas"], np.maximum(self._steps, 1).astype(np.float64)
         rates = np.array([group["lr"] for _, group in self._weights])
         decays = np.array([group["weight_decay"] for _, group in self._weights])
         return Pace(*(numbers.astype(np.float32) for numbers in (
@@ -105,14 +98,20 @@ class CompiledAdamW(torch.optim.AdamW):
         return np.array([0 if weight.grad is None else _flat(weight).data_ptr() for weight, _ in self._weights])
 
     def _ready(self) -> Moves:
-        """Return the table of where everything lies, made anew when weights lie elsewhere."""
-        places = [weight.data_ptr() for weight, _ in self._weights]
-        if self._moves is None or self._places != places:
+        """Return the table of where everything lies, made anew when something lies elsewhere."""
+        if self._moves is None or self._seen != self._look():
             self._start()
-            self._places = places
+            steps = [float(self.state[weight]["step"]) for weight, _ in self._weights]
+            self._steps = np.array(steps, np.float32)
+            for number, (weight, _) in enumerate(self._weights):
+                self.state[weight]["step"] = torch.from_numpy(self._steps)[number]
             self._moves = Moves([self._place(weight) for weight, _ in self._weights], self._packer.workers)
-            self._steps = np.array([float(self.state[weight]["step"]) for weight, _ in self._weights])
+            self._seen = self._look()
         return self._moves
+
+    def _look(self) -> list[tuple[int, ...]]:
+        return [(weight.data_ptr(), *(tensor.data_ptr() for tensor in self.state[weight].values()))
+                for weight, _ in self._weights]
 
     def _place(self, weight: torch.nn.Parameter) -> Weight:
         state = self.state[weight]

@@ -1,0 +1,124 @@
+"""Token ids, kept on disk under what decides them, so that the same texts are tokenised once.
+
+The name of a file is a hash of the tokenizer, the length policy and the texts themselves. Files hold customers' words
+in another form, so only their owner may read them; the oldest go when all together are larger than ``LIMIT``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import zipfile
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from luthier.models.encoding import Encoder, Ragged
+from luthier.models.files import cache_directory, sha256_of
+from luthier.schema import Int64, TextInput
+
+LIMIT = 1 << 30
+"""Bytes of all kept files."""
+WORTHWHILE = 1_000_000
+"""Characters of texts from which they are kept: fewer are tokenised in less time than anybody notices."""
+VERSION = 1
+"""Of the files."""
+_WEIGHTS = (".safetensors", ".bin", ".pt", ".onnx", ".h5", ".msgpack")
+
+
+def encode(encoder: Encoder, directory: Path, texts: Sequence[TextInput]) -> tuple[Ragged, str | None]:
+    """Return the token ids of texts, and what there is to say of where they came from.
+
+    Args:
+        encoder: opened from ``directory``.
+        directory: the model's.
+        texts: as ``Encoder.encode_ragged`` takes them.
+    """
+    if sum(len(part) for text in texts for part in _parts(text)) < WORTHWHILE:
+        return encoder.encode_ragged(texts), None
+    place = cache_directory() / "tokens" / f"{_key(encoder, directory, texts)}.npz"
+    found = _read(place, len(texts))
+    if found is not None:
+        return found, f"tokens: {len(texts)} texts were tokenised before; read from {place.parent}"
+    ragged = encoder.encode_ragged(texts)
+    return ragged, _write(place, ragged)
+
+
+def _parts(text: TextInput) -> tuple[str, ...]:
+    return (text,) if isinstance(text, str) else tuple(text)
+
+
+def _key(encoder: Encoder, directory: Path, texts: Sequence[TextInput]) -> str:
+    known = [(file.name, sha256_of(file)) for file in sorted(directory.iterdir())
+             if file.is_file() and file.suffix not in _WEIGHTS]
+    told = hashlib.sha256(repr((VERSION, known, encoder.max_length, encoder.normalize)).encode())
+    for text in texts:
+        parts = [part.encode("utf-8", "surrogatepass") for part in _parts(text)]
+        told.update(b"".join(len(part).to_bytes(8, "little") + part for part in parts) + b"\n")
+    return told.hexdigest()
+
+
+def _read(place: Path, rows: int) -> Ragged | None:
+    """Return what a file holds; ``None`` without one, and when it is damaged: texts are tokenised again then."""
+    try:
+        with place.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            lengths, truncated = stored["lengths"], stored["truncated"]
+            tables = [_rows(stored[name], lengths) for name in ("ids", "type_ids") if name in stored]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    if len(lengths) != rows or len(truncated) != rows:
+        return None
+    with suppress(OSError):  # read by somebody who may not write: it is only old sooner
+        os.utime(place)
+    return Ragged(tables[0], tables[1] if len(tables) > 1 else None, truncated)
+
+
+def _rows(flat: Any, lengths: Int64) -> list[list[int]]:
+    """Cut ids into rows, each number one object that all rows share: 8 bytes a token instead of 36."""
+    ends = np.concatenate(([0], np.cumsum(lengths))).tolist()
+    if ends[-1] != len(flat):
+        raise ValueError("other lengths than ids")
+    shared = list(range(int(flat.max(initial=0)) + 1)).__getitem__
+    return [list(map(shared, flat[begin:end].tolist())) for begin, end in pairwise(ends)]
+
+
+def _write(place: Path, ragged: Ragged) -> str | None:
+    """Keep token ids; return why that was not possible, if it was not."""
+    arrays = {"lengths": ragged.lengths, "truncated": ragged.truncated, "ids": _flat(ragged.ids)}
+    if ragged.type_ids is not None:
+        arrays["type_ids"] = _flat(ragged.type_ids)
+    temporary = place.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.partial")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            np.savez(file, **arrays)
+        os.replace(temporary, place)
+        _forget_oldest(place)
+    except OSError as error:
+        with suppress(OSError):  # it may never have been made
+            temporary.unlink()
+        return f"tokens: not kept for the next run: {place.parent} cannot be written ({error.strerror or error})"
+    return None
+
+
+def _flat(rows: list[list[int]]) -> Any:
+    return np.fromiter((number for row in rows for number in row), np.int32)
+
+
+def _forget_oldest(newest: Path) -> None:
+    """Delete the files that were not used for longest until what is left is within the limit; never the newest."""
+    kept = []
+    for file in newest.parent.glob("*.npz"):
+        with suppress(FileNotFoundError):  # another run was faster
+            told = file.stat()
+            kept.append((told.st_mtime, told.st_size, file))
+    size = sum(bytes_ for _, bytes_, _ in kept)
+    for _, bytes_, file in sorted(kept):
+        if size > LIMIT and file != newest:
+            size -= bytes_
+            file.unlink(missing_ok=True)
