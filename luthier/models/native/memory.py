@@ -7,13 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from luthier.models.hardware import cores
-from luthier.models.native.threads import in_threads
-
 ALIGNMENT = 64
 """Bytes of a cache line and of a tile's row."""
-_PIECE = 1 << 25
-"""Bytes that a thread clears at once."""
 
 
 def aligned(count: int, kind: Any) -> np.ndarray[Any, Any]:
@@ -32,8 +27,7 @@ def together(counts: Sequence[tuple[int, Any]]) -> list[np.ndarray[Any, Any]]:
     a run's first step touches a hundred thousand of them.
     """
     sizes = [-(-count * np.dtype(kind).itemsize // ALIGNMENT) * ALIGNMENT for count, kind in counts]
-    whole = aligned(sum(sizes), np.uint8)
-    in_threads(lambda begin: whole[begin : begin + _PIECE].fill(0), range(0, len(whole), _PIECE), cores())
-    ends = np.cumsum(sizes)
-    return [whole[end - size : end - size + count * np.dtype(kind).itemsize].view(kind)
+    raw = np.zeros(sum(sizes) + ALIGNMENT, np.uint8)  # fresh pages are zero: nothing is touched yet
+    ends = np.cumsum(sizes) - int(raw.ctypes.data) % -ALIGNMENT
+    return [raw[end - size : end - size + count * np.dtype(kind).itemsize].view(kind)
             for end, size, (count, kind) in zip(ends, sizes, counts, strict=True)]
