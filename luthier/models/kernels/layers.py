@@ -306,7 +306,7 @@ class _Layers(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: torch.Tensor, _anchor: torch.Tensor, layers: NativeLayers,
                 rows: Rows) -> torch.Tensor:
-        count, width, depth = hidden.shape
+        width, depth = hidden.shape[1:]
         real = torch.from_numpy(np.flatnonzero(np.arange(width) < rows.lengths[:, None]))  # (N,) of B * T
         given = None
         if rows.ids is None:
@@ -317,15 +317,19 @@ class _Layers(torch.autograd.Function):
         found = layers.ready().forward(rows, seed, dropout=dropout, embeddings=given)
         layers.ticket += 1
         ctx.layers, ctx.ticket, ctx.shape, ctx.kind, ctx.real = layers, layers.ticket, hidden.shape, hidden.dtype, real
-        ctx.read = torch.arange(0, count * width, width) if layers.shape.only_first else real
-        return _spread(found, ctx.read, hidden.shape)
+        if layers.shape.only_first:  # (B, 1, D): the head takes the first of as many as there are
+            return torch.from_numpy(found)[:, None]
+        return _spread(found, real, hidden.shape)
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, None, None, None]:
         layers: NativeLayers = ctx.layers
         if ctx.ticket != layers.ticket:
             raise RuntimeError("only the last forward pass can go backwards: compute the batch again first")
-        found = layers.backward(gradient.reshape(-1, gradient.shape[-1]).index_select(0, ctx.read).float()).embeddings
+        given = gradient.reshape(-1, gradient.shape[-1])
+        if not layers.shape.only_first:
+            given = given.index_select(0, ctx.real)
+        found = layers.backward(given.float().contiguous()).embeddings
         return None if found is None else _spread(found, ctx.real, ctx.shape).to(ctx.kind), None, None, None
 
 

@@ -70,7 +70,8 @@ def _compile(place: Path) -> None:
         ended = subprocess.run(words, check=False, capture_output=True, text=True, errors="replace",  # noqa: S603
                                timeout=SECONDS)
         if ended.returncode != 0:
-            said = (ended.stderr.strip() or f"code {ended.returncode}").split("\n")[0]
+            lines = ended.stderr.strip().split("\n")
+            said = next((line for line in lines if "error" in line), lines[0]) or f"code {ended.returncode}"
             raise ModelError(f"the encoder cannot be compiled with {words[0]}: {said}",
                              "set CC to gcc 12 or clang 16 or newer, or use --backend torch-bf16")
         os.replace(temporary, place)

@@ -35,7 +35,7 @@ typedef struct {
 /* What a worker keeps of one layer, for its N tokens. Of the embeddings, which stand behind the last layer: what their
  * norm and their dropout need. */
 typedef struct {
-    bf16 *mixed, *attended, *hat, *slope, *last_hat;      /* (N, ...) */
+    bf16 *mixed, *hat, *slope, *last_hat;                 /* (N, ...) */
     bf16 *right[PRODUCTS], *left[PRODUCTS];               /* sides of the products over tokens: inputs, and gradients */
     float *scale, *last_scale;                            /* (N,) one over the standard deviation */
     uint16_t *kept, *last_kept;                           /* (N, D / 16) which elements dropout left */
@@ -50,7 +50,7 @@ typedef struct {
     Kept *layer;
     float *x;                       /* (N, D) hidden states forwards, their gradient backwards */
     float *first;                   /* (rows, D) the same of first tokens behind the last layer */
-    bf16 *copy, *d_attended;        /* (N, D) */
+    bf16 *copy, *attended;          /* (N, D), attended holds what attention gives, and later its gradient */
     char *scratch;                  /* luthier_tuning_scratch bytes */
 } Part;
 
@@ -134,12 +134,16 @@ static void add_and_normalise(int64_t rows, float *x, bf16 *copy, const float *d
         }
         scales[row] = 1.0f / sqrtf(_mm512_reduce_add_ps(squares) / (float)width + epsilon);
         const __m512 factor = _mm512_set1_ps(scales[row]);
-        for (int64_t d = 0; d < width; d += LANES) {
-            const __m512 away = _mm512_mul_ps(_mm512_sub_ps(_mm512_loadu_ps(x + d), mean), factor);
-            const __m512 found = _mm512_fmadd_ps(away, _mm512_loadu_ps(norm[0] + d), _mm512_loadu_ps(norm[1] + d));
-            _mm256_storeu_si256((__m256i *)(hat + d), to_bf16(away));
-            _mm256_storeu_si256((__m256i *)(copy + d), to_bf16(found));
-            _mm512_storeu_ps(x + d, found);
+        for (int64_t d = 0; d < width; d += STEP) {
+            __m512 away[2], found[2];
+            for (int half = 0; half < 2; half++) {
+                const int64_t at = d + half * LANES;
+                away[half] = _mm512_mul_ps(_mm512_sub_ps(_mm512_loadu_ps(x + at), mean), factor);
+                found[half] = _mm512_fmadd_ps(away[half], _mm512_loadu_ps(norm[0] + at), _mm512_loadu_ps(norm[1] + at));
+                _mm512_storeu_ps(x + at, found[half]);
+            }
+            _mm512_stream_si512((void *)(hat + d), join(away[0], away[1]));
+            _mm512_storeu_si512(copy + d, join(found[0], found[1]));
         }
     }
 }
@@ -317,24 +321,24 @@ static void mix(const bf16 *left, int64_t left_stride, int64_t step, const bf16 
     }
 }
 
-/* One row of the gradient of scores: weight * (gradient of the weight - what all weights of the row share) * scale. */
-static void score_back(const bf16 *weights, const float *d_weights, float shared, float scale, int64_t tokens,
-                       int64_t end, bf16 *d_scores)
+/* One row of the gradient of scores: weight * (gradient of the weight - what all weights of the row share) * scale. They
+ * share what the weights make of their gradients. */
+static void score_back(const bf16 *weights, const float *d_weights, float scale, int64_t tokens, int64_t end,
+                       bf16 *d_scores)
 {
+    __m512 sum = _mm512_setzero_ps();
+    for (int64_t t = 0; t < tokens; t += LANES) {
+        const __mmask16 real = tokens - t >= LANES ? 0xffff : (1u << (tokens - t)) - 1;
+        sum = _mm512_fmadd_ps(from_bf16(weights + t), _mm512_maskz_loadu_ps(real, d_weights + t), sum);
+    }
+    const __m512 shared = _mm512_set1_ps(_mm512_reduce_add_ps(sum));
     for (int64_t t = 0; t < end; t += LANES) {
         const int64_t left = tokens - t;
         const __mmask16 real = left >= LANES ? 0xffff : left > 0 ? (1u << left) - 1 : 0;
-        const __m512 away = _mm512_sub_ps(_mm512_maskz_loadu_ps(real, d_weights + t), _mm512_set1_ps(shared));
+        const __m512 away = _mm512_sub_ps(_mm512_maskz_loadu_ps(real, d_weights + t), shared);
         const __m512 found = _mm512_mul_ps(_mm512_mul_ps(from_bf16(weights + t), away), _mm512_set1_ps(scale));
         _mm256_storeu_si256((__m256i *)(d_scores + t), to_bf16(_mm512_maskz_mov_ps(real, found)));
     }
-}
-
-static float dot(const bf16 *x, const bf16 *y, int64_t depth)
-{
-    __m512 sum = _mm512_setzero_ps();
-    for (int64_t d = 0; d < depth; d += LANES) sum = _mm512_fmadd_ps(from_bf16(x + d), from_bf16(y + d), sum);
-    return _mm512_reduce_add_ps(sum);
 }
 
 /* Multiply a row of bf16 weights by one number. */
@@ -347,8 +351,8 @@ static void rescale(bf16 *weights, int64_t end, float factor)
 }
 
 /* The gradients of queries, keys and values of one head in one row; only the first `queries` tokens attended. */
-static void attend_back(int64_t queries, const bf16 *mixed, const bf16 *out, const bf16 *d_out, int64_t width,
-                        int64_t tokens, int64_t depth, bf16 *d_mixed, Room *room)
+static void attend_back(int64_t queries, const bf16 *mixed, const bf16 *d_out, int64_t width, int64_t tokens,
+                        int64_t depth, bf16 *d_mixed, Room *room)
 {
     const int64_t stride = 3 * width, end = up_to(tokens, STEP), run = up_to(queries, STEP) * TILE;
     const float scale = 1.0f / sqrtf((float)depth);
@@ -365,9 +369,7 @@ static void attend_back(int64_t queries, const bf16 *mixed, const bf16 *out, con
             rescale(weights + r * end, end, soften(room->scores + r * end, tokens, scale, weights + r * end));
         score(d_out + row * width, width, room->value_rows, tokens, depth, room->scores, end);
         for (int64_t r = 0; r < rows; r++)
-            score_back(weights + r * end, room->scores + r * end,
-                       dot(d_out + (row + r) * width, out + (row + r) * width, depth), scale, tokens, end,
-                       d_scores + r * end);
+            score_back(weights + r * end, room->scores + r * end, scale, tokens, end, d_scores + r * end);
         mix(d_scores, end, STEP, room->key_columns, tokens, depth, rows, d_mixed + row * stride, stride);
     }
     for (int64_t row = queries; row < tokens; row++) memset(d_mixed + row * stride, 0, (size_t)depth * 2);
@@ -459,16 +461,16 @@ static void attention_forward(const TunedModel *model, const TunedLayer *layer, 
             const bf16 *mixed = room->mixed + t * stride + head * depth;
             attend(only_first ? 1 : part->lengths[row], mixed, stride, mixed + width, mixed + 2 * width, stride,
                    part->lengths[row], depth,
-                   kept->attended + (only_first ? row : group.at + t) * width + head * depth, width, room->forward);
+                   part->attended + (only_first ? row : group.at + t) * width + head * depth, width, room->forward);
         }
 }
 
 /* From there to the end of the layer: x (size, D) and a copy of it. */
-static void rest_forward(const TunedModel *model, const TunedLayer *layer, Kept *kept, Group group, int64_t run,
-                         float *x, bf16 *copy, Random *random, Room *room)
+static void rest_forward(const TunedModel *model, const TunedLayer *layer, const Part *part, Kept *kept, Group group,
+                         int64_t run, float *x, bf16 *copy, Random *random, Room *room)
 {
     const int64_t width = model->width, inner = model->inner, at = group.at;
-    const bf16 *attended = kept->attended + at * width;
+    const bf16 *attended = part->attended + at * width;
     pack_right(attended, group.size, width, kept->right[MIXER] + at * TILE, run);
     product(group.size, width, width, attended, width, layer->forward[MIXER],
             (Finish){KEEP, NULL, room->delta, width, NULL});
@@ -533,14 +535,14 @@ void luthier_tuning_forward(const TunedModel *model, Part *part, const float *fr
         for (Group group = {0}; next_group(part, &group);) {
             attention_forward(model, layer, part, kept, group, only_first, &room);
             if (!only_first)
-                rest_forward(model, layer, kept, group, part->tokens * TILE, part->x + group.at * width,
+                rest_forward(model, layer, part, kept, group, part->tokens * TILE, part->x + group.at * width,
                              part->copy + group.at * width, random, &room);
             for (int64_t row = group.begin, t = group.at; only_first && row < group.end; t += part->lengths[row++])
                 memcpy(part->first + row * width, part->x + t * width, (size_t)width * 4);
         }
         for (Group group = {0}; only_first && next_firsts(part, &group);)
-            rest_forward(model, layer, kept, group, up_to(part->rows, STEP) * TILE, part->first + group.at * width,
-                         part->copy + group.at * width, random, &room);
+            rest_forward(model, layer, part, kept, group, up_to(part->rows, STEP) * TILE,
+                         part->first + group.at * width, part->copy + group.at * width, random, &room);
     }
     _tile_release();
     _mm_sfence();
@@ -577,8 +579,7 @@ static void attention_backward(const TunedModel *model, const TunedLayer *layer,
         for (int64_t head = 0; head < model->heads; head++) {
             const int64_t place = (only_first ? row : group.at + t) * width + head * depth;
             attend_back(only_first ? 1 : part->lengths[row], kept->mixed + (group.at + t) * stride + head * depth,
-                        kept->attended + place, part->d_attended + place, width, part->lengths[row], depth,
-                        room->mixed + t * stride + head * depth, room);
+                        part->attended + place, width, part->lengths[row], depth, room->mixed + t * stride + head * depth, room);
         }
     pack_left(room->mixed, group.size, stride, kept->left[MIXED] + group.at * TILE, part->tokens * TILE,
               kept->bias_grad);
@@ -628,12 +629,12 @@ void luthier_tuning_backward(const TunedModel *model, Part *part, const float *f
         memset(kept->bias_grad, 0, (size_t)(5 * width + model->inner) * 4);
         for (Group group = {0}; only_first && next_firsts(part, &group);)
             rest_backward(model, layer, kept, group, up_to(part->rows, STEP) * TILE, part->first + group.at * width,
-                          part->d_attended + group.at * width, &room);
+                          part->attended + group.at * width, &room);
         if (only_first) spread_firsts(model, part);
         for (Group group = {0}; next_group(part, &group);) {
             if (!only_first)
                 rest_backward(model, layer, kept, group, part->tokens * TILE, part->x + group.at * width,
-                              part->d_attended + group.at * width, &room);
+                              part->attended + group.at * width, &room);
             attention_backward(model, layer, part, kept, group, only_first, &room);
         }
     }
@@ -707,6 +708,7 @@ static double product_over_tokens(int64_t columns, int64_t depth, int64_t parts,
     float *last = blocks[0], *block = blocks[1], *out = NULL;
     double all = 0;
     const int wide = columns > depth;
+    const int64_t count = (wide ? depth : columns) / STEP;
     WRITTEN();
     for (int64_t outer = 0; outer < (wide ? columns : depth); outer += STEP)
         for (int64_t inner = 0; inner < (wide ? depth : columns); inner += STEP) {
@@ -717,7 +719,12 @@ static double product_over_tokens(int64_t columns, int64_t depth, int64_t parts,
             for (int64_t p = 0; p < parts; p++) {
                 const int64_t run = sides[p].run;
                 const bf16 *left = sides[p].left + row / TILE * run, *right = sides[p].right + column / TILE * run;
+                /* The wider side's next 32 columns: this block fetches its share of them. */
+                const int64_t lines = 2 * run / STEP, share = (lines + count - 1) / count, steps = run / (TILE * STEP);
+                const int64_t each = (share + steps - 1) / steps;
+                const char *ahead = (const char *)((wide ? left : right) + 2 * run) + inner / STEP * share * 64;
                 for (const bf16 *end = left + run; left < end; left += TILE * STEP, right += TILE * STEP) {
+                    for (int64_t line = 0; line < each; line++, ahead += 64) _mm_prefetch(ahead, _MM_HINT_T1);
                     multiply(left, 64, left + run, right, right + run);
                     if (out && done < STEP) {
                         squares = stream_rows(last, out, depth, done, done + 2, add, squares);

@@ -49,7 +49,7 @@ class _Model(ctypes.Structure):
 
 
 class _Kept(ctypes.Structure):
-    _fields_ = [*((name, _pointer) for name in ("mixed", "attended", "hat", "slope", "last_hat")),
+    _fields_ = [*((name, _pointer) for name in ("mixed", "hat", "slope", "last_hat")),
                 ("right", _pointer * _PRODUCTS), ("left", _pointer * _PRODUCTS),
                 *((name, _pointer) for name in ("scale", "last_scale", "kept", "last_kept", "norm_grad", "bias_grad"))]
 
@@ -57,7 +57,7 @@ class _Kept(ctypes.Structure):
 class _Part(ctypes.Structure):
     _fields_ = [*((name, _number) for name in ("rows", "tokens", "longest")),
                 *((name, _pointer) for name in ("lengths", "ids", "types")), ("seed", ctypes.c_uint64),
-                *((name, _pointer) for name in ("layer", "x", "first", "copy", "d_attended", "scratch"))]
+                *((name, _pointer) for name in ("layer", "x", "first", "copy", "attended", "scratch"))]
 
 
 class _Job(ctypes.Structure):
@@ -157,7 +157,7 @@ class _Worker:
         wanted = [self._of_layer(rows) for _ in range(self.layers)]
         wanted.append({name: self._of_layer(rows)[name] for name in ("hat", "scale", "kept", "norm_grad")})
         own = {"x": (rows * width, np.float32), "first": (rows * width, np.float32), "copy": (rows * width, np.uint16),
-               "d_attended": (rows * width, np.uint16), "scratch": (scratch(longest), np.uint8)}
+               "attended": (rows * width, np.uint16), "scratch": (scratch(longest), np.uint8)}
         self.arrays = []  # let go of the old ones first
         self.arrays = together([place for record in (*wanted, own) for place in record.values()])
         left = iter(self.arrays)
@@ -180,7 +180,7 @@ class _Worker:
         """Return how many numbers a layer's places hold, and of what kind; sides by name and number."""
         width, inner = self.width, self.inner
         products = ((3 * width, width), (width, width), (inner, width), (width, inner))
-        found = {"mixed": 3 * width, "attended": width, "hat": width, "slope": inner, "last_hat": width,
+        found = {"mixed": 3 * width, "hat": width, "slope": inner, "last_hat": width,
                  "kept": width // _LANES, "last_kept": width // _LANES,
                  **{f"left {number}": outputs for number, (outputs, _) in enumerate(products)},
                  **{f"right {number}": inputs for number, (_, inputs) in enumerate(products)}}
