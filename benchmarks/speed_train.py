@@ -32,7 +32,7 @@ from luthier.models.sources import resolve
 from luthier.schema import Int64, LabelSet
 
 MODELS = ("minilm-l6", "e5-small")
-TOKENS = {28: 2048, 128: 384, 512: 96}
+TOKENS = {28: 4096, 128: 384, 512: 96}
 """Mean tokens of a text -> rows of one round."""
 LONGEST = 512
 BATCH = 32

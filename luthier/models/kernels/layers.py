@@ -125,7 +125,7 @@ class NativeLayers:
         self._packed: list[int] | None = None
         """Versions of the weights that are packed; ``None`` when they have moved since."""
         self._squares: float | None = None
-        """Of the gradients of matrices and biases, while these are the last backward pass's alone."""
+        """Of the gradients of matrices, biases and tables, while they are the compiled code's alone."""
 
     # ---- in place of the model's own code ----
 
@@ -206,8 +206,11 @@ class NativeLayers:
 
     def known_squares(self, weights: Iterable[torch.nn.Parameter]) -> tuple[list[bool], float]:
         """Return whose gradients' squares are added up already, and their sum."""
-        known = set() if self._squares is None else {id(self._weights[place]) for place in self._counted()}
-        return [id(weight) in known for weight in weights], self._squares or 0.0
+        counted = list(self._counted())
+        if self._squares is None or any(self._weights[at].grad is not self._gradients[at] for at in counted):
+            return [False for _ in weights], 0.0
+        known = {id(self._weights[at]) for at in counted}
+        return [id(weight) in known for weight in weights], self._squares
 
     def moved(self) -> None:
         """Take note that all matrices are packed as they are now."""
@@ -256,9 +259,11 @@ class NativeLayers:
         return [*found, layers * _EACH + 3] if len(self._weights) > layers * _EACH else found
 
     def _counted(self) -> Iterator[int]:
-        """Say which weights are matrices and biases of layers, among all."""
-        for start in range(0, len(self.encoder.layer) * _EACH, _EACH):
+        """Say which weights are matrices and biases of layers, or tables, among all."""
+        end = len(self.encoder.layer) * _EACH
+        for start in range(0, end, _EACH):
             yield from range(start, start + 2 * MATRICES)
+        yield from range(end, min(end + 3, len(self._weights)))
 
     def _tables(self) -> Sequence[Any]:
         own = self.embeddings

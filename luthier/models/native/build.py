@@ -59,6 +59,7 @@ def library() -> ctypes.CDLL:
                          "use --backend torch-bf16")
     for name in ("luthier_workspace", "luthier_tuning_scratch", "luthier_tuning_tokens"):
         opened[name].restype = ctypes.c_int64
+    opened.luthier_tuning_scatter.restype = ctypes.c_double
     return opened
 
 

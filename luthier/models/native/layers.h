@@ -50,7 +50,7 @@ static inline __m256i to_bf16(__m512 x)
 
 static inline __m512i join(__m512 left, __m512 right)
 {
-    return _mm512_inserti64x4(_mm512_castsi256_si512(to_bf16(left)), to_bf16(right), 1);
+    return (__m512i)_mm512_cvtne2ps_pbh(right, left);
 }
 
 static inline __m512 from_bf16(const bf16 *x)

@@ -644,23 +644,37 @@ void luthier_tuning_backward(const TunedModel *model, Part *part, const float *f
     else embed_backward(model, part, &room);
 }
 
-/* The gradients of the tables of embeddings, of columns `from` up to `to`, over all parts; rows that got some last time
- * are cleared first: `cleared` ids of words, and all positions and types. */
-void luthier_tuning_scatter(const TunedModel *model, int64_t parts, Part *const *part, int64_t from, int64_t to,
-                            int64_t cleared, const int64_t *ids, int64_t positions, int64_t types)
+static double squares_of(const float *x, int64_t from, int64_t to)
+{
+    __m512 sum = _mm512_setzero_ps();
+    for (int64_t d = from; d < to; d += LANES) sum = _mm512_fmadd_ps(_mm512_loadu_ps(x + d), _mm512_loadu_ps(x + d), sum);
+    return _mm512_reduce_add_ps(sum);
+}
+
+/* Rows of the tables of embeddings that get a gradient: some words, and of positions and types the first. */
+typedef struct {
+    int64_t words, positions, types;
+    const int64_t *word;
+} Touched;
+
+/* The gradients of the tables, of columns `from` up to `to`, over all parts. Rows `before`, which got some last time, are
+ * cleared first. Returns the sum of the squares of what stands in rows `now`, each of which is told once. */
+double luthier_tuning_scatter(const TunedModel *model, int64_t parts, Part *const *part, int64_t from, int64_t to,
+                              const Touched *before, const Touched *now)
 {
     const int64_t width = model->width;
     const size_t bytes = (size_t)(to - from) * 4;
-    for (int64_t i = 0; i < cleared; i++) memset(model->words_grad + ids[i] * width + from, 0, bytes);
-    for (int64_t i = 0; i < positions; i++) memset(model->positions_grad + i * width + from, 0, bytes);
-    for (int64_t i = 0; i < types; i++) memset(model->types_grad + i * width + from, 0, bytes);
+    for (int64_t i = 0; i < before->words; i++) memset(model->words_grad + before->word[i] * width + from, 0, bytes);
+    for (int64_t i = 0; i < before->positions; i++) memset(model->positions_grad + i * width + from, 0, bytes);
+    for (int64_t i = 0; i < before->types; i++) memset(model->types_grad + i * width + from, 0, bytes);
     for (int64_t p = 0; p < parts; p++) {
         int64_t seen = 0;
         for (Group group = {0}; next_group(part[p], &group);) {
             int64_t n = group.at;
             for (int64_t row = group.begin; row < group.end; row++)
                 for (int64_t t = 0; t < part[p]->lengths[row]; t++, n++, seen++) {
-                    float *word = model->words_grad + part[p]->ids[seen] * width, *place = model->positions_grad + t * width;
+                    float *word = model->words_grad + part[p]->ids[seen] * width;
+                    float *place = model->positions_grad + t * width;
                     float *kind = model->types_grad + (part[p]->types ? part[p]->types[seen] : 0) * width;
                     for (int64_t d = from; d < to; d += LANES) {
                         const __m512 given = _mm512_loadu_ps(part[p]->x + n * width + d);
@@ -671,6 +685,11 @@ void luthier_tuning_scatter(const TunedModel *model, int64_t parts, Part *const 
                 }
         }
     }
+    double squares = 0;
+    for (int64_t i = 0; i < now->words; i++) squares += squares_of(model->words_grad + now->word[i] * width, from, to);
+    for (int64_t i = 0; i < now->positions; i++) squares += squares_of(model->positions_grad + i * width, from, to);
+    for (int64_t i = 0; i < now->types; i++) squares += squares_of(model->types_grad + i * width, from, to);
+    return squares;
 }
 
 /* ---- gradients of weights ---- */

@@ -60,6 +60,10 @@ class _Part(ctypes.Structure):
                 *((name, _pointer) for name in ("layer", "x", "first", "copy", "attended", "scratch"))]
 
 
+class _Touched(ctypes.Structure):
+    _fields_ = [*((name, _number) for name in ("words", "positions", "types")), ("word", _pointer)]
+
+
 class _Job(ctypes.Structure):
     _fields_ = [("layer", _number), ("product", _number), ("squares", ctypes.c_double)]
 
@@ -119,7 +123,7 @@ class Gradients:
     norms: Sequence[Float32]
     """(4, D) for each layer."""
     squares: float
-    """Of all gradients of matrices and biases, as they stand now."""
+    """Of all gradients of matrices, biases and tables, as they stand now."""
     embeddings: Float32 | None
     """(N, D), when embeddings were given."""
     embedding_norm: Float32 | None
@@ -215,8 +219,8 @@ class TunedEncoder:
         self._workers = [_Worker(len(layers), self._width, self._inner) for _ in range(workers)]
         self._busy: list[_Worker] = []
         self._rows, self._starts = Rows(np.zeros(0, np.int64)), [0]
-        self._scattered: Int64 = np.zeros(0, np.int64)
-        """Rows of the word table whose gradient is not zero."""
+        self._touched: Int64 = np.zeros(0, np.int64)
+        """Rows of the word table whose gradient is not zero, each once."""
 
     def packing(self, layer: int, matrix: int) -> Packing:
         """Return where one of a layer's six matrices is packed."""
@@ -273,7 +277,7 @@ class TunedEncoder:
         norms = [np.sum([worker.norm_grads[number] for worker in self._busy], axis=0)
                  for number in range(len(self._layers) + embedded)]
         if self._rows.ids is not None and self._embeddings is not None:
-            self._scatter(self._rows.ids, self._embeddings, add)
+            squares += self._scatter(self._rows.ids, self._embeddings, add)
         return Gradients(norms[: len(self._layers)], squares, found, norms[-1][:2] if embedded else None)
 
     @property
@@ -295,16 +299,19 @@ class TunedEncoder:
             add), self._workers, len(self._workers))
         return float(sum(job.squares for job in jobs))
 
-    def _scatter(self, ids: Int64, embeddings: EmbeddingWeights, add: bool) -> None:
-        """Add up the gradients of the tables, each worker some columns."""
-        cleared = self._scattered[: 0 if add else None]
-        self._scattered = np.concatenate([self._scattered, ids]) if add else ids
+    def _scatter(self, ids: Int64, embeddings: EmbeddingWeights, add: bool) -> float:
+        """Add up the gradients of the tables, each worker some columns; return the sum of their squares."""
+        before = self._touched
+        words = np.unique(ids)
+        self._touched = np.union1d(before, words) if add else words
+        positions, types = (len(table) for table in embeddings.tables[1:])
+        cleared = _Touched(0, 0, 0, None) if add else _Touched(len(before), positions, types, before.ctypes.data)
+        now = _Touched(len(self._touched), positions, types, self._touched.ctypes.data)
         each = -(-self._width // (_LANES * len(self._workers))) * _LANES
-        tables = [_number(0 if add else len(table)) for table in embeddings.tables[1:]]
-        in_threads(lambda begin: self._library.luthier_tuning_scatter(
+        return sum(in_threads(lambda begin: float(self._library.luthier_tuning_scatter(
             self._reference, _number(len(self._busy)), self._parts, _number(begin),
-            _number(min(begin + each, self._width)), _number(len(cleared)), _pointer(cleared.ctypes.data), *tables),
-            range(0, self._width, each), len(self._workers))
+            _number(min(begin + each, self._width)), ctypes.byref(cleared), ctypes.byref(now))),
+            range(0, self._width, each), len(self._workers)))
 
     def _run(self, code: Any, given: Callable[[int], Any], found: Callable[[int], Any]) -> None:
         """Let each worker take its part of what is given and write its part of what is found."""
