@@ -11,8 +11,8 @@ import numpy as np
 from luthier.errors import DataError
 
 
-def sentences(data: Path) -> list[str]:
-    """Return the sentences of SST-2's training split.
+def labelled(data: Path) -> list[str]:
+    """Return the rows of SST-2's training split, each a line of JSON.
 
     Raises:
         DataError: they are not there.
@@ -20,7 +20,16 @@ def sentences(data: Path) -> list[str]:
     path = data / "sst2" / "train.jsonl"
     if not path.is_file():
         raise DataError(f"no sst2/train.jsonl in {data}", "give the folder that holds the data sets: --data DIR")
-    return [json.loads(line)["text"] for line in path.read_text(encoding="utf-8").splitlines()]
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def sentences(data: Path) -> list[str]:
+    """Return the sentences of SST-2's training split.
+
+    Raises:
+        DataError: they are not there.
+    """
+    return [json.loads(line)["text"] for line in labelled(data)]
 
 
 def joined(sentences: Sequence[str], words: int, random: np.random.Generator) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -109,3 +110,13 @@ def test_starting_up_is_compared_on_a_tiny_model(tmp_path: Path, monkeypatch: py
     assert all("first run" in line for line in lines[1:])
     with pytest.raises(TuningError, match="ended with code 1"):
         speed_startup.seconds(["false"])
+
+
+def test_a_first_step_is_waited_for_and_no_longer(tmp_path: Path) -> None:
+    events = tmp_path / "events.jsonl"
+    events.write_text('{"event": "step"}', encoding="utf-8")  # of another run
+    writes = "import sys, time; time.sleep(0.2); open(sys.argv[1], 'w').write('{\"event\": \"step\"}'); time.sleep(60)"
+    assert 0.2 < speed_startup.first_step([sys.executable, "-c", writes, str(events)], events) < 20
+    assert speed_startup.first_step([sys.executable, "-c", "print('first step')"], tmp_path / "none") < 20
+    with pytest.raises(TuningError, match="ended without a step: no luck"):
+        speed_startup.first_step([sys.executable, "-c", "print('no luck')"], tmp_path / "none")

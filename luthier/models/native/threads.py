@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -19,3 +20,7 @@ def in_threads(work: Callable[[_Job], _Found], jobs: Iterable[_Job], threads: in
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, "luthier-native")
+
+
+if hasattr(os, "register_at_fork"):  # a forked child has no threads but its own
+    os.register_at_fork(after_in_child=_pool.cache_clear)
