@@ -1,6 +1,10 @@
-"""What makes a transformers model fast on a CPU, by replacing three of its parts while it runs.
+"""What makes a transformers model fast on a CPU, by replacing parts of it while it runs.
 
 The model's own code, modules and weights stay; ``installed`` puts the parts in and takes them out again.
+
+- ``layers``: embeddings and layers by compiled code, where that is possible, and ``adamw``, which moves their weights.
+
+Where it is not:
 
 - ``dropout``: random numbers eight to an instruction instead of one by one.
 - ``attention``: matrix products and a softmax over rows, block by block where texts are long.

@@ -151,7 +151,7 @@ class NativeLayers:
         """Compute the layers for (B, T, D)."""
         from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
 
-        rows = self._rows
+        rows, self._rows = self._rows, None
         if rows is None:
             lengths = self._lengths(*hidden_states.shape[:2])
             if lengths is None:

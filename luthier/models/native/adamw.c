@@ -27,11 +27,6 @@ typedef struct {
     float scale; /* gradients are multiplied by it */
 } Settings;
 
-static __mmask16 real_lanes(int64_t left)
-{
-    return left >= LANES ? 0xffff : (__mmask16)((1u << left) - 1);
-}
-
 static void move_some(const Moved *moved, int64_t from, int64_t to, const Settings *settings)
 {
     const __m512 beta1 = _mm512_set1_ps(settings->beta1), rest1 = _mm512_set1_ps(1.0f - settings->beta1);
@@ -58,23 +53,6 @@ static void move_some(const Moved *moved, int64_t from, int64_t to, const Settin
     }
 }
 
-static double squares_of_some(const float *x, int64_t from, int64_t to)
-{
-    double sum = 0;
-    while (from < to) { /* fp32 within a stretch, so that little is lost however many there are */
-        const int64_t end = to - from > 4096 ? from + 4096 : to;
-        __m512 sums[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
-        for (int64_t i = from, n = 0; i < end; i += LANES, n++) {
-            _mm_prefetch((const char *)(x + i + AHEAD), _MM_HINT_T0);
-            const __m512 found = _mm512_maskz_loadu_ps(real_lanes(end - i), x + i);
-            sums[n & 3] = _mm512_fmadd_ps(found, found, sums[n & 3]);
-        }
-        sum += _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], sums[3])));
-        from = end;
-    }
-    return sum;
-}
-
 /* Move a matrix and pack it, 32 rows at a time: what has moved is still in cache. */
 static void move_and_pack(const Moved *moved, const Settings *settings)
 {
@@ -92,13 +70,14 @@ void luthier_adamw(int64_t count, const Moved *moved, int64_t *next, const Setti
     for (int64_t i; (i = __atomic_fetch_add(next, 1, __ATOMIC_RELAXED)) < count;)
         if (moved[i].forward) move_and_pack(moved + i, settings);
         else move_some(moved + i, 0, moved[i].count, settings);
+    _mm_sfence();
 }
 
 /* The sum of the squares of each one's gradient. */
 void luthier_squares(int64_t count, const Moved *moved, int64_t *next, double *squares)
 {
     for (int64_t i; (i = __atomic_fetch_add(next, 1, __ATOMIC_RELAXED)) < count;)
-        squares[i] = squares_of_some(moved[i].gradient, 0, moved[i].count);
+        squares[i] = squares_of(moved[i].gradient, moved[i].count);
 }
 
 /* Pack weights as luthier_adamw does, without moving them. */
@@ -109,4 +88,5 @@ void luthier_pack_moved(int64_t count, const Moved *moved, int64_t *next)
         pack_columns(moved[i].count / moved[i].inputs, moved[i].inputs, moved[i].weight, moved[i].backward,
                      moved[i].depth, moved[i].from);
     }
+    _mm_sfence();
 }

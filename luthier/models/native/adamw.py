@@ -86,10 +86,11 @@ class Moves:
     def norm(self, gradients: Int64, known: Sequence[bool]) -> float:
         """Return the norm over all gradients but those that are ``known``, (W,) each; a gradient at 0 is none."""
         places = self._places(gradients)
-        table = self._rows[(places > 0) & ~np.asarray(known)[self._owners]]
-        table["gradient"] = places[(places > 0) & ~np.asarray(known)[self._owners]]
+        wanted = (places > 0) & ~np.asarray(known)[self._owners]
+        table = self._rows[wanted]
+        table["gradient"] = places[wanted]
         squares = np.zeros(len(table))
-        self._share(table, library().luthier_squares, _pointer(squares.ctypes.data))
+        _share(table, self._threads, library().luthier_squares, _pointer(squares.ctypes.data))
         return math.sqrt(squares.sum())
 
     def move(self, gradients: Int64, pace: Pace, betas: tuple[float, float], epsilon: float, scale: float) -> None:
@@ -106,17 +107,14 @@ class Moves:
         for name in ("rate", "root", "shrunk"):
             self._rows[name] = getattr(pace, name)[self._owners]
         settings = _Settings(*betas, epsilon, scale)
-        self._share(self._rows[self._rows["gradient"] > 0], library().luthier_adamw, ctypes.byref(settings))
+        _share(self._rows[self._rows["gradient"] > 0], self._threads, library().luthier_adamw, ctypes.byref(settings))
 
     def _places(self, gradients: Int64) -> Any:
         found = gradients.astype(np.uint64)[self._owners]
         return np.where(found > 0, found + self._offsets, 0)
 
-    def _share(self, table: Any, code: Any, last: Any) -> None:
-        share(table, self._threads, code, last)
 
-
-def share(table: Any, threads: int, code: Any, *last: Any) -> None:
+def _share(table: Any, threads: int, code: Any, *last: Any) -> None:
     """Let every thread run ``code`` on the table: each takes the next row until none is left."""
     following = np.zeros(1, np.int64)
     in_threads(lambda _: code(_number(len(table)), _pointer(table.ctypes.data), _pointer(following.ctypes.data), *last),
@@ -125,7 +123,7 @@ def share(table: Any, threads: int, code: Any, *last: Any) -> None:
 
 def pack(weights: Sequence[Weight], threads: int) -> None:
     """Lay matrices out for products without moving them."""
-    share(np.array([_row(one, 0, one.count) for one in weights], _ROW), threads, library().luthier_pack_moved)
+    _share(np.array([_row(one, 0, one.count) for one in weights], _ROW), threads, library().luthier_pack_moved)
 
 
 def _row(one: Weight, begin: int, count: int) -> tuple[Any, ...]:

@@ -33,6 +33,7 @@ int luthier_allow_tiles(void)
 void luthier_pack(int64_t outputs, int64_t inputs, const float *weight, bf16 *packed)
 {
     pack_rows(outputs, inputs, weight, packed);
+    _mm_sfence();
 }
 
 /* out = x times weight, plus bias, in fp32: (M, K) by (N, K) gives (M, N). For heads, which are small and decide. */
@@ -54,14 +55,10 @@ void luthier_linear(int64_t rows, int64_t outputs, int64_t inputs, const float *
 /* Normalise `row`, which holds D floats, in place, and leave a bf16 copy. */
 static void normalise(float *row, bf16 *copy, int64_t width, const float *weight, const float *bias, float epsilon)
 {
-    __m512 sum = _mm512_setzero_ps(), squares = _mm512_setzero_ps();
+    __m512 sum = _mm512_setzero_ps();
     for (int64_t d = 0; d < width; d += LANES) sum = _mm512_add_ps(sum, _mm512_loadu_ps(row + d));
     const __m512 mean = _mm512_set1_ps(_mm512_reduce_add_ps(sum) / (float)width);
-    for (int64_t d = 0; d < width; d += LANES) {
-        const __m512 away = _mm512_sub_ps(_mm512_loadu_ps(row + d), mean);
-        squares = _mm512_fmadd_ps(away, away, squares);
-    }
-    const __m512 factor = _mm512_set1_ps(1.0f / sqrtf(_mm512_reduce_add_ps(squares) / (float)width + epsilon));
+    const __m512 factor = _mm512_set1_ps(scale_of(row, width, mean, epsilon));
     for (int64_t d = 0; d < width; d += LANES) {
         const __m512 away = _mm512_mul_ps(_mm512_sub_ps(_mm512_loadu_ps(row + d), mean), factor);
         const __m512 found = _mm512_fmadd_ps(away, _mm512_loadu_ps(weight + d), _mm512_loadu_ps(bias + d));

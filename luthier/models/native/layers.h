@@ -136,37 +136,42 @@ static inline __m512 power_of_two(__m512 x)
     return _mm512_scalef_ps(sum, whole);
 }
 
-/* ---- matrix products ---- */
-
-/* Turn 16 rows of 16 32-bit units into 16 columns. */
-static inline void transpose(const bf16 *from, int64_t stride, bf16 *to)
+/* One over the standard deviation of a row whose mean is known. */
+static inline float scale_of(const float *x, int64_t width, __m512 mean, float epsilon)
 {
-    __m512i r[16], t[16];
-    for (int i = 0; i < 16; i++) r[i] = _mm512_loadu_si512(from + i * stride);
-    for (int i = 0; i < 8; i++) {
-        t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
-        t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
+    __m512 squares = _mm512_setzero_ps();
+    for (int64_t d = 0; d < width; d += LANES) {
+        const __m512 away = _mm512_sub_ps(_mm512_loadu_ps(x + d), mean);
+        squares = _mm512_fmadd_ps(away, away, squares);
     }
-    for (int i = 0; i < 4; i++) {
-        r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
-        r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
-        r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
-        r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
-    }
-    for (int i = 0; i < 4; i++) {
-        t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
-        t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
-        t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
-        t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
-    }
-    for (int i = 0; i < 8; i++) {
-        _mm512_storeu_si512(to + (i) * STEP, _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88));
-        _mm512_storeu_si512(to + (i + 8) * STEP, _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd));
-    }
+    return 1.0f / sqrtf(_mm512_reduce_add_ps(squares) / (float)width + epsilon);
 }
 
-/* Turn 16 rows of 16 32-bit units into 16 columns. */
-static inline void transpose_past(const bf16 *from, int64_t stride, bf16 *to)
+static inline __mmask16 real_lanes(int64_t left)
+{
+    return left >= LANES ? 0xffff : left > 0 ? (__mmask16)((1u << left) - 1) : 0;
+}
+
+/* The sum of squares: fp32 within a stretch, so that little is lost however many there are. */
+static inline double squares_of(const float *x, int64_t count)
+{
+    const int64_t stretch = 4096;
+    double sum = 0;
+    for (int64_t from = 0; from < count; from += stretch) {
+        __m512 squares = _mm512_setzero_ps();
+        for (int64_t i = from; i < from + stretch && i < count; i += LANES) {
+            const __m512 found = _mm512_maskz_loadu_ps(real_lanes(count - i), x + i);
+            squares = _mm512_fmadd_ps(found, found, squares);
+        }
+        sum += _mm512_reduce_add_ps(squares);
+    }
+    return sum;
+}
+
+/* ---- matrix products ---- */
+
+/* Turn 16 rows of 16 32-bit units into 16 columns; `past` the caches, if nobody reads them soon. */
+static inline __attribute__((always_inline)) void transpose(const bf16 *from, int64_t stride, bf16 *to, int past)
 {
     __m512i r[16], t[16];
     for (int i = 0; i < 16; i++) r[i] = _mm512_loadu_si512(from + i * stride);
@@ -186,9 +191,11 @@ static inline void transpose_past(const bf16 *from, int64_t stride, bf16 *to)
         t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
         t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
     }
-    for (int i = 0; i < 8; i++) {
-        _mm512_stream_si512((void *)(to + (i) * STEP), _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88));
-        _mm512_stream_si512((void *)(to + (i + 8) * STEP), _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd));
+    for (int i = 0; i < 16; i++) {
+        const __m512i column = i < 8 ? _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88)
+                                     : _mm512_shuffle_i32x4(t[i - 8], t[i], 0xdd);
+        if (past) _mm512_stream_si512((void *)(to + i * STEP), column);
+        else _mm512_storeu_si512(to + i * STEP, column);
     }
 }
 
@@ -203,7 +210,7 @@ static inline void pack_rows(int64_t outputs, int64_t inputs, const float *weigh
                     for (int lane = 0; lane < STEP; lane += LANES)
                         _mm256_store_si256((__m256i *)(rows + row * STEP + lane),
                                            to_bf16(_mm512_loadu_ps(weight + (half + row) * inputs + k + lane)));
-                transpose_past(rows, STEP, packed);
+                transpose(rows, STEP, packed, 1);
             }
 }
 
@@ -338,7 +345,7 @@ static inline void pack_keys(const bf16 *keys, int64_t stride, int64_t tokens, i
 {
     for (int64_t token = 0; token < tokens; token += TILE)
         for (int64_t d = 0; d < depth; d += STEP, packed += TILE * STEP)
-            transpose(keys + token * stride + d, stride, packed);
+            transpose(keys + token * stride + d, stride, packed, 0);
 }
 
 /* Two rows of 16 numbers side by side, as the right side of a product wants them; rows behind the end are zero, because
@@ -387,14 +394,13 @@ static inline float soften(const float *scores, int64_t tokens, float scale, bf1
     const __m512 lowest = _mm512_set1_ps(-INFINITY), factor = _mm512_set1_ps(scale * 1.44269504f);
     __m512 most = lowest, sum = _mm512_setzero_ps();
     for (int64_t t = 0; t < tokens; t += LANES) {
-        const __mmask16 real = tokens - t >= LANES ? 0xffff : (1u << (tokens - t)) - 1;
+        const __mmask16 real = real_lanes(tokens - t);
         most = _mm512_max_ps(most, _mm512_mask_loadu_ps(lowest, real, scores + t));
     }
     most = _mm512_set1_ps(_mm512_reduce_max_ps(most));
     const int64_t end = up_to(tokens, STEP);
     for (int64_t t = 0; t < end; t += LANES) {
-        const int64_t left = tokens - t;
-        const __mmask16 real = left >= LANES ? 0xffff : left > 0 ? (1u << left) - 1 : 0;
+        const __mmask16 real = real_lanes(tokens - t);
         const __m512 away = _mm512_sub_ps(_mm512_maskz_loadu_ps(real, scores + t), most);
         const __m512 weight = _mm512_maskz_mov_ps(real, power_of_two(_mm512_mul_ps(away, factor)));
         sum = _mm512_add_ps(sum, weight);

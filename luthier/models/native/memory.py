@@ -23,8 +23,7 @@ def aligned(count: int, kind: Any) -> np.ndarray[Any, Any]:
 def together(counts: Sequence[tuple[int, Any]]) -> list[np.ndarray[Any, Any]]:
     """Return flat arrays of so many zeros each, of a kind, that begin at multiples of 64 bytes.
 
-    They lie in one piece, for which NumPy asks for large pages. The first touch of a small page costs microseconds, and
-    a run's first step touches a hundred thousand of them.
+    They lie in one piece, for which NumPy asks for large pages: a run's first step touches hundreds of megabytes.
     """
     sizes = [-(-count * np.dtype(kind).itemsize // ALIGNMENT) * ALIGNMENT for count, kind in counts]
     raw = np.zeros(sum(sizes) + ALIGNMENT, np.uint8)  # fresh pages are zero: nothing is touched yet

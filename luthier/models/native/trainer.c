@@ -92,6 +92,14 @@ static inline __m512i draw(Random *random)
     return sum;
 }
 
+/* What of the 16 numbers at d dropout leaves; 32 numbers of 16 bits are drawn at once. */
+static inline __mmask16 drawn(Random *random, __m512i *numbers, int64_t d, float rate)
+{
+    if (d % STEP == 0) *numbers = draw(random);
+    const __m256i half = d % STEP ? _mm512_extracti64x4_epi64(*numbers, 1) : _mm512_castsi512_si256(*numbers);
+    return _mm256_cmpge_epu16_mask(half, _mm256_set1_epi16((int16_t)(uint16_t)(rate * 65536.0f + 0.5f)));
+}
+
 /* Take over the biases of queries, keys and values, after they have moved. */
 void luthier_tuning_biases(const TunedModel *model)
 {
@@ -109,18 +117,15 @@ static void add_and_normalise(int64_t rows, float *x, bf16 *copy, const float *d
                               const float *const *norm, float epsilon, float rate, Random *random, uint16_t *kept,
                               bf16 *hat, float *scales)
 {
-    const __m256i least = _mm256_set1_epi16((int16_t)(uint16_t)(rate * 65536.0f + 0.5f));
     const __m512 grow = _mm512_set1_ps(1.0f / (1.0f - rate));
     for (int64_t row = 0; row < rows;
          row++, x += width, copy += width, delta += width, hat += width, kept += width / LANES) {
-        __m512 sum = _mm512_setzero_ps(), squares = _mm512_setzero_ps();
+        __m512 sum = _mm512_setzero_ps();
         __m512i numbers = _mm512_setzero_si512();
         for (int64_t d = 0; d < width; d += LANES) {
             __m512 change = _mm512_add_ps(_mm512_loadu_ps(delta + d), _mm512_loadu_ps(added + d));
             if (rate > 0) {
-                if (d % STEP == 0) numbers = draw(random); /* 32 numbers of 16 bits: enough for two vectors */
-                const __m256i half = d % STEP ? _mm512_extracti64x4_epi64(numbers, 1) : _mm512_castsi512_si256(numbers);
-                kept[d / LANES] = _mm256_cmpge_epu16_mask(half, least);
+                kept[d / LANES] = drawn(random, &numbers, d, rate);
                 change = _mm512_maskz_mul_ps(kept[d / LANES], change, grow);
             }
             const __m512 total = _mm512_add_ps(_mm512_loadu_ps(x + d), change);
@@ -128,11 +133,7 @@ static void add_and_normalise(int64_t rows, float *x, bf16 *copy, const float *d
             sum = _mm512_add_ps(sum, total);
         }
         const __m512 mean = _mm512_set1_ps(_mm512_reduce_add_ps(sum) / (float)width);
-        for (int64_t d = 0; d < width; d += LANES) {
-            const __m512 away = _mm512_sub_ps(_mm512_loadu_ps(x + d), mean);
-            squares = _mm512_fmadd_ps(away, away, squares);
-        }
-        scales[row] = 1.0f / sqrtf(_mm512_reduce_add_ps(squares) / (float)width + epsilon);
+        scales[row] = scale_of(x, width, mean, epsilon);
         const __m512 factor = _mm512_set1_ps(scales[row]);
         for (int64_t d = 0; d < width; d += STEP) {
             __m512 away[2], found[2];
@@ -185,9 +186,8 @@ static void embed_token(const TunedModel *model, int64_t id, int64_t position, i
     const int64_t width = model->width;
     const float *word = model->words + id * width, *place = model->positions + position * width;
     const float *kind = model->types + type * width;
-    const __m256i least = _mm256_set1_epi16((int16_t)(uint16_t)(model->dropout * 65536.0f + 0.5f));
     const __m512 grow = _mm512_set1_ps(1.0f / (1.0f - model->dropout));
-    __m512 sum = _mm512_setzero_ps(), squares = _mm512_setzero_ps();
+    __m512 sum = _mm512_setzero_ps();
     __m512i numbers = _mm512_setzero_si512();
     for (int64_t d = 0; d < width; d += LANES) {
         const __m512 total = _mm512_add_ps(_mm512_add_ps(_mm512_loadu_ps(word + d), _mm512_loadu_ps(kind + d)),
@@ -196,18 +196,12 @@ static void embed_token(const TunedModel *model, int64_t id, int64_t position, i
         sum = _mm512_add_ps(sum, total);
     }
     const __m512 mean = _mm512_set1_ps(_mm512_reduce_add_ps(sum) / (float)width);
-    for (int64_t d = 0; d < width; d += LANES) {
-        const __m512 away = _mm512_sub_ps(_mm512_loadu_ps(x + d), mean);
-        squares = _mm512_fmadd_ps(away, away, squares);
-    }
-    *scale = 1.0f / sqrtf(_mm512_reduce_add_ps(squares) / (float)width + model->epsilon);
+    *scale = scale_of(x, width, mean, model->epsilon);
     for (int64_t d = 0; d < width; d += LANES) {
         const __m512 away = _mm512_mul_ps(_mm512_sub_ps(_mm512_loadu_ps(x + d), mean), _mm512_set1_ps(*scale));
         __m512 found = _mm512_fmadd_ps(away, _mm512_loadu_ps(model->norm[0] + d), _mm512_loadu_ps(model->norm[1] + d));
         if (model->dropout > 0) {
-            if (d % STEP == 0) numbers = draw(random);
-            const __m256i half = d % STEP ? _mm512_extracti64x4_epi64(numbers, 1) : _mm512_castsi512_si256(numbers);
-            kept[d / LANES] = _mm256_cmpge_epu16_mask(half, least);
+            kept[d / LANES] = drawn(random, &numbers, d, model->dropout);
             found = _mm512_maskz_mul_ps(kept[d / LANES], found, grow);
         }
         _mm256_storeu_si256((__m256i *)(hat + d), to_bf16(away));
@@ -253,7 +247,7 @@ static void pack_left(const bf16 *from, int64_t tokens, int64_t columns, bf16 *p
                 _mm512_store_si512(pairs + pair * STEP, both);
             }
             _mm512_storeu_ps(sums + column, sum);
-            transpose_past(pairs, STEP, packed + column / TILE * run + token * TILE);
+            transpose(pairs, STEP, packed + column / TILE * run + token * TILE, 1);
         }
 }
 
@@ -282,7 +276,7 @@ static void turn(const bf16 *from, int64_t stride, int64_t rows, int64_t columns
             for (int pair = 0; pair < TILE; pair++)
                 _mm512_store_si512(pairs + pair * STEP, pair_of(from + (row + 2 * pair) * stride + column, stride,
                                                                 row + 2 * pair, rows));
-            transpose(pairs, STEP, packed);
+            transpose(pairs, STEP, packed, 0);
         }
 }
 
@@ -328,13 +322,12 @@ static void score_back(const bf16 *weights, const float *d_weights, float scale,
 {
     __m512 sum = _mm512_setzero_ps();
     for (int64_t t = 0; t < tokens; t += LANES) {
-        const __mmask16 real = tokens - t >= LANES ? 0xffff : (1u << (tokens - t)) - 1;
+        const __mmask16 real = real_lanes(tokens - t);
         sum = _mm512_fmadd_ps(from_bf16(weights + t), _mm512_maskz_loadu_ps(real, d_weights + t), sum);
     }
     const __m512 shared = _mm512_set1_ps(_mm512_reduce_add_ps(sum));
     for (int64_t t = 0; t < end; t += LANES) {
-        const int64_t left = tokens - t;
-        const __mmask16 real = left >= LANES ? 0xffff : left > 0 ? (1u << left) - 1 : 0;
+        const __mmask16 real = real_lanes(tokens - t);
         const __m512 away = _mm512_sub_ps(_mm512_maskz_loadu_ps(real, d_weights + t), shared);
         const __m512 found = _mm512_mul_ps(_mm512_mul_ps(from_bf16(weights + t), away), _mm512_set1_ps(scale));
         _mm256_storeu_si256((__m256i *)(d_scores + t), to_bf16(_mm512_maskz_mov_ps(real, found)));
@@ -644,13 +637,6 @@ void luthier_tuning_backward(const TunedModel *model, Part *part, const float *f
     else embed_backward(model, part, &room);
 }
 
-static double squares_of(const float *x, int64_t from, int64_t to)
-{
-    __m512 sum = _mm512_setzero_ps();
-    for (int64_t d = from; d < to; d += LANES) sum = _mm512_fmadd_ps(_mm512_loadu_ps(x + d), _mm512_loadu_ps(x + d), sum);
-    return _mm512_reduce_add_ps(sum);
-}
-
 /* Rows of the tables of embeddings that get a gradient: some words, and of positions and types the first. */
 typedef struct {
     int64_t words, positions, types;
@@ -686,9 +672,11 @@ double luthier_tuning_scatter(const TunedModel *model, int64_t parts, Part *cons
         }
     }
     double squares = 0;
-    for (int64_t i = 0; i < now->words; i++) squares += squares_of(model->words_grad + now->word[i] * width, from, to);
-    for (int64_t i = 0; i < now->positions; i++) squares += squares_of(model->positions_grad + i * width, from, to);
-    for (int64_t i = 0; i < now->types; i++) squares += squares_of(model->types_grad + i * width, from, to);
+    for (int64_t i = 0; i < now->words; i++)
+        squares += squares_of(model->words_grad + now->word[i] * width + from, to - from);
+    for (int64_t i = 0; i < now->positions; i++)
+        squares += squares_of(model->positions_grad + i * width + from, to - from);
+    for (int64_t i = 0; i < now->types; i++) squares += squares_of(model->types_grad + i * width + from, to - from);
     return squares;
 }
 

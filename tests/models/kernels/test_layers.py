@@ -296,6 +296,7 @@ def test_moved_weights_are_packed_as_they_are() -> None:
         loss_of(model, batch(LENGTHS[0])).backward()
         step_clipped(optimizer, 1.0)
         assert parts.layers is not None
+        assert parts.layers._packed is not None  # nothing is packed again before it is looked at
         places = parts.layers.ready()._arrays
         packed = [place.copy() for place in places]
         parts.layers.ready().pack()
