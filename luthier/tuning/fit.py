@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +18,13 @@ from luthier.tuning import checkpoints
 from luthier.tuning.batching import Step, plan, steps_per_epoch
 from luthier.tuning.checkpoints import Progress
 from luthier.tuning.events import Events
+from luthier.tuning.feeding import Feed
 from luthier.tuning.job import Fitted, Job
 from luthier.tuning.optimizer import make_optimizer, set_rate, step_clipped
 from luthier.tuning.precision import autocast, choose_device, choose_precision
 from luthier.tuning.randomness import own_random_numbers, seed_step
 from luthier.tuning.schedule import learning_rate
-from luthier.tuning.validation import better, check_metric, inputs, predict_logits
+from luthier.tuning.validation import better, check_metric, predict_logits
 from luthier.tuning.verdict import doubts, not_finite
 from luthier.tuning.vocabulary import SmallTable, describe_table, reduce_table, renumber, restore_table
 from luthier.tuning.weights import class_weights
@@ -31,7 +32,7 @@ from luthier.tuning.weights import class_weights
 if TYPE_CHECKING:
     import torch
 
-    from luthier.models.kernels import NativeLayers
+    from luthier.models.kernels import Installed
 
 EPOCHS = 3
 """Passes over the rows when the settings leave it open."""
@@ -60,7 +61,7 @@ def fit(job: Job, events: Events) -> Fitted:
     device = choose_device()
     precision = choose_precision(job.train_settings.precision, device.value)
     with own_random_numbers(), installed(job.model, device=device.value, precision=precision.value) as parts:
-        run = _start(job, events, {"device": device, "precision": precision, **parts.decisions}, parts.layers)
+        run = _start(job, events, {"device": device, "precision": precision, **parts.decisions}, parts)
         for step in range(run.progress.step + 1, run.total + 1):
             if run.progress.stopped_early:
                 break
@@ -82,11 +83,8 @@ class _Run:
     decisions: dict[str, Decision]
     weights: torch.Tensor | None
     """(C,) float32 loss weight of each class."""
-    targets: torch.Tensor
-    """Of all training rows, on the CPU."""
     table: SmallTable | None
-    renumber: Callable[[Int64], Int64]
-    """From token ids to rows of the word table in use, (B, T) -> (B, T)."""
+    feed: Feed
     progress: Progress
     total: int
     """Optimiser steps of the whole run."""
@@ -111,7 +109,7 @@ class _Run:
         return self.decisions["precision"].value
 
 
-def _start(job: Job, events: Events, decisions: Mapping[str, Decision], layers: NativeLayers | None) -> _Run:
+def _start(job: Job, events: Events, decisions: Mapping[str, Decision], parts: Installed) -> _Run:
     """Decide what is open, put the model where it will run, and find the checkpoint to go on from."""
     import torch
 
@@ -122,10 +120,10 @@ def _start(job: Job, events: Events, decisions: Mapping[str, Decision], layers: 
     per_epoch = steps_per_epoch(len(job.train), batch_size=settings.per_device_train_batch_size,
                                 accumulation=settings.gradient_accumulation_steps)
     run = _Run(
-        job, events, make_optimizer(job.model, settings, layers),
+        job, events, make_optimizer(job.model, settings, parts.layers),
         {**decisions, "class_weights": why_weights, "word_table": describe_table(table)},
         None if weights is None else torch.from_numpy(weights).to(device),
-        torch.from_numpy(job.train.targets), table, renumber(table), Progress(),
+        table, Feed(device, renumber(table), parts.arrange), Progress(),
         total=per_epoch * (settings.num_train_epochs or EPOCHS), per_epoch=per_epoch,
         epoch_tokens=int(job.train.ragged.lengths.sum()),
     )
@@ -174,13 +172,11 @@ def _take_step(run: _Run, step: int) -> None:
 
 def _loss_sum(run: _Run, rows: Int64) -> torch.Tensor:
     """Return the loss summed over a micro-batch of rows, a float32 scalar."""
-    import torch
-
     job = run.job
     batch = job.encoder.collate(job.train.ragged, rows)
-    targets = run.targets[torch.from_numpy(rows)].to(run.device, non_blocking=True)
+    targets = run.feed.send(job.train.targets[rows])
     with autocast(run.device, run.precision):
-        logits = job.model(**inputs(batch, run.device, run.renumber)).logits  # (B, C)
+        logits = job.model(**run.feed.inputs(batch)).logits  # (B, C)
     losses: torch.Tensor = job.task.loss(logits.float(), targets, class_weights=run.weights,
                                          label_smoothing=job.train_settings.label_smoothing_factor)
     return losses.sum()
@@ -220,7 +216,7 @@ def _validate(run: _Run, step: int) -> None:
     _report(run)
     job, progress, metric = run.job, run.progress, run.job.validation.metric_for_best_model
     job.model.eval()
-    logits = predict_logits(job, run.decisions, run.renumber)
+    logits = predict_logits(job, run.feed, run.precision)
     job.model.train()
     metrics = job.task.metrics(logits, job.valid.targets, job.labels)
     best = better(metric, metrics[metric], progress.best_metric)

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import math
 from types import ModuleType
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from luthier.errors import RecipeError
 from luthier.plugins import did_you_mean
-from luthier.schema import Batch, Decision, Float32, Int64
+from luthier.schema import Float32
 from luthier.tuning.batching import by_length
+from luthier.tuning.feeding import Feed
 from luthier.tuning.job import Job
 from luthier.tuning.precision import autocast
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    import torch
 
 LOWER_IS_BETTER = ("loss",)
 
@@ -44,28 +39,17 @@ def better(metric: str, value: float, best: float | None) -> bool:
     return value < best if metric in LOWER_IS_BETTER else value > best
 
 
-def inputs(batch: Batch, device: str, renumber: Callable[[Int64], Int64]) -> dict[str, torch.Tensor]:
-    """Return the model's arguments for a batch: (B, T) int64 ids and mask, and segment ids where it has them."""
-    import torch
-
-    arrays: dict[str, Int64] = {"input_ids": renumber(batch.ids), "attention_mask": batch.mask.astype(np.int64)}
-    if batch.type_ids is not None:
-        arrays["token_type_ids"] = batch.type_ids
-    return {name: torch.from_numpy(array).to(device, non_blocking=True) for name, array in arrays.items()}
-
-
-def predict_logits(job: Job, decisions: Mapping[str, Decision], renumber: Callable[[Int64], Int64]) -> Float32:
+def predict_logits(job: Job, feed: Feed, precision: str) -> Float32:
     """Return the validation split's logits, (N, C) float32 in the split's order; the model must be in eval mode."""
     import torch
 
-    device, precision = decisions["device"].value, decisions["precision"].value
     batches = by_length(job.valid.ragged.lengths, max_tokens=job.train_settings.max_tokens_per_batch)
     parts = []
     # One autocast context around all batches: the bf16 copies of the weights are made once.
-    with torch.inference_mode(), autocast(device, precision):
+    with torch.inference_mode(), autocast(feed.device, precision):
         for rows in batches:
             batch = job.encoder.collate(job.valid.ragged, rows)
-            parts.append(job.model(**inputs(batch, device, renumber)).logits.float())
+            parts.append(job.model(**feed.inputs(batch)).logits.float())
         shuffled: Float32 = torch.cat(parts).cpu().numpy()
     logits = np.empty_like(shuffled)
     logits[np.concatenate(batches)] = shuffled

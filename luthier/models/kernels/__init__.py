@@ -1,10 +1,11 @@
-"""What makes a transformers model fast on a CPU, by replacing parts of it while it runs.
+"""What makes a transformers model fast, by replacing parts of it while it runs.
 
 The model's own code, modules and weights stay; ``installed`` puts the parts in and takes them out again.
 
-- ``layers``: embeddings and layers by compiled code, where that is possible, and ``adamw``, which moves their weights.
+- ``layers``: on a CPU, embeddings and layers by compiled code, and ``adamw``, which moves their weights.
+- ``packed``: on a GPU, layers over real tokens alone.
 
-Where it is not:
+Where neither is possible, on a CPU:
 
 - ``dropout``: random numbers eight to an instruction instead of one by one.
 - ``attention``: matrix products and a softmax over rows, block by block where texts are long.

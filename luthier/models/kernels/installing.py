@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 from luthier.models.kernels.attention import own_attention
 from luthier.models.kernels.dropout import own_dropout
 from luthier.models.kernels.layers import NativeLayers, native_layers
+from luthier.models.kernels.packed import Arguments, packed_layers, padded
 from luthier.models.kernels.stream import bf16_stream
-from luthier.schema import Decision
+from luthier.schema import Batch, Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,8 @@ class Installed:
 
     decisions: Mapping[str, Decision]
     layers: NativeLayers | None = None
+    arrange: Callable[[Batch], Arguments] = padded
+    """From a batch to what the model is called with."""
 
 
 @contextmanager
@@ -32,16 +35,19 @@ def installed(model: Any, *, device: str, precision: str) -> Iterator[Installed]
         precision: ``bf16`` when it runs under autocast to bf16, or ``fp32``.
 
     Yields:
-        What was put in and why, for the log: ``layers``, ``attention``, ``dropout``, ``hidden_states``; and the
-        compiled layers, if the model has some now.
+        What was put in and why, for the log: ``layers``, ``attention``, ``dropout``, ``hidden_states``; the
+        compiled layers, if the model has some now; and how batches are laid out for it.
     """
-    if device.partition(":")[0] != "cpu":
-        own = str(model.config._attn_implementation)
-        yield Installed({"attention": Decision(own, "fused attention gains at every length on a GPU"),
-                         "dropout": Decision("torch", "a GPU draws random numbers in parallel"),
-                         "hidden_states": Decision("as the model has them", "autocast decides on a GPU")})
-        return
     with ExitStack() as stack:
+        if device.partition(":")[0] != "cpu":
+            how, packed = stack.enter_context(packed_layers(model, precision))
+            own = str(model.config._attn_implementation) if packed is None else "varlen"
+            yield Installed({"layers": how,
+                             "attention": Decision(own, "fused attention gains at every length on a GPU"),
+                             "dropout": Decision("torch", "a GPU draws random numbers in parallel"),
+                             "hidden_states": Decision("as the model has them", "autocast decides on a GPU")},
+                            arrange=padded if packed is None else packed.arrange)
+            return
         why, layers = stack.enter_context(native_layers(model, precision))
         if layers is not None:  # what is left is the head's dropout
             yield Installed({"layers": why, "dropout": stack.enter_context(own_dropout(model))}, layers)

@@ -69,10 +69,13 @@ def test_the_model_is_as_before_however_the_block_ends(model: Any) -> None:
     assert not any("forward" in vars(module) for module in model.modules())
 
 
-def test_a_gpu_keeps_its_own_kernels(model: Any) -> None:
+def test_a_gpu_keeps_its_own_dropout_and_gets_packed_rows(model: Any) -> None:
     with installed(model, device="cuda:0", precision="bf16") as parts:
         assert model.config._attn_implementation == "sdpa"
-        assert set(parts.decisions) == {"attention", "dropout", "hidden_states"}
+        assert {name: made.value for name, made in parts.decisions.items()} == {
+            "layers": "packed rows", "attention": "varlen", "dropout": "torch",
+            "hidden_states": "as the model has them"}
+    assert not any("forward" in vars(module) for module in model.modules())
 
 
 def test_a_model_without_fused_attention_keeps_its_own(tiny_model: Path) -> None:
