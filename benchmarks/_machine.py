@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import luthier
-from luthier.models.hardware import cores
+from luthier.models.hardware import cores, has_gpu
 
 LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "numpy")
 
@@ -18,7 +18,7 @@ LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "numpy")
 def machine() -> str:
     """Describe processor, cores and memory in one line."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{_processor()}, {cores()} cores, {memory:.0f} GiB of memory, {platform.system()}"
+    return f"{_processor()}, {cores()} cores, {memory:.0f} GiB of memory, {platform.system()}{_gpu()}"
 
 
 def versions() -> dict[str, str]:
@@ -50,6 +50,14 @@ def peak_memory_mib() -> float:
                 return int(line.split()[1]) / 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 1024)
+
+
+def _gpu() -> str:
+    if not has_gpu():
+        return ""
+    import torch
+
+    return f"; {torch.cuda.get_device_name()}"
 
 
 def _processor() -> str:

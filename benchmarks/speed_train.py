@@ -41,6 +41,8 @@ LABELS = LabelSet(tuple(f"class {number}" for number in range(77)))
 SIDES = ("luthier", "trainer, best", "trainer, defaults")
 BEST = {"bf16": True}
 """With length groups; the fused AdamW and fused attention are the Trainer's defaults by now."""
+BEST_ON_GPU = {"tf32": True, "dataloader_num_workers": 4}
+"""Beside these, where there is a GPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Work:
     encoder: Encoder
     ragged: Ragged
     targets: Int64
+    batch: int = BATCH
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows as the Trainer takes them."""
@@ -82,7 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--tokens", type=int, action="append", choices=TOKENS, help="mean tokens of a text; all when left out")
     add("--rounds", type=int, default=5, help="measured rounds")
     add("--threads", type=int, default=cores(), help="CPU threads; all cores when left out")
-    add("--rows", type=int, help="rows of one round, for a trial")
+    add("--rows", type=int, help="rows of one round: fewer for a trial, more for a GPU")
+    add("--batch", type=int, default=BATCH, help="rows of a step")
     said = parser.parse_args(arguments)
     try:
         import torch
@@ -91,34 +95,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(heading(said.threads), flush=True)
         for name in said.model or MODELS:
             for tokens in said.tokens or TOKENS:
-                compare(name, tokens, said.data, said.rounds, said.rows or TOKENS[tokens])
+                work = make_work(name, tokens, said.data, said.rows or TOKENS[tokens], said.batch)
+                compare(work, tokens, said.rounds)
     except LuthierError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def compare(name: str, tokens: int, data: Path, rounds: int, rows: int) -> Compared:
+def compare(work: Work, tokens: int, rounds: int) -> Compared:
     """Measure one model at one length and print what came."""
-    work = make_work(name, tokens, data, rows)
-    print(f"\n{name}, {rows} texts of {work.ragged.lengths.mean():.0f} tokens on average, "
-          f"{work.ragged.lengths.max()} at most; batch {BATCH}", flush=True)
+    rows, total = len(work.ragged), int(work.ragged.lengths.sum())
+    print(f"\n{work.model}, {rows} texts of {total / rows:.0f} tokens on average, "
+          f"{work.ragged.lengths.max()} at most; batch {work.batch}", flush=True)
     compared = take_turns({
         "luthier": lambda: luthier_seconds(work),
         "trainer, best": lambda: trainer_seconds(work, best=True),
         "trainer, defaults": lambda: trainer_seconds(work, best=False),
     }, rounds)
     for side in SIDES:
-        print(f"  {side:18} {rows / compared.median(side):8.1f} texts/s")
+        taken = compared.median(side)
+        print(f"  {side:18} {rows / taken:8.1f} texts/s, {total / taken:9,.0f} tokens/s")
     for other in SIDES[1:]:
         print(f"  luthier is {compared.ratio('luthier', other)} as fast as {other}")
     flops = 3 * forward_flops(work.model, work.ragged.lengths)
     shares = [Share(side, flops / compared.median(side)) for side in SIDES]
-    print("\n".join(f"  {line}" for line in measure_shapes(work.model, BATCH * tokens, shares)), flush=True)
+    print("\n".join(f"  {line}" for line in measure_shapes(work.model, work.batch * tokens, shares)), flush=True)
     return compared
 
 
-def make_work(name: str, tokens: int, data: Path, rows: int) -> Work:
+def make_work(name: str, tokens: int, data: Path, rows: int, batch: int = BATCH) -> Work:
     """Join sentences to texts of about so many tokens and encode them.
 
     Raises:
@@ -132,7 +138,7 @@ def make_work(name: str, tokens: int, data: Path, rows: int) -> Work:
     ragged = encoder.encode_ragged([joined(source, int(count), random) for count in wanted])
     cut = Ragged([[*ids[: count - 1], ids[-1]] if len(ids) > count else ids
                   for ids, count in zip(ragged.ids, wanted, strict=True)], None, ragged.truncated)
-    return Work(name, encoder, cut, random.integers(0, len(LABELS), rows))
+    return Work(name, encoder, cut, random.integers(0, len(LABELS), rows), batch)
 
 
 def luthier_seconds(work: Work) -> float:
@@ -159,7 +165,7 @@ def luthier_seconds(work: Work) -> float:
             task=text_classification, labels=LABELS, train=Encoded(work.ragged, work.targets),
             valid=Encoded(few, work.targets[:4]),
             train_settings=TrainSettings(learning_rate=LEARNING_RATE, num_train_epochs=1, class_weights="none",
-                                         per_device_train_batch_size=BATCH),
+                                         per_device_train_batch_size=work.batch),
             validation=ValidationSettings(early_stopping_patience=None), seed=1, directory=Path(place),
             fingerprint="speed",
         ), Events(None, [listen]))
@@ -173,7 +179,7 @@ def trainer_seconds(work: Work, *, best: bool) -> float:
     import torch
     from transformers import AutoTokenizer, DataCollatorWithPadding, Trainer, TrainerCallback, TrainingArguments
 
-    clock = Clock()
+    clock, gpu = Clock(), torch.cuda.is_available()
 
     class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
         def on_train_begin(self, *_: Any, **__: Any) -> None:
@@ -181,6 +187,11 @@ def trainer_seconds(work: Work, *, best: bool) -> float:
 
         def on_step_end(self, *_: Any, **__: Any) -> None:
             clock.ended = time.perf_counter()
+
+        def on_train_end(self, *_: Any, **__: Any) -> None:
+            if gpu:  # the last steps are still under way; Luthier has read their losses when it tells of them
+                torch.cuda.synchronize()
+                clock.ended = time.perf_counter()
 
     known = {one.name for one in TrainingArguments.__dataclass_fields__.values()}
     grouped = {"train_sampling_strategy": "group_by_length"} if "train_sampling_strategy" in known else {
@@ -191,9 +202,10 @@ def trainer_seconds(work: Work, *, best: bool) -> float:
             model=build_classifier(resolve(work.model).path, LABELS).model.train(),
             args=TrainingArguments(
                 output_dir=place, seed=1, num_train_epochs=1, learning_rate=LEARNING_RATE,
-                per_device_train_batch_size=BATCH, weight_decay=0.01, save_strategy="no", report_to="none",
-                disable_tqdm=True, logging_strategy="no", use_cpu=not torch.cuda.is_available(),
-                dataloader_pin_memory=False, **({**BEST, **grouped} if best else {})),
+                per_device_train_batch_size=work.batch, weight_decay=0.01, save_strategy="no", report_to="none",
+                disable_tqdm=True, logging_strategy="no", use_cpu=not gpu,
+                dataloader_pin_memory=gpu,
+                **({**BEST, **grouped, **(BEST_ON_GPU if gpu else {})} if best else {})),
             train_dataset=work.rows(), data_collator=DataCollatorWithPadding(tokenizer), callbacks=[Watch()],
         )
         trainer.train()
