@@ -178,14 +178,20 @@ class Forward:
         import torch
 
         with torch.inference_mode():
-            places = self._places(batch)
-            x = self._embed(batch)  # (N, D)
-            for layer in self.layers[:-1]:
-                x = self._layer(layer, x, places, None)
-            first = self._layer(self.layers[-1], x, places, places.first).float()  # (B, D)
+            first = self.states(batch, only_first=True).float()  # (B, D)
             weight, bias, out_weight, out_bias = self.head
             linear = torch.nn.functional.linear
             return linear(torch.tanh(linear(first, weight, bias)), out_weight, out_bias)
+
+    def states(self, batch: Batch, *, only_first: bool = False) -> torch.Tensor:
+        """Return what the last layer gives: (N, D) for all real tokens, row after row, or (B, D) for first ones."""
+        import torch
+
+        with torch.inference_mode():
+            places, x = self._places(batch), self._embed(batch)
+            for layer in self.layers[:-1]:
+                x = self._layer(layer, x, places, None)
+            return self._layer(self.layers[-1], x, places, places.first if only_first else None)
 
     def _places(self, batch: Batch) -> Places:
         import torch

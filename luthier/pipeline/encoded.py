@@ -7,11 +7,8 @@ in another form, so only their owner may read them; the oldest go when all toget
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
 import zipfile
 from collections.abc import Sequence
-from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ import numpy as np
 
 from luthier.models.encoding import Encoder, Ragged
 from luthier.models.files import cache_directory, sha256_of
+from luthier.models.kept import keep, used
 from luthier.schema import Int64, TextInput
 
 LIMIT = 1 << 30
@@ -73,8 +71,7 @@ def _read(place: Path, rows: int) -> Ragged | None:
         return None
     if len(lengths) != rows or len(truncated) != rows:
         return None
-    with suppress(OSError):  # read by somebody who may not write: it is only old sooner
-        os.utime(place)
+    used(place)
     return Ragged(tables[0], tables[1] if len(tables) > 1 else None, truncated)
 
 
@@ -92,33 +89,9 @@ def _write(place: Path, ragged: Ragged) -> str | None:
     arrays = {"lengths": ragged.lengths, "truncated": ragged.truncated, "ids": _flat(ragged.ids)}
     if ragged.type_ids is not None:
         arrays["type_ids"] = _flat(ragged.type_ids)
-    temporary = place.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.partial")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            np.savez(file, **arrays)
-        os.replace(temporary, place)
-        _forget_oldest(place)
-    except OSError as error:
-        with suppress(OSError):  # it may never have been made
-            temporary.unlink()
-        return f"tokens: not kept for the next run: {place.parent} cannot be written ({error.strerror or error})"
-    return None
+    why = keep(place, lambda file: np.savez(file, **arrays), LIMIT)
+    return None if why is None else f"tokens: not kept for the next run: {why}"
 
 
 def _flat(rows: list[list[int]]) -> Any:
     return np.fromiter((number for row in rows for number in row), np.int32)
-
-
-def _forget_oldest(newest: Path) -> None:
-    """Delete the files that were not used for longest until what is left is within the limit; never the newest."""
-    kept = []
-    for file in newest.parent.glob("*.npz"):
-        with suppress(FileNotFoundError):  # another run was faster
-            told = file.stat()
-            kept.append((told.st_mtime, told.st_size, file))
-    size = sum(bytes_ for _, bytes_, _ in kept)
-    for _, bytes_, file in sorted(kept):
-        if size > LIMIT and file != newest:
-            size -= bytes_
-            file.unlink(missing_ok=True)

@@ -2,40 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy.typing as npt
 
-from luthier.schema import Batch, Int64
+from luthier.schema import Batch, Decision, Int64
+from luthier.tuning.events import Events
+from luthier.tuning.frozen import FrozenFeed, frozen_layers_of
+from luthier.tuning.job import Job
 
 if TYPE_CHECKING:
     import torch
 
+    from luthier.models.encoding import Encoder, Ragged
+    from luthier.models.kernels import Installed
     from luthier.models.kernels.packed import Arguments
 
 
+class Feed(Protocol):
+    """How rows of a run become what the model is called with."""
+
+    def inputs(self, ragged: Ragged, rows: Int64) -> dict[str, torch.Tensor | int]:
+        """Return the model's arguments for B rows of a split, on the device."""
+
+
 @dataclass(frozen=True, slots=True)
-class Feed:
-    """How batches of a run become what the model is called with."""
+class TokenFeed:
+    """Gives the model token ids."""
 
     device: str
+    encoder: Encoder
     renumber: Callable[[Int64], Int64]
     """From token ids to rows of the word table in use, (B, T) -> (B, T)."""
     arrange: Callable[[Batch], Arguments]
     """From (B, T) arrays to the model's arguments, padded or packed."""
 
-    def inputs(self, batch: Batch) -> dict[str, torch.Tensor | int]:
-        """Return the model's arguments for a batch, on the device."""
+    def inputs(self, ragged: Ragged, rows: Int64) -> dict[str, torch.Tensor | int]:
+        """Return the model's arguments for B rows of a split, on the device."""
+        batch = self.encoder.collate(ragged, rows)
         arranged = self.arrange(replace(batch, ids=self.renumber(batch.ids)))
-        return {name: value if isinstance(value, int) else self.send(value) for name, value in arranged.items()}
+        return {name: value if isinstance(value, int) else send(value, self.device)
+                for name, value in arranged.items()}
 
-    def send(self, array: npt.NDArray[Any]) -> torch.Tensor:
-        """Copy an array to the device without waiting for what the device has yet to do."""
-        import torch
 
-        tensor = torch.from_numpy(array)
-        if self.device.partition(":")[0] == "cuda":  # from other memory the copy would wait
-            tensor = tensor.pin_memory()
-        return tensor.to(self.device, non_blocking=True)
+def make_feed(job: Job, events: Events, parts: Installed, decisions: Mapping[str, Decision],
+              renumber: Callable[[Int64], Int64]) -> tuple[Feed, dict[str, Decision]]:
+    """Return what feeds a run's model, and what was decided about it; frozen layers are computed here."""
+    if not parts.skipped:
+        return TokenFeed(decisions["device"].value, job.encoder, renumber, parts.arrange), {}
+    events.emit("note", text=f"{parts.skipped} layers do not train: what they give is computed once for each text")
+    layers = frozen_layers_of(job.model, parts.skipped, decisions["precision"].value, job.encoder, parts.workers)
+    feed = FrozenFeed(layers, (job.train.ragged, job.valid.ragged))
+    return feed, {"frozen_layers": feed.decision}
+
+
+def send(array: npt.NDArray[Any], device: str) -> torch.Tensor:
+    """Copy an array to a device without waiting for what the device has yet to do."""
+    import torch
+
+    tensor = torch.from_numpy(array)
+    if device.partition(":")[0] == "cuda":  # from other memory the copy would wait
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)

@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from luthier.models.freezing import training_mode
 from luthier.recipe import spawn
 from luthier.schema import Decision, Int64
 from luthier.tuning import checkpoints
 from luthier.tuning.batching import Step, plan, steps_per_epoch
 from luthier.tuning.checkpoints import Progress
 from luthier.tuning.events import Events
-from luthier.tuning.feeding import Feed
+from luthier.tuning.feeding import Feed, make_feed, send
 from luthier.tuning.job import Fitted, Job
 from luthier.tuning.optimizer import make_optimizer, set_rate, step_clipped
 from luthier.tuning.precision import autocast, choose_device, choose_precision
@@ -116,14 +117,15 @@ def _start(job: Job, events: Events, decisions: Mapping[str, Decision], parts: I
     settings, device = job.train_settings, decisions["device"].value
     weights, why_weights = class_weights(settings.class_weights, job.train.targets, job.labels)
     table = reduce_table(job.model, (job.train.ragged, job.valid.ragged), job.encoder.pad_id)
-    job.model.to(device).train()
+    training_mode(job.model.to(device))
+    feed, told = make_feed(job, events, parts, decisions, renumber(table))
     per_epoch = steps_per_epoch(len(job.train), batch_size=settings.per_device_train_batch_size,
                                 accumulation=settings.gradient_accumulation_steps)
     run = _Run(
         job, events, make_optimizer(job.model, settings, parts.layers),
-        {**decisions, "class_weights": why_weights, "word_table": describe_table(table)},
+        {**decisions, **told, "class_weights": why_weights, "word_table": describe_table(table)},
         None if weights is None else torch.from_numpy(weights).to(device),
-        table, Feed(device, renumber(table), parts.arrange), Progress(),
+        table, feed, Progress(),
         total=per_epoch * (settings.num_train_epochs or EPOCHS), per_epoch=per_epoch,
         epoch_tokens=int(job.train.ragged.lengths.sum()),
     )
@@ -173,10 +175,9 @@ def _take_step(run: _Run, step: int) -> None:
 def _loss_sum(run: _Run, rows: Int64) -> torch.Tensor:
     """Return the loss summed over a micro-batch of rows, a float32 scalar."""
     job = run.job
-    batch = job.encoder.collate(job.train.ragged, rows)
-    targets = run.feed.send(job.train.targets[rows])
+    targets = send(job.train.targets[rows], run.device)
     with autocast(run.device, run.precision):
-        logits = job.model(**run.feed.inputs(batch)).logits  # (B, C)
+        logits = job.model(**run.feed.inputs(job.train.ragged, rows)).logits  # (B, C)
     losses: torch.Tensor = job.task.loss(logits.float(), targets, class_weights=run.weights,
                                          label_smoothing=job.train_settings.label_smoothing_factor)
     return losses.sum()
@@ -216,8 +217,8 @@ def _validate(run: _Run, step: int) -> None:
     _report(run)
     job, progress, metric = run.job, run.progress, run.job.validation.metric_for_best_model
     job.model.eval()
-    logits = predict_logits(job, run.feed, run.precision)
-    job.model.train()
+    logits = predict_logits(job, run.feed, run.device, run.precision)
+    training_mode(job.model)
     metrics = job.task.metrics(logits, job.valid.targets, job.labels)
     best = better(metric, metrics[metric], progress.best_metric)
     if best:

@@ -39,17 +39,16 @@ def better(metric: str, value: float, best: float | None) -> bool:
     return value < best if metric in LOWER_IS_BETTER else value > best
 
 
-def predict_logits(job: Job, feed: Feed, precision: str) -> Float32:
+def predict_logits(job: Job, feed: Feed, device: str, precision: str) -> Float32:
     """Return the validation split's logits, (N, C) float32 in the split's order; the model must be in eval mode."""
     import torch
 
     batches = by_length(job.valid.ragged.lengths, max_tokens=job.train_settings.max_tokens_per_batch)
     parts = []
     # One autocast context around all batches: the bf16 copies of the weights are made once.
-    with torch.inference_mode(), autocast(feed.device, precision):
+    with torch.inference_mode(), autocast(device, precision):
         for rows in batches:
-            batch = job.encoder.collate(job.valid.ragged, rows)
-            parts.append(job.model(**feed.inputs(batch)).logits.float())
+            parts.append(job.model(**feed.inputs(job.valid.ragged, rows)).logits.float())
         shuffled: Float32 = torch.cat(parts).cpu().numpy()
     logits = np.empty_like(shuffled)
     logits[np.concatenate(batches)] = shuffled

@@ -7,8 +7,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from luthier.models.kernels.attention import own_attention
 from luthier.models.kernels.dropout import own_dropout
+from luthier.models.kernels.frozen import skipped_layers
 from luthier.models.kernels.layers import NativeLayers, native_layers
 from luthier.models.kernels.packed import Arguments, packed_layers, padded
 from luthier.models.kernels.stream import bf16_stream
@@ -22,7 +25,11 @@ class Installed:
     decisions: Mapping[str, Decision]
     layers: NativeLayers | None = None
     arrange: Callable[[Batch], Arguments] = padded
-    """From a batch to what the model is called with."""
+    """From a batch to what the model is called with, where none are skipped."""
+    skipped: int = 0
+    """Frozen layers that the model is given the output of, in place of token ids."""
+    workers: int = 1
+    """Threads to compute it with."""
 
 
 @contextmanager
@@ -36,7 +43,7 @@ def installed(model: Any, *, device: str, precision: str) -> Iterator[Installed]
 
     Yields:
         What was put in and why, for the log: ``layers``, ``attention``, ``dropout``, ``hidden_states``; the
-        compiled layers, if the model has some now; and how batches are laid out for it.
+        compiled layers, if the model has some now; how batches are laid out for it; and how many layers it skips.
     """
     with ExitStack() as stack:
         if device.partition(":")[0] != "cpu":
@@ -48,10 +55,13 @@ def installed(model: Any, *, device: str, precision: str) -> Iterator[Installed]
                              "hidden_states": Decision("as the model has them", "autocast decides on a GPU")},
                             arrange=padded if packed is None else packed.arrange)
             return
-        why, layers = stack.enter_context(native_layers(model, precision))
-        if layers is not None:  # what is left is the head's dropout
-            yield Installed({"layers": why, "dropout": stack.enter_context(own_dropout(model))}, layers)
-            return
-        yield Installed({"layers": why, "attention": stack.enter_context(own_attention(model)),
-                         "dropout": stack.enter_context(own_dropout(model)),
-                         "hidden_states": stack.enter_context(bf16_stream(model, precision))})
+        workers = torch.get_num_threads()
+        frozen, skipped = stack.enter_context(skipped_layers(model))
+        why, layers = stack.enter_context(native_layers(model, precision, skipped))
+        decisions = {**frozen, "layers": why}
+        if layers is None:  # else nothing is left but the head's dropout
+            decisions["attention"] = stack.enter_context(own_attention(model))
+        decisions["dropout"] = stack.enter_context(own_dropout(model))
+        if layers is None:
+            decisions["hidden_states"] = stack.enter_context(bf16_stream(model, precision))
+        yield Installed(decisions, layers, skipped=skipped, workers=workers)

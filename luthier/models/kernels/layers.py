@@ -33,17 +33,21 @@ from luthier.schema import Decision, Int64
 
 
 @contextmanager
-def native_layers(model: Any, precision: str) -> Iterator[tuple[Decision, NativeLayers | None]]:
-    """Compute a model's encoder with compiled code within the block, where that gives the same but for rounding."""
-    why = _obstacle(model, precision)
+def native_layers(model: Any, precision: str, skipped: int = 0) -> Iterator[tuple[Decision, NativeLayers | None]]:
+    """Compute a model's encoder with compiled code within the block, where that gives the same but for rounding.
+
+    Its first ``skipped`` layers are left out: their output is what the model is given.
+    """
+    why = _obstacle(model, precision, skipped)
     if why is not None:
         yield Decision("torch", why), None
         return
     workers = torch.get_num_threads()
-    layers = NativeLayers(model, workers)
+    layers = NativeLayers(model, workers, skipped)
     hook = model.register_forward_pre_hook(layers.remember_mask, with_kwargs=True)
     layers.encoder.forward = layers.encode
-    layers.embeddings.forward = layers.embed
+    if not skipped:
+        layers.embeddings.forward = layers.embed
     # What is left to torch is small, and its threads would wait for more of it, at full speed, on the workers' cores.
     torch.set_num_threads(1)
     try:
@@ -51,10 +55,12 @@ def native_layers(model: Any, precision: str) -> Iterator[tuple[Decision, Native
     finally:
         torch.set_num_threads(workers)
         hook.remove()
-        del layers.encoder.forward, layers.embeddings.forward  # their classes have their own
+        del layers.encoder.forward  # its class has its own
+        if not skipped:
+            del layers.embeddings.forward
 
 
-def _obstacle(model: Any, precision: str) -> str | None:
+def _obstacle(model: Any, precision: str, skipped: int) -> str | None:
     """Return why compiled code cannot tune this model; ``None`` when it can."""
     if precision != "bf16":
         return "it runs in fp32"
@@ -64,7 +70,8 @@ def _obstacle(model: Any, precision: str) -> str | None:
         return why
     if config.get("attention_probs_dropout_prob", 0.0) > 0:
         return "attention weights are dropped (model.attention_dropout)"
-    return _unusual(model) or _uncompiled()
+    layers = model.base_model.encoder.layer[skipped:]
+    return _unusual(layers) or _uncompiled() if len(layers) else "no layer trains"
 
 
 def _uncompiled() -> str | None:
@@ -76,9 +83,9 @@ def _uncompiled() -> str | None:
     return None
 
 
-def _unusual(model: Any) -> str | None:
+def _unusual(layers: Iterable[Any]) -> str | None:
     """Return which of the layers' parts the code does not know."""
-    for layer in model.base_model.encoder.layer:
+    for layer in layers:
         for module in _matrices(layer):
             if type(module) is not torch.nn.Linear:
                 return f"its layers hold parts of type {type(module).__name__}"
@@ -100,9 +107,10 @@ def _matrices(layer: Any) -> list[Any]:
 class NativeLayers:
     """Knows the model, its compiled encoder, and whether that holds the weights of now."""
 
-    def __init__(self, model: Any, workers: int) -> None:
+    def __init__(self, model: Any, workers: int, skipped: int = 0) -> None:
         base = model.base_model
         self.encoder, self.embeddings, self.workers = base.encoder, base.embeddings, workers
+        self._layers = list(base.encoder.layer[skipped:])
         self.dropout = float(model.config.hidden_dropout_prob)
         # A classifier's head reads the first token, and nothing else of what the layers give.
         self.shape = Shape(int(model.config.num_attention_heads), float(model.config.layer_norm_eps),
@@ -158,7 +166,7 @@ class NativeLayers:
                 return self._plain[0](hidden_states, *args, **kwargs)
             rows = Rows(lengths)
         # One parameter goes in, so that autograd goes back through the layers even if nothing else needs it.
-        anchor = self.encoder.layer[0].attention.self.query.weight
+        anchor = self._layers[0].attention.self.query.weight
         states = _Layers.apply(hidden_states, anchor, self, rows)  # type: ignore[no-untyped-call]
         return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=states)
 
@@ -222,7 +230,7 @@ class NativeLayers:
 
     def _take(self, weights: list[torch.nn.Parameter]) -> TunedEncoder:
         """Make the compiled encoder anew: weights lie elsewhere than they did."""
-        self._weights, layers = weights, len(self.encoder.layer)
+        self._weights, layers = weights, len(self._layers)
         # Weights as they were read are pages of a file: the first step would copy them one by one.
         for weight, place in zip(weights, zeros_like(weights), strict=True):
             weight.data = place.copy_(weight.data)
@@ -244,7 +252,7 @@ class NativeLayers:
         return compiled
 
     def _tuned(self) -> list[torch.nn.Parameter]:
-        modules = [module for layer in self.encoder.layer
+        modules = [module for layer in self._layers
                    for module in (*_matrices(layer), layer.attention.output.LayerNorm, layer.output.LayerNorm)]
         found = [weight for module in modules for weight in (module.weight, module.bias)]
         if self._embeds():
@@ -254,13 +262,13 @@ class NativeLayers:
 
     def _norm_places(self) -> list[int]:
         """Return where the weights of each layer's norms begin among all, and that of the embeddings' norm."""
-        layers = len(self.encoder.layer)
+        layers = len(self._layers)
         found = [layer * _EACH + 2 * MATRICES for layer in range(layers)]
         return [*found, layers * _EACH + 3] if len(self._weights) > layers * _EACH else found
 
     def _counted(self) -> Iterator[int]:
         """Say which weights are matrices and biases of layers, or tables, among all."""
-        end = len(self.encoder.layer) * _EACH
+        end = len(self._layers) * _EACH
         for start in range(0, end, _EACH):
             yield from range(start, start + 2 * MATRICES)
         yield from range(end, min(end + 3, len(self._weights)))
@@ -335,7 +343,9 @@ class _Layers(torch.autograd.Function):
         if not layers.shape.only_first:
             given = given.index_select(0, ctx.real)
         found = layers.backward(given.float().contiguous()).embeddings
-        return None if found is None else _spread(found, ctx.real, ctx.shape).to(ctx.kind), None, None, None
+        if found is None or not ctx.needs_input_grad[0]:
+            return None, None, None, None
+        return _spread(found, ctx.real, ctx.shape).to(ctx.kind), None, None, None
 
 
 def zeros_like(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:

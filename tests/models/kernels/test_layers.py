@@ -10,6 +10,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification, RobertaConfig, RobertaForSequenceClassification
 
+from luthier.models.freezing import train_top
 from luthier.models.kernels import installed
 from luthier.models.kernels.adamw import CompiledAdamW
 from luthier.models.native import build, tuning
@@ -395,3 +396,22 @@ def test_places_are_made_as_the_code_fills_them() -> None:
     header = build.HEADER.read_text(encoding="utf-8")
     for name in ("PAD", "LANES"):
         assert f"#define {name} {getattr(tuning, f'_{name}')}" in header
+
+
+@pytest.mark.parametrize("lengths", LENGTHS, ids=str)
+def test_layers_above_frozen_ones_have_the_gradients_of_torch(lengths: list[int]) -> None:
+    model, given = made(), batch(lengths)
+    train_top(model, 1)
+    model.zero_grad()
+    exact = model(**given, output_hidden_states=True)
+    (exact.logits * torch.arange(exact.logits.numel()).view(exact.logits.shape).sin()).sum().backward()
+    right = {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}
+    fed = {"inputs_embeds": exact.hidden_states[2].detach(), "attention_mask": given["attention_mask"]}
+    with installed(model, device="cpu", precision="bf16") as parts:
+        assert (parts.decisions["layers"].value, parts.skipped) == ("native", 2)
+        got = gradients(model, fed)
+    assert got.keys() == right.keys()
+    largest = max(float(value.norm()) for value in right.values())
+    for name, value in right.items():
+        if value.norm() > 1e-4 * largest:  # a key's bias moves nothing: its gradient is rounding
+            assert apart(got[name], value) < 0.04, name

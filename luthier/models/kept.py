@@ -1,0 +1,55 @@
+"""Files kept for the next run: written whole or not at all, for their owner alone, under a limit of bytes."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+
+def keep(place: Path, write: Callable[[BinaryIO], None], limit: int) -> str | None:
+    """Write a file, then delete those of its folder and suffix that were not used for longest, down to a limit.
+
+    Args:
+        place: of the file. Only its owner may read it: what is kept shows customers' words in another form.
+        write: writes it.
+        limit: bytes of all such files; the newest stays in any case.
+
+    Returns:
+        Why it could not be kept, if it could not; nothing is left of it then.
+    """
+    temporary = place.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.partial")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            write(file)
+        os.replace(temporary, place)
+        _forget_oldest(place, limit)
+    except OSError as error:
+        return f"{place.parent} cannot be written ({error.strerror or error})"
+    finally:
+        with suppress(OSError):  # it has its name by now, or may never have been made
+            temporary.unlink()
+    return None
+
+
+def used(place: Path) -> None:
+    """Take note that a file was read, so that others are older."""
+    with suppress(OSError):  # read by somebody who may not write: it is only old sooner
+        os.utime(place)
+
+
+def _forget_oldest(newest: Path, limit: int) -> None:
+    kept = []
+    for file in newest.parent.glob(f"*{newest.suffix}"):
+        with suppress(FileNotFoundError):  # another run was faster
+            told = file.stat()
+            kept.append((told.st_mtime, told.st_size, file))
+    size = sum(bytes_ for _, bytes_, _ in kept)
+    for _, bytes_, file in sorted(kept):
+        if size > limit and file != newest:
+            size -= bytes_
+            file.unlink(missing_ok=True)

@@ -1,0 +1,203 @@
+"""What frozen layers give, computed once for each text and kept on disk for the epochs and runs to come.
+
+The name of a file is a hash of the frozen weights, what they compute in, and the token ids: another learning rate,
+seed or number of epochs finds it again. Texts whose states would not fit the limit are computed at each step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from luthier.models.files import cache_directory
+from luthier.models.kept import keep, used
+from luthier.models.native.threads import in_threads
+from luthier.schema import Batch, Decision, Int64
+from luthier.tuning.batching import by_length
+
+if TYPE_CHECKING:
+    import torch
+
+    from luthier.models.encoding import Encoder, Ragged
+    from luthier.models.forward import Forward
+
+LIMIT = 4 << 30
+"""Bytes of all kept files, and of one."""
+SPARE = 0.5
+"""Share of the free disk that a file takes at most."""
+MAX_TOKENS = 2048
+"""Of a batch that one worker computes: its activations stay in the cache."""
+VERSION = 1
+"""Of the files."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenLayers:
+    """The layers below those that train."""
+
+    forward: Forward
+    encoder: Encoder
+    only_first: bool
+    """Whether no layer stands above them: a head reads first tokens alone."""
+    workers: int
+    digest: str
+    """Hash of the weights and of what is computed."""
+
+    def states(self, batches: Sequence[Batch]) -> list[npt.NDArray[Any]]:
+        """Return the states of each batch's real tokens, row after row: (N, D), or (B, D) of first ones.
+
+        float32, or uint16 that holds the bits of bfloat16.
+        """
+        import torch
+
+        def compute(batch: Batch) -> npt.NDArray[Any]:
+            torch.set_num_threads(1)  # of this thread: each worker has a batch of its own
+            found = self.forward.states(batch, only_first=self.only_first)
+            return (found.view(torch.uint16) if found.dtype == torch.bfloat16 else found).numpy()
+
+        before = torch.get_num_threads()
+        try:
+            return in_threads(compute, batches, self.workers)
+        finally:
+            torch.set_num_threads(before)
+
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """The kept states of one split."""
+
+    values: npt.NDArray[Any]
+    """Rows of states, in the order in which they were computed; a memory map."""
+    starts: Int64
+    """(N,) where each text's states begin."""
+
+
+class FrozenFeed:
+    """Gives the layers that train what the frozen ones give for a text."""
+
+    def __init__(self, layers: FrozenLayers, splits: Sequence[Ragged]) -> None:
+        """Compute what is not kept yet and can be; ``decision`` says what came of it."""
+        self._layers = layers
+        self._kept = {id(ragged): _kept(layers, ragged) for ragged in splits}
+        self.decision = _described(self._kept.values())
+
+    def inputs(self, ragged: Ragged, rows: Int64) -> dict[str, torch.Tensor | int]:
+        """Return the model's arguments for rows of a split: states (B, T, D) and mask (B, T)."""
+        import torch
+
+        lengths = np.ones(len(rows), np.int64) if self._layers.only_first else ragged.lengths[rows]
+        split = self._kept.get(id(ragged))
+        if isinstance(split, _Split):
+            places = np.repeat(split.starts[rows] - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+            found = torch.from_numpy(split.values[places])
+        else:
+            parts = np.array_split(rows, min(self._layers.workers, len(rows)))
+            found = torch.from_numpy(np.concatenate(
+                self._layers.states([self._layers.encoder.collate(ragged, part) for part in parts])))
+        if found.dtype == torch.uint16:
+            found = found.view(torch.bfloat16)
+        mask = np.arange(lengths.max()) < lengths[:, None]  # (B, T)
+        states = found.new_zeros(mask.size, found.shape[1])
+        states[torch.from_numpy(np.flatnonzero(mask))] = found
+        return {"inputs_embeds": states.view(*mask.shape, -1),
+                "attention_mask": torch.from_numpy(mask.astype(np.int64))}
+
+
+def frozen_layers_of(model: Any, count: int, precision: str, encoder: Encoder, workers: int) -> FrozenLayers:
+    """Return the first ``count`` layers of a model, which do not train."""
+    from luthier.models.freezing import layers_of
+    from luthier.models.kernels.frozen import forward_of
+
+    only_first = count == len(layers_of(model))
+    told = hashlib.sha256(repr((VERSION, count, only_first, precision, encoder.pad_id, _shape(model.config))).encode())
+    for name, weight in sorted(model.named_parameters()):
+        if not weight.requires_grad:
+            told.update(name.encode())
+            told.update(weight.detach().contiguous().numpy())
+    return FrozenLayers(forward_of(model, count, precision), encoder, only_first, workers, told.hexdigest())
+
+
+def _shape(config: Any) -> list[Any]:
+    names = ("model_type", "num_attention_heads", "layer_norm_eps", "hidden_act", "pad_token_id")
+    return [getattr(config, name, None) for name in names]
+
+
+def _kept(layers: FrozenLayers, ragged: Ragged) -> _Split | str:
+    """Return the states of a split, from the disk if they are there; or why they are not kept."""
+    batches = by_length(ragged.lengths, max_tokens=MAX_TOKENS)
+    order = np.concatenate(batches)
+    sizes = np.ones(len(ragged), np.int64) if layers.only_first else ragged.lengths
+    starts = np.empty(len(ragged), np.int64)
+    starts[order] = np.cumsum(sizes[order]) - sizes[order]
+    kind = layers.forward.layers[0].output.bias
+    shape = (int(sizes.sum()), len(kind))
+    place = cache_directory() / "frozen" / f"{_key(layers, ragged)}.npy"
+    found = _read(place, shape)
+    if found is None:
+        why = _too_large(place.parent, shape[0] * shape[1] * kind.element_size())
+        why = why or keep(place, lambda file: _write(file, layers, ragged, batches, shape), LIMIT)
+        if why is not None:
+            return why
+        found = _read(place, shape)
+    return "the file was deleted at once" if found is None else _Split(found, starts)
+
+
+def _key(layers: FrozenLayers, ragged: Ragged) -> str:
+    told = hashlib.sha256(layers.digest.encode())
+    for table in (ragged.ids, ragged.type_ids or []):
+        told.update(np.fromiter((number for row in table for number in row), np.int32).tobytes())
+        told.update(ragged.lengths.tobytes())
+    return told.hexdigest()
+
+
+def _read(place: Path, shape: tuple[int, int]) -> npt.NDArray[Any] | None:
+    """Return what a file holds; ``None`` without one, and when it is damaged: states are computed again then."""
+    try:
+        found: npt.NDArray[Any] = np.load(place, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    if found.shape != shape:
+        return None
+    used(place)
+    return found
+
+
+def _too_large(place: Path, size: int) -> str | None:
+    if size > LIMIT:
+        return f"{size / 2**30:.1f} GiB are more than the {LIMIT / 2**30:.0f} GiB that are kept"
+    there = next(folder for folder in (place, *place.parents) if folder.exists())
+    free = shutil.disk_usage(there).free
+    if size > SPARE * free:
+        return f"{size / 2**30:.1f} GiB are more than half of the {free / 2**30:.1f} GiB free in {there}"
+    return None
+
+
+def _write(file: BinaryIO, layers: FrozenLayers, ragged: Ragged, batches: Sequence[Int64],
+           shape: tuple[int, int]) -> None:
+    """Compute the states of all texts, a few batches at a time, and write them one after the other."""
+    begun = False
+    for several in _some(batches, 4 * layers.workers):
+        for states in layers.states([layers.encoder.collate(ragged, rows) for rows in several]):
+            if not begun:
+                header = {"descr": np.lib.format.dtype_to_descr(states.dtype), "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_2_0(file, header)
+                begun = True
+            file.write(states.tobytes())
+
+
+def _some(batches: Sequence[Int64], count: int) -> Iterator[Sequence[Int64]]:
+    return (batches[start : start + count] for start in range(0, len(batches), count))
+
+
+def _described(found: Any) -> Decision:
+    reasons = dict.fromkeys(one for one in found if isinstance(one, str))
+    if reasons:
+        return Decision("computed at each step", "; ".join(reasons))
+    return Decision("computed once", f"what they give is kept in {cache_directory() / 'frozen'}")
