@@ -20,7 +20,7 @@ def command(
     valid: Annotated[str | None, Option(help="File for choosing the best step.")] = None,
     test: Annotated[str | None, Option(help="File for the final scores.")] = None,
     model: Annotated[str | None, Option(help="Packaged name, hub id or directory (see `luthier models`).")] = None,
-    method: Annotated[str | None, Option(help="How to tune: full or lora.")] = None,
+    method: Annotated[str | None, Option(help="How to tune: full, lora or freeze.")] = None,
     out: Annotated[str | None, Option(help="Directory of the bundle. [default: runs/<file name>]")] = None,
     offline: Annotated[bool, Option("--offline", help="Never ask a model hub.")] = False,
     resume: Annotated[bool, Option("--resume", help="Go on from the last checkpoint.")] = False,

@@ -25,7 +25,7 @@ def layers_of(model: Any) -> Sequence[nn.Module]:
     return list(max(stacks, key=lambda stack: len(list(stack))))
 
 
-def train_top(model: Any, layers: int) -> None:
+def freeze_lower_layers(model: Any, layers: int) -> None:
     """Let the head, the last ``layers`` layers and what stands behind them train, and nothing below; in place.
 
     Raises:
@@ -33,8 +33,8 @@ def train_top(model: Any, layers: int) -> None:
     """
     stack = layers_of(model)
     if layers > len(stack):
-        raise ModelError(f"method.top_layers is {layers}, but this model has {len(stack)} layers",
-                         f"set method.top_layers={len(stack)} or less, or take method full")
+        raise ModelError(f"method.freeze_trainable_layers is {layers}, but this model has {len(stack)} layers",
+                         f"set method.freeze_trainable_layers={len(stack)} or less, or take method full")
     model.requires_grad_(True)
     for module in _below(model, len(stack) - layers):
         module.requires_grad_(False)

@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from luthier.errors import ModelError
-from luthier.models.freezing import frozen_layers, layers_of, train_top, training_mode
+from luthier.models.freezing import freeze_lower_layers, frozen_layers, layers_of, training_mode
 
 SMALL = {"vocab_size": 50, "num_labels": 3}
 
@@ -42,7 +42,7 @@ HEADS = {bert: {"classifier", "bert.pooler"}, distilbert: {"classifier", "pre_cl
 @pytest.mark.parametrize("make", HEADS, ids=lambda make: make.__name__)
 def test_the_last_layers_and_what_stands_behind_them_train(make: Any, top: int) -> None:
     model = make()
-    train_top(model, top)
+    freeze_lower_layers(model, top)
     trains = {name for name, weight in model.named_parameters() if weight.requires_grad}
     upper = {id(weight) for layer in layers_of(model)[4 - top :] for weight in layer.parameters()}
     for name, weight in model.named_parameters():
@@ -54,14 +54,14 @@ def test_the_last_layers_and_what_stands_behind_them_train(make: Any, top: int) 
 def test_nothing_is_frozen_above_embeddings_that_train() -> None:
     model = bert()
     assert frozen_layers(model) == 0
-    train_top(model, 2)
+    freeze_lower_layers(model, 2)
     model.base_model.embeddings.word_embeddings.requires_grad_(True)
     assert frozen_layers(model) == 0
 
 
 def test_nothing_is_dropped_in_frozen_layers() -> None:
     model = bert().eval()
-    train_top(model, 1)
+    freeze_lower_layers(model, 1)
     training_mode(model)
     assert [layer.training for layer in layers_of(model)] == [False, False, False, True]
     assert not model.base_model.embeddings.dropout.training
@@ -71,5 +71,5 @@ def test_nothing_is_dropped_in_frozen_layers() -> None:
 
 
 def test_more_layers_than_there_are_is_refused() -> None:
-    with pytest.raises(ModelError, match=r"top_layers is 5, but this model has 4 layers\n  -> set method.top_layers=4"):
-        train_top(bert(), 5)
+    with pytest.raises(ModelError, match=r"is 5, but this model has 4 layers\n.*set method.freeze_trainable_layers=4"):
+        freeze_lower_layers(bert(), 5)

@@ -31,7 +31,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def job(toy: Toy, directory: Path, *, top: int = 1, **train: Any) -> Job:
-    return toy.job(directory, method="top", settings={"top_layers": top}, built=EXACT,
+    return toy.job(directory, method="freeze", settings={"freeze_trainable_layers": top}, built=EXACT,
                    train={"num_train_epochs": 2, **train})
 
 

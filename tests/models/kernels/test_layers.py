@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification, RobertaConfig, RobertaForSequenceClassification
 
-from luthier.models.freezing import train_top
+from luthier.models.freezing import freeze_lower_layers
 from luthier.models.kernels import installed
 from luthier.models.kernels.adamw import CompiledAdamW
 from luthier.models.native import build, tuning
@@ -401,7 +401,7 @@ def test_places_are_made_as_the_code_fills_them() -> None:
 @pytest.mark.parametrize("lengths", LENGTHS, ids=str)
 def test_layers_above_frozen_ones_have_the_gradients_of_torch(lengths: list[int]) -> None:
     model, given = made(), batch(lengths)
-    train_top(model, 1)
+    freeze_lower_layers(model, 1)
     model.zero_grad()
     exact = model(**given, output_hidden_states=True)
     (exact.logits * torch.arange(exact.logits.numel()).view(exact.logits.shape).sin()).sum().backward()
