@@ -28,7 +28,7 @@ Differences are Luthier minus Trainer in points. A seed decides the new head, th
 both sides."""
 
 EACH = "With the 95 % interval of a paired bootstrap over the test rows, which does not cover the luck of the seed."
-TRIAL = "**A trial on a few rows of each file: no result.**"
+TRIAL = "**A trial with one seed on a few rows of each file: no result.**"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,11 @@ def markdown(results: Results) -> str:
     """Return the whole section: scores, cost, settings, conditions."""
     lines = list(compare(results))
     means = average(lines)
-    trial = any(record.get("rows_limit") for record in results.datasets.values())
+    limit = max((record.get("rows_limit") or 0 for record in results.datasets.values()), default=0)
+    trial = limit and any(mean.seeds == 1 for mean in means)
     parts = [
-        "## Accuracy: Luthier and `transformers.Trainer`", INTRODUCTION,
-        _means(means), TRIAL if trial else verdict(means),
+        f"## Accuracy{f' on at most {limit:,} rows of each file' if limit else ''}: Luthier and `transformers.Trainer`",
+        INTRODUCTION, _means(means), TRIAL if trial else verdict(means),
         "### Time and memory", _cost(results), "### Each seed", EACH, _scores(lines),
         "### Settings of both sides", _settings(results),
         "### Data", _sources(results), "### Conditions", _conditions(results),

@@ -2,6 +2,7 @@
 
     python -m benchmarks.accuracy --data DIR --seed 1,2,3               # all five; about 40 minutes a seed on two cores
     python -m benchmarks.accuracy --data DIR --only sst2 --rows 200     # a trial, printed only
+    python -m benchmarks.accuracy --data DIR --rows 4000 --seed 1,2,3,4,5 --out docs/benchmarks.md   # samples
     python -m benchmarks.accuracy --data DIR --seed 1,2,3 --resume-from benchmarks/results/accuracy.json
 
 The last command adds what is missing to the published results; with ``--again luthier`` it measures Luthier's side
@@ -33,7 +34,6 @@ from luthier.plugins import did_you_mean
 
 PAGE = Path("docs/benchmarks.md")
 RESULTS = Path("build/accuracy.json")
-MARKS = {"begin": "<!-- benchmarks.accuracy: begin -->", "end": "<!-- benchmarks.accuracy: end -->"}
 TITLE = "# Benchmarks\n\nEach section is written by the command that stands in it."
 
 
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None, sets: Mapping[str, Bench] = SET
         page = _table.markdown(results)
         print(page)
         if options.out is not None:
-            publish(page, options.out)
+            publish(page, options.out, options.rows)
             print(f"written to {options.out}")
     except LuthierError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -83,9 +83,9 @@ def parse(arguments: Sequence[str] | None, sets: Mapping[str, Bench]) -> Options
     add("--data", type=Path, required=True, help="folder with one folder for each data set")
     add("--only", type=_names, default=(), help=f"some of: {','.join(sets)}")
     add("--seed", type=_numbers, default=(1,), help="one seed, or several with commas between")
-    add("--rows", type=int, help="at most this many rows of each file, for a trial (banking77 needs 400)")
+    add("--rows", type=int, help="at most this many rows of each file (banking77 needs 400)")
     add("--threads", type=int, default=cores(), help="CPU threads of each side; all cores when left out")
-    add("--out", type=Path, help=f"page to write; {PAGE} when left out, none for a trial")
+    add("--out", type=Path, help=f"page to write; {PAGE} when left out, none with --rows")
     add("--json", type=Path, help=f"results file to write; {RESULTS} when left out")
     add("--resume-from", type=Path, help="results file of an interrupted run; sides that ended are not run again")
     add("--again", choices=SIDES, action="append", default=[], help="measure this side anew")
@@ -153,11 +153,17 @@ def open_results(options: Options) -> Results:
     return results
 
 
-def publish(section: str, path: Path) -> None:
-    """Put the section into the page, beside the sections of other benchmarks."""
+def marks_of(rows: int | None) -> dict[str, str]:
+    """Return what stands around the section: samples of so many rows have one of their own."""
+    name = f"benchmarks.accuracy{f', at most {rows} rows' if rows else ''}"
+    return {end: f"<!-- {name}: {end} -->" for end in ("begin", "end")}
+
+
+def publish(section: str, path: Path, rows: int | None = None) -> None:
+    """Put the section into the page, beside the sections of other benchmarks and of other sizes of samples."""
     page = path.read_text(encoding="utf-8") if path.exists() else TITLE
     with whole_file(path) as file:
-        file.write(_table.replace_section(page, section, MARKS))
+        file.write(_table.replace_section(page, section, marks_of(rows)))
 
 
 def _tell(results: Results, name: str, seed: int, side: str) -> None:

@@ -220,7 +220,7 @@ def test_the_section_is_replaced_and_the_rest_of_the_page_stays(tmp_path: Path) 
     text = page.read_text(encoding="utf-8")
     assert text.startswith("# Benchmarks")
     assert "first" not in text
-    assert text.index("second") < text.index(accuracy.MARKS["end"]) < text.index("## Another")
+    assert text.index("second") < text.index(accuracy.marks_of(None)["end"]) < text.index("## Another")
     page.write_text("# Mine\n", encoding="utf-8")
     accuracy.publish("third", page)
     assert page.read_text(encoding="utf-8").startswith("# Mine\n\n<!--")
