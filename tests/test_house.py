@@ -27,6 +27,11 @@ def modules() -> Iterator[str]:
             yield info.name
 
 
+@pytest.mark.parametrize("path", [*ROOT.rglob("*.c"), *ROOT.rglob("*.h")], ids=lambda path: path.name)
+def test_c_files_stay_small(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_MODULE
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_modules_and_functions_stay_small(path: Path) -> None:
     source = path.read_text(encoding="utf-8")

@@ -5,21 +5,20 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import os
 import platform
-import secrets
+import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from luthier import plugins
+from luthier import __version__, plugins
 from luthier.bundle import Manifest
 from luthier.inference.measuring import Measured, measure
 from luthier.models.files import cache_directory
 from luthier.models.hardware import cores, has_gpu, multiplies_bf16, processor
+from luthier.models.kept import keep
 from luthier.models.native import impossible
 
 Purpose = Literal["throughput", "latency"]
@@ -28,6 +27,10 @@ Purpose = Literal["throughput", "latency"]
 REFERENCE = "torch"
 SECONDS = 5.0
 """Of measuring, shared by all backends; opening them comes on top."""
+FORGIVEN = 86_400
+"""Seconds after which a backend that failed is measured again: the machine may have been short of memory."""
+LIMIT = 1 << 20
+"""Bytes of all kept figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +62,16 @@ def choose(
         return Choice((REFERENCE,), "the reference, on an accelerator")
     place = _place(directory, manifest, threads)
     figures = _read(place)
-    if figures is not None:
+    installed = [name for name in plugins.names("inference.backends") if _installed(name)]
+    missing = [name for name in installed if name not in figures]
+    if figures and not (missing and measuring):
         return _best(figures, purpose, "measured here before")
     if not measuring:
         able, why = multiplies_bf16("cpu")
         names = ("native", "torch-bf16") if impossible() is None else ("torch-bf16",) if able else ("torch-fp32",)
         return Choice((*names, REFERENCE), f"not measured: {why}")
-    installed = [name for name in plugins.names("inference.backends") if _installed(name)]
-    figures = {name: measure(name, directory, seconds=SECONDS / len(installed), threads=threads, offline=offline)
-               for name in installed}
+    figures |= {name: measure(name, directory, seconds=SECONDS / len(installed), threads=threads, offline=offline)
+                for name in missing}
     lost = _write(place, figures)
     best = _best(figures, purpose, "measured here")
     return Choice(best.names, best.reason + (f"; will be measured again: {lost}" if lost else ""))
@@ -95,7 +99,7 @@ def _installed(name: str) -> bool:
 def _place(directory: Path, manifest: Manifest, threads: int | None) -> Path:
     """Return the file that holds the figures of models of that shape on such a machine."""
     told = [platform.platform(), processor(), threads or cores(), manifest.kind, _shape(directory, manifest),
-            {name: _version(name) for name in ("torch", "transformers", "onnxruntime", "openvino")},
+            __version__, {name: _version(name) for name in ("torch", "transformers", "onnxruntime", "openvino")},
             plugins.names("inference.backends")]
     key = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
     return cache_directory() / "backends" / f"{key}.json"
@@ -120,24 +124,20 @@ def _version(package: str) -> str:
         return ""
 
 
-def _read(place: Path) -> dict[str, Measured] | None:
-    """Return stored figures; ``None`` when there are none that can be read: they are measured again then."""
+def _read(place: Path) -> dict[str, Measured]:
+    """Return stored figures, but for faults that are old; what is missing or cannot be read is measured again."""
     try:
         stored = json.loads(place.read_text(encoding="utf-8"))
-        return {str(name): Measured(**found) for name, found in stored.items()} or None
+        figures = {str(name): Measured(**found) for name, found in stored.items()}
+        old = time.time() - place.stat().st_mtime > FORGIVEN
     except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+    return {name: found for name, found in figures.items() if not (found.fault and old)}
+
+
+def _write(place: Path, figures: Mapping[str, Measured]) -> str | None:
+    """Remember figures; return why that was not possible. If nothing worked it is the bundle's fault: none are kept."""
+    if all(found.fault for found in figures.values()):
         return None
-
-
-def _write(place: Path, figures: Mapping[str, Measured]) -> str:
-    """Remember figures; return why that was not possible, or nothing."""
-    temporary = place.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.partial")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps({name: asdict(found) for name, found in figures.items()}), encoding="utf-8")
-        os.replace(temporary, place)
-    except OSError as error:
-        with suppress(OSError):  # it may never have been made
-            temporary.unlink()
-        return f"{place} cannot be written ({error.strerror or error})"
-    return ""
+    told = json.dumps({name: asdict(found) for name, found in figures.items()}).encode()
+    return keep(place, lambda file: file.write(told), LIMIT)

@@ -12,6 +12,11 @@ GELU = {"gelu": "none", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
 """``hidden_act`` -> how torch calls it."""
 
 
+def config_of(model: Any) -> dict[str, Any]:
+    """Return the configuration of a transformers model in memory, as ``config.json`` would hold it."""
+    return {**model.config.to_dict(), "architectures": [type(model).__name__]}
+
+
 def unsupported(config: Mapping[str, Any]) -> str | None:
     """Return why a model of this configuration is not written out; ``None`` when it is."""
     kind, activation = config.get("model_type"), config.get("hidden_act", "gelu")

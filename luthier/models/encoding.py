@@ -128,10 +128,11 @@ class Encoder:
         for start in range(0, len(texts), _WINDOW):
             rows = [self._prepared(text, row) for row, text in enumerate(texts[start : start + _WINDOW], start)]
             for encoding in self._tokenizer.encode_batch_fast(rows):
-                ids.append(list(map(shared, encoding.ids)))
+                # A text without a token, where the tokenizer adds none: one of padding, so that each row has a first.
+                ids.append(list(map(shared, encoding.ids)) or [self.pad_id])
                 truncated.append(bool(encoding.overflowing))
                 if paired:
-                    type_ids.append(encoding.type_ids)
+                    type_ids.append(encoding.type_ids or [0])
         return Ragged(ids, type_ids if paired else None, np.array(truncated, np.bool_))
 
     def collate(self, ragged: Ragged, indices: Sequence[int] | Int64) -> Batch:

@@ -61,16 +61,19 @@ def training_mode(model: Any) -> None:
 
 def _below(model: Any, layers: int) -> list[nn.Module]:
     """Return what comes before so many layers have been computed: what stands before the stack, and those layers."""
-    stack = layers_of(model)
+    stack, found = layers_of(model), []
     inside = {id(part) for layer in stack for part in layer.modules()}
-    before = []
-    for module in model.base_model.modules():  # in the order in which they were made, which is that of computing
-        if module is stack[0]:
+    for child in model.base_model.children():  # in the order in which they were made, which is that of computing
+        parts = list(child.modules())
+        found += [part for part in parts if id(part) not in inside and part not in stack and _own(part)]
+        if any(part is stack[0] for part in parts):  # what else it holds serves the layers, as relative positions do
             break
-        own = list(module.parameters())
-        if own and not any(id(part) in inside for part in module.modules()):
-            before.append(module)
-    return [*before, *stack[:layers]]
+    return [*found, *stack[:layers]]
+
+
+def _own(module: nn.Module) -> bool:
+    """Return whether a module has weights itself, not only through its parts; dropout has none but counts."""
+    return bool(list(module.parameters(recurse=False))) or not list(module.children())
 
 
 def _trains(module: nn.Module) -> bool:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+ABANDONED = 86_400
+"""Seconds without a change after which an unfinished file is nobody's."""
 
 
-def keep(place: Path, write: Callable[[BinaryIO], None], limit: int) -> str | None:
+def keep(place: Path, write: Callable[[BinaryIO], Any], limit: int) -> str | None:
     """Write a file, then delete those of its folder and suffix that were not used for longest, down to a limit.
 
     Args:
@@ -43,6 +47,10 @@ def used(place: Path) -> None:
 
 
 def _forget_oldest(newest: Path, limit: int) -> None:
+    for file in newest.parent.glob(".*.partial"):  # of a run that was killed
+        with suppress(OSError):
+            if time.time() - file.stat().st_mtime > ABANDONED:
+                file.unlink()
     kept = []
     for file in newest.parent.glob(f"*{newest.suffix}"):
         with suppress(FileNotFoundError):  # another run was faster

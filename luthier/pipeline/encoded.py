@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Sequence
+from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ LIMIT = 1 << 30
 """Bytes of all kept files."""
 WORTHWHILE = 1_000_000
 """Characters of texts from which they are kept: fewer are tokenised in less time than anybody notices."""
-VERSION = 1
+VERSION = 2
 """Of the files."""
 _WEIGHTS = (".safetensors", ".bin", ".pt", ".onnx", ".h5", ".msgpack")
 
@@ -54,7 +55,8 @@ def _parts(text: TextInput) -> tuple[str, ...]:
 def _key(encoder: Encoder, directory: Path, texts: Sequence[TextInput]) -> str:
     known = [(file.name, sha256_of(file)) for file in sorted(directory.iterdir())
              if file.is_file() and file.suffix not in _WEIGHTS]
-    told = hashlib.sha256(repr((VERSION, known, encoder.max_length, encoder.normalize)).encode())
+    decides = VERSION, version("tokenizers"), known, encoder.max_length, encoder.normalize
+    told = hashlib.sha256(repr(decides).encode())
     for text in texts:
         parts = [part.encode("utf-8", "surrogatepass") for part in _parts(text)]
         told.update(b"".join(len(part).to_bytes(8, "little") + part for part in parts) + b"\n")

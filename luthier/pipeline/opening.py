@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from luthier import recipe as recipes
 from luthier.inference import Predictor
 from luthier.models.encoding import Encoder, Ragged
 from luthier.models.files import ModelFiles
+from luthier.models.hardware import cores
 from luthier.models.sources import resolve
 from luthier.pipeline import encoded
 from luthier.pipeline.loading import Loaded
@@ -121,9 +121,7 @@ def set_threads(threads: int | None) -> int:
     """Use the asked number of CPU threads, or every core this process may use, and return it."""
     import torch
 
-    # macOS cannot tell which cores a process may use; there it is all of them.
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    wanted = threads or usable
+    wanted = threads or cores()
     torch.set_num_threads(wanted)
     return wanted
 

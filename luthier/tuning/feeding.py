@@ -54,7 +54,7 @@ def make_feed(job: Job, events: Events, parts: Installed, decisions: Mapping[str
         return TokenFeed(decisions["device"].value, job.encoder, renumber, parts.arrange), {}
     events.emit("note", text=f"{parts.skipped} layers do not train: what they give is computed once for each text")
     layers = frozen_layers_of(job.model, parts.skipped, decisions["precision"].value, job.encoder, parts.workers)
-    feed = FrozenFeed(layers, (job.train.ragged, job.valid.ragged))
+    feed = FrozenFeed.open(layers, (job.train.ragged, job.valid.ragged))
     return feed, {"frozen_layers": feed.decision}
 
 

@@ -1,7 +1,8 @@
 """The loop: batches in, better weights out, every step on the event stream.
 
 Read ``fit`` first. A step is decided by the seed and its own number alone (its rows, learning rate and dropout), so a
-run that is killed at any moment and goes on from a checkpoint gives the very losses and weights of one never stopped.
+run that is killed at any moment and goes on from a checkpoint gives the very losses and weights of one never stopped,
+on the same number of threads.
 """
 
 from __future__ import annotations

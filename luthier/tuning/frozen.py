@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -18,7 +19,7 @@ import numpy.typing as npt
 
 from luthier.models.files import cache_directory
 from luthier.models.kept import keep, used
-from luthier.models.native.threads import in_threads
+from luthier.models.threads import in_threads
 from luthier.schema import Batch, Decision, Int64
 from luthier.tuning.batching import by_length
 
@@ -79,28 +80,45 @@ class _Split:
     """(N,) where each text's states begin."""
 
 
+@dataclass(frozen=True, slots=True)
 class FrozenFeed:
     """Gives the layers that train what the frozen ones give for a text."""
 
-    def __init__(self, layers: FrozenLayers, splits: Sequence[Ragged]) -> None:
-        """Compute what is not kept yet and can be; ``decision`` says what came of it."""
-        self._layers = layers
-        self._kept = {id(ragged): _kept(layers, ragged) for ragged in splits}
-        self.decision = _described(self._kept.values())
+    layers: FrozenLayers
+    kept: Mapping[int, _Split]
+    """``id`` of a split's token ids -> its states, where they are kept."""
+    decision: Decision
+    """Whether all are."""
+
+    @classmethod
+    def open(cls, layers: FrozenLayers, splits: Sequence[Ragged]) -> FrozenFeed:
+        """Compute the states that are not kept yet and can be."""
+        kept: dict[int, _Split] = {}
+        reasons = []
+        for ragged in splits:
+            found = _kept(layers, ragged, LIMIT - sum(split.values.nbytes for split in kept.values()))
+            if isinstance(found, _Split):
+                kept[id(ragged)] = found
+            else:
+                reasons.append(found)
+        if reasons:
+            return cls(layers, kept, Decision("computed at each step", "; ".join(dict.fromkeys(reasons))))
+        return cls(layers, kept, Decision("computed once", f"what they give is kept in {_place()}"))
 
     def inputs(self, ragged: Ragged, rows: Int64) -> dict[str, torch.Tensor | int]:
         """Return the model's arguments for rows of a split: states (B, T, D) and mask (B, T)."""
         import torch
 
-        lengths = np.ones(len(rows), np.int64) if self._layers.only_first else ragged.lengths[rows]
-        split = self._kept.get(id(ragged))
-        if isinstance(split, _Split):
+        alone = self.layers.only_first
+        lengths = np.fromiter((1 if alone else len(ragged.ids[row]) for row in rows), np.int64, len(rows))
+        split = self.kept.get(id(ragged))
+        if split is not None:
             places = np.repeat(split.starts[rows] - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
             found = torch.from_numpy(split.values[places])
         else:
-            parts = np.array_split(rows, min(self._layers.workers, len(rows)))
+            parts = np.array_split(rows, min(self.layers.workers, len(rows)))
             found = torch.from_numpy(np.concatenate(
-                self._layers.states([self._layers.encoder.collate(ragged, part) for part in parts])))
+                self.layers.states([self.layers.encoder.collate(ragged, part) for part in parts])))
         if found.dtype == torch.uint16:
             found = found.view(torch.bfloat16)
         mask = np.arange(lengths.max()) < lengths[:, None]  # (B, T)
@@ -116,7 +134,8 @@ def frozen_layers_of(model: Any, count: int, precision: str, encoder: Encoder, w
     from luthier.models.kernels.frozen import forward_of
 
     only_first = count == len(layers_of(model))
-    told = hashlib.sha256(repr((VERSION, count, only_first, precision, encoder.pad_id, _shape(model.config))).encode())
+    told = hashlib.sha256(repr((
+        VERSION, version("torch"), count, only_first, precision, encoder.pad_id, _shape(model.config))).encode())
     for name, weight in sorted(model.named_parameters()):
         if not weight.requires_grad:
             told.update(name.encode())
@@ -129,8 +148,8 @@ def _shape(config: Any) -> list[Any]:
     return [getattr(config, name, None) for name in names]
 
 
-def _kept(layers: FrozenLayers, ragged: Ragged) -> _Split | str:
-    """Return the states of a split, from the disk if they are there; or why they are not kept."""
+def _kept(layers: FrozenLayers, ragged: Ragged, room: int) -> _Split | str:
+    """Return the states of a split, from the disk if they are there; or why they do not stand in ``room`` bytes."""
     batches = by_length(ragged.lengths, max_tokens=MAX_TOKENS)
     order = np.concatenate(batches)
     sizes = np.ones(len(ragged), np.int64) if layers.only_first else ragged.lengths
@@ -138,10 +157,10 @@ def _kept(layers: FrozenLayers, ragged: Ragged) -> _Split | str:
     starts[order] = np.cumsum(sizes[order]) - sizes[order]
     kind = layers.forward.layers[0].output.bias
     shape = (int(sizes.sum()), len(kind))
-    place = cache_directory() / "frozen" / f"{_key(layers, ragged)}.npy"
+    place = _place() / f"{_key(layers, ragged)}.npy"
     found = _read(place, shape)
     if found is None:
-        why = _too_large(place.parent, shape[0] * shape[1] * kind.element_size())
+        why = _too_large(place.parent, shape[0] * shape[1] * kind.element_size(), room)
         why = why or keep(place, lambda file: _write(file, layers, ragged, batches, shape), LIMIT)
         if why is not None:
             return why
@@ -169,9 +188,9 @@ def _read(place: Path, shape: tuple[int, int]) -> npt.NDArray[Any] | None:
     return found
 
 
-def _too_large(place: Path, size: int) -> str | None:
-    if size > LIMIT:
-        return f"{size / 2**30:.1f} GiB are more than the {LIMIT / 2**30:.0f} GiB that are kept"
+def _too_large(place: Path, size: int, room: int) -> str | None:
+    if size > room:
+        return f"{size / 2**30:.1f} GiB are more than is left of the {LIMIT / 2**30:.0f} GiB that are kept"
     there = next(folder for folder in (place, *place.parents) if folder.exists())
     free = shutil.disk_usage(there).free
     if size > SPARE * free:
@@ -196,8 +215,5 @@ def _some(batches: Sequence[Int64], count: int) -> Iterator[Sequence[Int64]]:
     return (batches[start : start + count] for start in range(0, len(batches), count))
 
 
-def _described(found: Any) -> Decision:
-    reasons = dict.fromkeys(one for one in found if isinstance(one, str))
-    if reasons:
-        return Decision("computed at each step", "; ".join(reasons))
-    return Decision("computed once", f"what they give is kept in {cache_directory() / 'frozen'}")
+def _place() -> Path:
+    return cache_directory() / "frozen"

@@ -201,8 +201,21 @@ def test_the_verdict_names_the_lowest_mean_difference() -> None:
 
 def test_a_trial_is_no_result() -> None:
     page = _table.markdown(results_of(TRUTH, TRUTH, TRUTH, limit=20))
-    assert "**A trial on a few rows of each file: no result.**" in page
+    assert "**A trial with one seed on a few rows of each file: no result.**" in page
     assert "lowest difference" not in page
+
+
+def test_samples_with_several_seeds_are_one_and_have_a_section_of_their_own(tmp_path: Path) -> None:
+    results = results_of(TRUTH, TRUTH, TRUTH, limit=20)
+    add_seed(results, 2, TRUTH, TRUTH)
+    page = _table.markdown(results)
+    assert page.startswith("## Accuracy on at most 20 rows of each file")
+    assert "lowest difference" in page
+    accuracy.publish("all rows", tmp_path / "page.md")
+    accuracy.publish(page, tmp_path / "page.md", 20)
+    both = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert "all rows" in both
+    assert accuracy.marks_of(20)["begin"] in both
 
 
 def test_a_side_that_has_not_ended_is_left_out() -> None:

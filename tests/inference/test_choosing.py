@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -118,6 +119,23 @@ def test_a_cache_that_cannot_be_written_is_told(full, asked, own_cache) -> None:
 def test_when_nothing_can_be_measured_the_reference_stays(full, monkeypatch) -> None:
     monkeypatch.setattr(choosing, "measure", lambda *_, **__: Measured(fault="no"))
     assert chosen(full, measuring=True).names[0] == "torch"
+
+
+def test_a_bundle_that_nothing_opens_leaves_no_figures_for_others(full, monkeypatch, own_cache) -> None:
+    monkeypatch.setattr(choosing, "measure", lambda *_, **__: Measured(fault="no"))
+    chosen(full, measuring=True)
+    assert not (own_cache / "backends").exists()
+
+
+def test_a_backend_that_failed_is_tried_again_another_day(full, asked, own_cache) -> None:
+    chosen(full, measuring=True)
+    (file,) = (own_cache / "backends").iterdir()
+    before = len(asked)
+    os.utime(file, (0, 0))
+    assert "openvino failed" not in chosen(full, measuring=False).reason  # known figures are used meanwhile
+    assert len(asked) == before
+    assert "openvino failed" in chosen(full, measuring=True).reason
+    assert asked[before:] == ["openvino"]
 
 
 def test_a_backend_that_answers_otherwise_gives_way_to_the_reference(full, monkeypatch) -> None:

@@ -151,6 +151,16 @@ def test_what_is_no_text_is_refused_with_its_row(short: Encoder, row: Any, shown
         short.encode(["good", row])
 
 
+def test_a_text_without_tokens_is_one_of_padding(model: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(model, tmp_path / "plain"))
+    stored = json.loads((copy / "tokenizer.json").read_text(encoding="utf-8"))
+    stored["post_processor"] = None  # no token is added to a text
+    (copy / "tokenizer.json").write_text(json.dumps(stored), encoding="utf-8")
+    encoder = Encoder.load(copy)
+    assert encoder.encode_ragged(["", "good"]).ids[0] == [encoder.pad_id]
+    assert encoder.encode(["", "good"]).mask[:, 0].all()
+
+
 def test_default_length_is_the_models_own(model: Path) -> None:
     assert Encoder.load(model).max_length == 128
 

@@ -58,7 +58,7 @@ def test_losses_are_those_of_layers_computed_at_each_step(deep: Toy, tmp_path: P
         patch.setenv("LUTHIER_CACHE", str(tmp_path / "empty"))
         each, decisions = run(job(deep, tmp_path / "each", top=top))
         assert decisions["frozen_layers"]["value"] == "computed at each step"
-        assert "GiB are more than the 0 GiB that are kept" in decisions["frozen_layers"]["reason"]
+        assert "GiB are more than is left of the 0 GiB that are kept" in decisions["frozen_layers"]["reason"]
     monkeypatch.setattr(freezing, "frozen_layers", lambda model: 0)
     monkeypatch.setattr("luthier.models.kernels.frozen.frozen_layers", lambda model: 0)
     own, decisions = run(job(deep, tmp_path / "own", top=top))
@@ -90,7 +90,7 @@ def test_states_are_those_of_the_model(deep: Toy, tmp_path: Path, top: int) -> N
     with torch.inference_mode():
         right = model(torch.from_numpy(batch.ids), torch.from_numpy(batch.mask), output_hidden_states=True,
                       ).hidden_states[3 - top]
-    given = FrozenFeed(layers, (ragged,)).inputs(ragged, rows)
+    given = FrozenFeed.open(layers, (ragged,)).inputs(ragged, rows)
     states, mask = given["inputs_embeds"], given["attention_mask"]
     assert isinstance(states, torch.Tensor)
     assert isinstance(mask, torch.Tensor)
@@ -122,10 +122,10 @@ def test_other_weights_texts_layers_and_formats_are_kept_apart(deep: Toy, tmp_pa
                          ids=["cut", "empty", "no header"])
 def test_a_damaged_file_is_computed_again(deep: Toy, tmp_path: Path, place: Path, damage: Any) -> None:
     ragged, rows = deep.valid.ragged, np.array([1, 3])
-    right = FrozenFeed(of(deep, tmp_path), (ragged,)).inputs(ragged, rows)["inputs_embeds"]
+    right = FrozenFeed.open(of(deep, tmp_path), (ragged,)).inputs(ragged, rows)["inputs_embeds"]
     (file,) = place.iterdir()
     file.write_bytes(damage(file.read_bytes()))
-    again = FrozenFeed(of(deep, tmp_path), (ragged,))
+    again = FrozenFeed.open(of(deep, tmp_path), (ragged,))
     assert again.decision.value == "computed once"
     assert torch.equal(again.inputs(ragged, rows)["inputs_embeds"], right)  # type: ignore[arg-type]
 
@@ -136,11 +136,11 @@ def test_a_full_disk_costs_time_and_nothing_else(deep: Toy, tmp_path: Path, plac
         raise OSError(errno.ENOSPC, "No space left on device")
 
     ragged, rows = deep.valid.ragged, np.array([1, 3])
-    right = FrozenFeed(of(deep, tmp_path), (ragged,)).inputs(ragged, rows)["inputs_embeds"]
+    right = FrozenFeed.open(of(deep, tmp_path), (ragged,)).inputs(ragged, rows)["inputs_embeds"]
     for file in place.iterdir():
         file.unlink()
     monkeypatch.setattr(frozen, "_write", full)
-    feed = FrozenFeed(of(deep, tmp_path), (ragged,))
+    feed = FrozenFeed.open(of(deep, tmp_path), (ragged,))
     assert feed.decision.value == "computed at each step"
     assert "No space left on device" in feed.decision.reason
     torch.testing.assert_close(feed.inputs(ragged, rows)["inputs_embeds"], right)
@@ -150,7 +150,7 @@ def test_a_full_disk_costs_time_and_nothing_else(deep: Toy, tmp_path: Path, plac
 def test_a_file_takes_at_most_half_of_the_free_disk(deep: Toy, tmp_path: Path,
                                                     monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frozen.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 10_000}))
-    feed = FrozenFeed(of(deep, tmp_path), (deep.valid.ragged,))
+    feed = FrozenFeed.open(of(deep, tmp_path), (deep.valid.ragged,))
     assert "more than half of the 0.0 GiB free" in feed.decision.reason
 
 

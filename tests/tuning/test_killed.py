@@ -57,6 +57,11 @@ CASES: dict[str, tuple[dict[str, Any], list[tuple[str, int]]]] = {
          "train": {"precision": "bf16", "gradient_accumulation_steps": 2}, "validation": {"save_steps": 3}},
         [("step", 5), ("optimizer", 6), ("validation", 10)],
     ),
+    "frozen layers below compiled ones": (
+        {"shape": {"width": 64, "heads": 2, "layers": 3}, "built": {"attention_dropout": 0.0}, "method": "freeze",
+         "settings": {"freeze_trainable_layers": 1}, "train": {"precision": "bf16"}},
+        [("step", 5), ("optimizer", 10), ("validation", 20)],
+    ),
     "lora, bf16, accumulated": (
         {"method": "lora", "settings": DROPOUT, "train": {"precision": "bf16", "gradient_accumulation_steps": 2}},
         [("step", 7), ("weights", 10)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +14,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from toy import Toy
 
 from luthier.models.kernels import Installed
+from luthier.models.kernels import packed as packing
 from luthier.models.kernels.packed import packed_layers
 from luthier.tuning import Events, Job, fit
 
+loop = importlib.import_module("luthier.tuning.fit")  # the package's own `fit` is the function
 EXACT = {"built": {"dropout": 0.0, "attention_dropout": 0.0}, "train": {"num_train_epochs": 1}}
 
 
@@ -35,11 +38,17 @@ class Waiting(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.seen: list[str] = []
+        self.operations = 0
+        self._watching = False
+
+    def watch(self, watching: bool) -> None:
+        self._watching = watching
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = func.overloadpacket.__name__
-        if name in self.OPERATIONS or (name == "index" and any(
-                one is not None and one.dtype == torch.bool for one in args[1])):
+        self.operations += self._watching
+        if self._watching and (name in self.OPERATIONS or (name == "index" and any(
+                one is not None and one.dtype == torch.bool for one in args[1]))):
             self.seen.append(name)
         return func(*args, **(kwargs or {}))
 
@@ -57,10 +66,45 @@ def test_packed_rows_lose_what_padded_ones_do(toy: Toy, tmp_path: Path, monkeypa
 
 
 def test_no_step_asks_the_device_for_a_number(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    within: list[bool] = [False]
+
+    def watched(name: str, plain: Any) -> Any:
+        def note(*args: Any, **kwargs: Any) -> Any:
+            if within[-1]:
+                seen.append(name)
+            return plain(*args, **kwargs)
+        return note
+
+    def inside(plain: Any, watching: bool) -> Any:
+        def call(*args: Any) -> Any:
+            within.append(watching)
+            try:
+                return plain(*args)
+            finally:
+                within.pop()
+        return call
+
     monkeypatch.setattr("luthier.models.kernels.installed", packed)
+    for name in ("tolist", "item", "numpy", "cpu", "__bool__", "__float__", "__int__"):
+        monkeypatch.setattr(torch.Tensor, name, watched(name, getattr(torch.Tensor, name)))
+    monkeypatch.setattr(packing, "attend_by_row", inside(packing.attend_by_row, False))  # a GPU has another
+    monkeypatch.setitem(loop.REPORT_EVERY, "cpu", loop.REPORT_EVERY["cuda"])
+    monkeypatch.setattr(loop, "_report", inside(loop._report, False))  # the one wait
+    take_step = inside(loop._take_step, True)
     with Waiting() as waiting:
-        assert torch.ones(1).item() == 1
-        assert waiting.seen == ["_local_scalar_dense"]  # it would be seen
-        waiting.seen.clear()
+        monkeypatch.setattr(loop, "_take_step", lambda run, step: (waiting.watch(True), take_step(run, step),
+                                                                    waiting.watch(False)))
         losses(toy.job(tmp_path, train={"num_train_epochs": 1}, built={"attention_dropout": 0.0}))
+    assert waiting.operations > 1000
     assert not waiting.seen
+    assert not seen
+
+
+def test_a_wait_would_be_seen() -> None:
+    with Waiting() as waiting:
+        waiting.watch(True)
+        ones = torch.ones(2)
+        assert ones[0].item() == 1
+        assert len(ones[ones > 0]) == 2
+    assert waiting.seen == ["_local_scalar_dense", "index"]

@@ -15,7 +15,7 @@ from luthier.inference.backend import Backend
 from luthier.inference.backends._modules import check_threads, choose_device, open_module
 from luthier.inference.backends._workers import Workers
 from luthier.inference.backends.torch import from_model
-from luthier.models.architecture import unsupported
+from luthier.models.architecture import config_of, unsupported
 from luthier.models.forward import Forward
 from luthier.plugins import require
 from luthier.schema import Batch, Float32
@@ -95,8 +95,7 @@ def _forward(
         from luthier.models.lora import merge
 
         module = merge(open_module(directory, manifest, offline=offline))
-        config, weights = module.config.to_dict(), module.state_dict()  # type: ignore[operator, union-attr]
-        config["architectures"] = [type(module).__name__]
+        config, weights = config_of(module), module.state_dict()
         why = unsupported(config)
         return (Forward.of(config, weights, dtype), None) if why is None else (None, why)
     config = json.loads((directory / "config.json").read_text(encoding="utf-8"))

@@ -16,6 +16,7 @@ from luthier.inference.backend import Backend
 from luthier.inference.backends import _written_out
 from luthier.inference.backends._modules import check_threads, open_module
 from luthier.inference.backends._workers import Workers
+from luthier.models.architecture import config_of
 from luthier.models.hardware import cores
 from luthier.models.mapped import MappedWeights
 from luthier.models.native import NativeClassifier, impossible, unfit
@@ -90,7 +91,7 @@ def _opened(
         from luthier.models.lora import merge
 
         module = merge(open_module(directory, manifest, offline=offline))
-        config = {**module.config.to_dict(), "architectures": [type(module).__name__]}  # type: ignore[operator, union-attr]
+        config = config_of(module)
         merged = module.state_dict()
         return config, lambda name: np.asarray(merged[name].numpy(), dtype=np.float32)
     config = json.loads((directory / "config.json").read_text(encoding="utf-8"))

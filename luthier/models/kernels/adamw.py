@@ -27,6 +27,9 @@ class Packer(Protocol):
     def known_squares(self, weights: Iterable[torch.nn.Parameter]) -> tuple[list[bool], float]:
         """Return whose gradients' squares are added up already, and their sum."""
 
+    def expect_notice(self) -> None:
+        """Take note that ``moved`` will be called whenever weights have moved."""
+
     def moved(self) -> None:
         """Take note that all weights are packed as they are now."""
 
@@ -38,6 +41,7 @@ class CompiledAdamW(torch.optim.AdamW):
         """Take float32 weights on the CPU, without gaps."""
         super().__init__(groups, lr=lr, fused=True)  # as a checkpoint tells the optimiser that goes on from it
         self._packer = packer
+        packer.expect_notice()
         self._weights = self._listed()
         self._seen: list[tuple[int, ...]] = []
         """Where weights, moments and counts lay when the table was made: anybody may put others there."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from luthier.models.architecture import unsupported
+from luthier.models.architecture import config_of, unsupported
 from luthier.models.forward import Forward
 from luthier.models.freezing import frozen_layers, layers_of
 from luthier.schema import Decision
@@ -24,7 +24,7 @@ def skipped_layers(model: Any) -> Iterator[tuple[dict[str, Decision], int]]:
         What was decided, if anything is frozen, and how many layers are skipped.
     """
     count = frozen_layers(model)
-    why = unsupported({**model.config.to_dict(), "architectures": [type(model).__name__]}) if count else None
+    why = unsupported(config_of(model)) if count else None
     if not count or why is not None:
         yield {} if why is None else {"frozen_layers": Decision("computed at each step", why)}, 0
         return
@@ -40,7 +40,7 @@ def skipped_layers(model: Any) -> Iterator[tuple[dict[str, Decision], int]]:
 
 def forward_of(model: Any, layers: int, precision: str) -> Forward:
     """Return the first layers of a BERT-like model, to compute what they give."""
-    config = {**model.config.to_dict(), "architectures": [type(model).__name__], "num_hidden_layers": layers}
+    config = {**config_of(model), "num_hidden_layers": layers}
     return Forward.of(config, model.state_dict(), torch.bfloat16 if precision == "bf16" else torch.float32)
 
 

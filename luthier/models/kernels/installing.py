@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from luthier.models.freezing import frozen_layers
 from luthier.models.kernels.attention import own_attention
 from luthier.models.kernels.dropout import own_dropout
 from luthier.models.kernels.frozen import skipped_layers
@@ -46,22 +47,27 @@ def installed(model: Any, *, device: str, precision: str) -> Iterator[Installed]
         compiled layers, if the model has some now; how batches are laid out for it; and how many layers it skips.
     """
     with ExitStack() as stack:
-        if device.partition(":")[0] != "cpu":
-            how, packed = stack.enter_context(packed_layers(model, precision))
-            own = str(model.config._attn_implementation) if packed is None else "varlen"
-            yield Installed({"layers": how,
-                             "attention": Decision(own, "fused attention gains at every length on a GPU"),
-                             "dropout": Decision("torch", "a GPU draws random numbers in parallel"),
-                             "hidden_states": Decision("as the model has them", "autocast decides on a GPU")},
-                            arrange=padded if packed is None else packed.arrange)
-            return
-        workers = torch.get_num_threads()
-        frozen, skipped = stack.enter_context(skipped_layers(model))
-        why, layers = stack.enter_context(native_layers(model, precision, skipped))
-        decisions = {**frozen, "layers": why}
-        if layers is None:  # else nothing is left but the head's dropout
-            decisions["attention"] = stack.enter_context(own_attention(model))
-        decisions["dropout"] = stack.enter_context(own_dropout(model))
-        if layers is None:
-            decisions["hidden_states"] = stack.enter_context(bf16_stream(model, precision))
-        yield Installed(decisions, layers, skipped=skipped, workers=workers)
+        on_cpu = device.partition(":")[0] == "cpu"
+        yield (_on_cpu if on_cpu else _on_gpu)(stack, model, precision)
+
+
+def _on_gpu(stack: ExitStack, model: Any, precision: str) -> Installed:
+    how, packed = stack.enter_context(packed_layers(model, precision))
+    own = str(model.config._attn_implementation) if packed is None else "varlen"
+    decisions = {"layers": how, "attention": Decision(own, "fused attention gains at every length on a GPU"),
+                 "dropout": Decision("torch", "a GPU draws random numbers in parallel"),
+                 "hidden_states": Decision("as the model has them", "autocast decides on a GPU")}
+    if frozen_layers(model):
+        decisions["frozen_layers"] = Decision("computed at each step", "what they give is kept on a CPU alone")
+    return Installed(decisions, arrange=padded if packed is None else packed.arrange)
+
+
+def _on_cpu(stack: ExitStack, model: Any, precision: str) -> Installed:
+    workers = torch.get_num_threads()
+    frozen, skipped = stack.enter_context(skipped_layers(model))
+    why, layers = stack.enter_context(native_layers(model, precision, skipped))
+    decisions = {**frozen, "layers": why, "dropout": stack.enter_context(own_dropout(model))}
+    if layers is None:  # else nothing is left to torch but the head
+        decisions["attention"] = stack.enter_context(own_attention(model))
+        decisions["hidden_states"] = stack.enter_context(bf16_stream(model, precision))
+    return Installed(decisions, layers, skipped=skipped, workers=workers)

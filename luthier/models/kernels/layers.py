@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from luthier.errors import ModelError
-from luthier.models.architecture import Names
+from luthier.models.architecture import Names, config_of
 from luthier.models.native import impossible, unfit
 from luthier.models.native.adamw import Packing
 from luthier.models.native.build import library
@@ -64,7 +64,7 @@ def _obstacle(model: Any, precision: str, skipped: int) -> str | None:
     """Return why compiled code cannot tune this model; ``None`` when it can."""
     if precision != "bf16":
         return "it runs in fp32"
-    config = {**model.config.to_dict(), "architectures": [type(model).__name__]}
+    config = config_of(model)
     why = impossible() or unfit(config)
     if why is not None:
         return why
@@ -115,9 +115,9 @@ class NativeLayers:
         # A classifier's head reads the first token, and nothing else of what the layers give.
         self.shape = Shape(int(model.config.num_attention_heads), float(model.config.layer_norm_eps),
                            only_first=type(model).__name__.endswith("SequenceClassification"))
-        names = Names.of({**model.config.to_dict(), "architectures": [type(model).__name__]})
-        self._skipped = names.skipped_positions
-        self._plain = self.encoder.forward, self.embeddings.forward
+        names = Names.of(config_of(model))
+        self._skipped_positions = names.skipped_positions
+        self._embedded_by_torch = self.embeddings.forward
         self._mask: torch.Tensor | None = None
         self._rows: Rows | None = None
         """Of the batch that was embedded last, if the compiled code computes it."""
@@ -132,6 +132,8 @@ class NativeLayers:
         self._packings: dict[torch.nn.Parameter, Packing] = {}
         self._packed: list[int] | None = None
         """Versions of the weights that are packed; ``None`` when they have moved since."""
+        self._noticed = False
+        """Whether the optimiser tells when it has moved weights."""
         self._squares: float | None = None
         """Of the gradients of matrices, biases and tables, while they are the compiled code's alone."""
 
@@ -144,27 +146,26 @@ class NativeLayers:
     def embed(self, input_ids: torch.Tensor | None = None, token_type_ids: torch.Tensor | None = None,
               position_ids: torch.Tensor | None = None, inputs_embeds: torch.Tensor | None = None,
               **kwargs: Any) -> torch.Tensor:
-        """Embed (B, T) ids: only remember them where compiled code will, and return (B, T, D) that nobody reads."""
-        self._rows = None
-        if input_ids is not None and position_ids is None and inputs_embeds is None and self._embeds():
-            self._rows = self._real(input_ids, token_type_ids)
-        if self._rows is None or input_ids is None:
-            found: torch.Tensor = self._plain[1](
+        """Embed (B, T) ids: only remember them where compiled code will, and return (B, T, D) that nobody reads.
+
+        Raises:
+            ValueError: there are no ids, or positions of their own, which the compiled code does not take.
+        """
+        if not self._embeds():  # frozen, while the layers are tuned
+            found: torch.Tensor = self._embedded_by_torch(
                 input_ids=input_ids, token_type_ids=token_type_ids, position_ids=position_ids,
                 inputs_embeds=inputs_embeds, **kwargs)
             return found
+        if input_ids is None or position_ids is not None:
+            raise ValueError("while compiled code tunes a model it takes input_ids, at their usual positions")
+        self._rows = self._real(input_ids, token_type_ids)
         return torch.zeros(()).expand(*input_ids.shape, self.embeddings.word_embeddings.embedding_dim)
 
-    def encode(self, hidden_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+    def encode(self, hidden_states: torch.Tensor, *_: Any, **__: Any) -> Any:
         """Compute the layers for (B, T, D)."""
         from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
 
-        rows, self._rows = self._rows, None
-        if rows is None:
-            lengths = self._lengths(*hidden_states.shape[:2])
-            if lengths is None:
-                return self._plain[0](hidden_states, *args, **kwargs)
-            rows = Rows(lengths)
+        rows, self._rows = self._rows or Rows(self._lengths(*hidden_states.shape[:2])), None
         # One parameter goes in, so that autograd goes back through the layers even if nothing else needs it.
         anchor = self._layers[0].attention.self.query.weight
         states = _Layers.apply(hidden_states, anchor, self, rows)  # type: ignore[no-untyped-call]
@@ -203,10 +204,15 @@ class NativeLayers:
         for weight, mine, earlier in zip(self._weights, self._gradients, before, strict=True):
             weight.grad = mine if earlier is None else earlier.add_(mine)
         self._squares = found.squares if all(earlier is None for earlier in before) else None
-        self._packed = None  # they are about to move
+        if not self._noticed:
+            self._packed = None  # they are about to move
         return found
 
     # ---- for the optimiser ----
+
+    def expect_notice(self) -> None:
+        """Take note that whoever moves the weights says so: they stay packed until then."""
+        self._noticed = True
 
     def packing(self, weight: torch.nn.Parameter) -> Packing | None:
         """Return where a weight is packed; ``None`` when it is not."""
@@ -244,7 +250,7 @@ class NativeLayers:
         embeddings, end = None, layers * _EACH
         if len(weights) > end:
             for tensors in (arrays, grads):
-                tensors[end + 1] = tensors[end + 1][self._skipped :]
+                tensors[end + 1] = tensors[end + 1][self._skipped_positions :]
             embeddings = EmbeddingWeights(arrays[end : end + 3], arrays[end + 3 :], grads[end : end + 3])
         compiled = self._compiled = TunedEncoder(records, self.shape, self.workers, embeddings)
         self._packings = {weights[layer * _EACH + 2 * matrix]: compiled.packing(layer, matrix)
@@ -284,33 +290,36 @@ class NativeLayers:
                 and all(weight.requires_grad and weight.dtype == torch.float32 and weight.is_contiguous()
                         for part in parts for weight in part.parameters()))
 
-    def _real(self, ids: torch.Tensor, types: torch.Tensor | None) -> Rows | None:
-        """Return the real tokens of (B, T) ids; ``None`` when padding does not stand on the right.
+    def _real(self, ids: torch.Tensor, types: torch.Tensor | None) -> Rows:
+        """Return the real tokens of (B, T) ids.
 
         Raises:
             IndexError: an id, a type or a length has no row in its table.
         """
         lengths = self._lengths(*ids.shape)
-        if lengths is None:
-            return None
         real = np.arange(ids.shape[1]) < lengths[:, None]
         found = Rows(lengths, *(None if one is None else np.ascontiguousarray(one.expand(ids.shape).numpy()[real],
                                                                              dtype=np.int64) for one in (ids, types)))
         words, positions, kinds = (len(table.weight) for table in self._tables())
         for what, seen, rows in (("token id", found.ids, words), ("segment", found.types, kinds),
-                                 ("length", lengths, positions - self._skipped + 1)):
+                                 ("length", lengths, positions - self._skipped_positions + 1)):
             if seen is not None and not (seen.min() >= 0 and seen.max() < rows):
                 raise IndexError(f"{what} from {seen.min()} to {seen.max()}: expected 0 to {rows - 1}")
         return found
 
-    def _lengths(self, rows: int, width: int) -> Int64 | None:
-        """Return the tokens of each row, (B,) int64; ``None`` when padding does not stand on the right."""
+    def _lengths(self, rows: int, width: int) -> Int64:
+        """Return the tokens of each row, (B,) int64.
+
+        Raises:
+            ValueError: padding does not stand on the right, or a row is nothing else.
+        """
         if self._mask is None:
             return np.full(rows, width, np.int64)
         mask = self._mask.numpy() != 0
-        lengths = mask.sum(1, dtype=np.int64)
-        fits = mask.shape == (rows, width) and lengths.min() > 0 and bool(mask[np.arange(rows), lengths - 1].all())
-        return lengths if fits else None
+        lengths: Int64 = mask.sum(1, dtype=np.int64)
+        if not (lengths.min() > 0 and np.array_equal(mask, np.arange(width) < lengths[:, None])):
+            raise ValueError("while compiled code tunes a model, rows have tokens first and padding on the right")
+        return lengths
 
 
 class _Layers(torch.autograd.Function):

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from luthier.models.architecture import Names, unsupported
+from luthier.models.architecture import Names, config_of, unsupported
 from luthier.schema import Batch, Decision
 
 Arguments = dict[str, npt.NDArray[Any] | int]
@@ -66,7 +66,7 @@ def packed_layers(model: Any, precision: str) -> Iterator[tuple[Decision, Packed
 
 def _obstacle(model: Any, precision: str) -> str | None:
     """Return why rows cannot be packed; ``None`` when they can."""
-    config = {**model.config.to_dict(), "architectures": [type(model).__name__]}
+    config = config_of(model)
     why = unsupported(config)
     if why is not None:
         return why
@@ -88,7 +88,7 @@ class PackedLayers:
     """Packs batches, and computes the layers for them in place of the model's own code."""
 
     def __init__(self, model: Any) -> None:
-        config = {**model.config.to_dict(), "architectures": [type(model).__name__]}
+        config = config_of(model)
         self.encoder = model.base_model.encoder
         self._heads = int(config["num_attention_heads"])
         self._skipped = Names.of(config).skipped_positions
@@ -98,8 +98,7 @@ class PackedLayers:
 
     def arrange(self, batch: Batch) -> Arguments:
         """Return the model's arguments for a batch: (1, N) ids, positions and segments, and where rows begin."""
-        real = batch.mask.copy()
-        real[:, :1] = True  # a row without a token would have no first one
+        real = batch.mask
         starts = np.concatenate(([0], np.cumsum(real.sum(1))))
         columns = np.nonzero(real)[1]
         found: Arguments = {"input_ids": batch.ids[real][None], "position_ids": columns[None] + self._skipped,

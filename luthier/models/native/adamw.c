@@ -4,7 +4,7 @@
  * for early, and not twice: what is needed AHEAD weights later is fetched now, and matrices that products take are
  * packed for them on the way.
  */
-#include "layers.h"
+#include "products.h"
 
 #define AHEAD 512
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from luthier.models.native.build import library
-from luthier.models.native.threads import in_threads
+from luthier.models.threads import in_threads
 from luthier.schema import Float32, Int64
 
 PIECE = 1 << 18

@@ -9,6 +9,7 @@ import platform
 import secrets
 import shutil
 import subprocess
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from luthier.errors import ModelError
 from luthier.models.files import cache_directory
 from luthier.models.hardware import processor_features
 
-SOURCES = tuple(Path(__file__).with_name(name) for name in ("encoder.c", "trainer.c", "adamw.c"))
-HEADER = Path(__file__).with_name("layers.h")
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("encoder.c", "trainer.c", "gradients.c", "adamw.c"))
+HEADERS = tuple(Path(__file__).with_name(f"{name}.h") for name in (
+    "numbers", "products", "attention", "tuned", "dropout", "attention_back"))
 NEEDED = ("amx_tile", "amx_bf16", "avx512_bf16", "avx512vl", "avx512bw", "avx512dq")
 FLAGS = ("-O3", "-march=x86-64-v4", "-mavx512bf16", "-mamx-tile", "-mamx-bf16", "-shared", "-fPIC", "-lm")
 SECONDS = 120
@@ -50,10 +52,7 @@ def library() -> ctypes.CDLL:
     why = impossible()
     if why is not None:
         raise ModelError(f"the compiled encoder cannot be used: {why}", "use --backend torch-bf16")
-    place = _place()
-    if not place.is_file():
-        _compile(place)
-    opened = ctypes.CDLL(str(place))
+    opened = _opened(_place())
     if not opened.luthier_allow_tiles():
         raise ModelError("the compiled encoder cannot be used: this kernel does not let programs use AMX tiles",
                          "use --backend torch-bf16")
@@ -61,6 +60,20 @@ def library() -> ctypes.CDLL:
         opened[name].restype = ctypes.c_int64
     opened.luthier_tuning_scatter.restype = ctypes.c_double
     return opened
+
+
+def _opened(place: Path) -> ctypes.CDLL:
+    """Open the library; one that is there but cannot be opened, as after a power cut, is compiled once more."""
+    if place.is_file():
+        with suppress(OSError):
+            return ctypes.CDLL(str(place))
+    _compile(place)
+    try:
+        return ctypes.CDLL(str(place))
+    except OSError as error:
+        raise ModelError(f"the compiled encoder cannot be opened: {error}",
+                         "set LUTHIER_CACHE to a directory that programs may run from, or use --backend torch-bf16",
+                         ) from error
 
 
 def _compile(place: Path) -> None:
@@ -91,6 +104,6 @@ def _compiler() -> str | None:
 
 def _place() -> Path:
     """Return the library's file; another source, other flags or another kind of machine give another name."""
-    code = b"".join(file.read_bytes() for file in (*SOURCES, HEADER))
+    code = b"".join(file.read_bytes() for file in (*SOURCES, *HEADERS))
     told = code + repr((FLAGS, platform.machine(), platform.libc_ver())).encode()
     return cache_directory() / "native" / f"encoder-{hashlib.sha256(told).hexdigest()[:16]}.so"

@@ -7,7 +7,7 @@
  * Every buffer has PAD rows more than it needs: tiles have 16 rows, two at a time, and the last ones run over the end.
  * What they compute there is never read as a result.
  */
-#include "layers.h"
+#include "attention.h"
 
 typedef struct {
     const bf16 *mixed, *output, *up, *down; /* packed by luthier_pack */
@@ -103,18 +103,11 @@ typedef struct {
     bf16 *mixed;        /* (G, 3 D) queries, keys and values of a group */
     bf16 *attended;     /* (G, D) */
     float *delta;       /* (G, D) */
-    bf16 *inner;        /* (G, F) */
+    bf16 *inner;        /* (G, F), and queries of first tokens (rows, D) */
     float *first;       /* (rows, D) hidden states of each row's first token */
     bf16 *first_copy;   /* (rows, D) */
     Scratch scratch;
 } Buffers;
-
-static char *take(char **rest, int64_t rows, int64_t row_bytes)
-{
-    char *taken = *rest;
-    *rest += up_to((rows + PAD) * row_bytes, 64);
-    return taken;
-}
 
 static char *lay_out(const Model *model, int64_t tokens, int64_t rows, int64_t longest, char *start, Buffers *buffers)
 {
@@ -126,7 +119,7 @@ static char *lay_out(const Model *model, int64_t tokens, int64_t rows, int64_t l
     buffers->mixed = (bf16 *)take(&rest, most, 3 * width * 2);
     buffers->attended = (bf16 *)take(&rest, most, width * 2);
     buffers->delta = (float *)take(&rest, most, width * 4);
-    buffers->inner = (bf16 *)take(&rest, most, model->inner * 2);
+    buffers->inner = (bf16 *)take(&rest, most, (model->inner > width ? model->inner : width) * 2);
     buffers->first = (float *)take(&rest, rows, width * 4);
     buffers->first_copy = (bf16 *)take(&rest, rows, width * 2);
     buffers->scratch.keys = (bf16 *)take(&rest, longest, depth * 2);

@@ -17,7 +17,7 @@ import numpy as np
 from luthier.models.native.adamw import Packing, Weight, pack
 from luthier.models.native.build import library
 from luthier.models.native.memory import ALIGNMENT, together
-from luthier.models.native.threads import in_threads
+from luthier.models.threads import in_threads
 from luthier.schema import Float32, Int64
 
 MATRICES = 6
@@ -27,7 +27,7 @@ _PRODUCTS = 4
 _JOBS = (2, 3, 0, 1)
 """Products whose gradients are computed apart, the largest first."""
 _PAD, _LANES = 32, 16
-"""As in ``layers.h``: places are made here that the code fills."""
+"""As in ``numbers.h``: places are made here that the code fills."""
 
 _pointer = ctypes.c_void_p
 _number = ctypes.c_int64

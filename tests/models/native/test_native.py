@@ -71,7 +71,8 @@ def given(batch: Batch) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(array) for name, array in found.items()}
 
 
-LENGTHS = [[1], [2], [15], [16], [17], [31], [32], [33], [1, 1, 1], [16] * 5, [40, 3, 300, 1, 17], [100] * 4, [7] * 90]
+LENGTHS = [[1], [2], [15], [16], [17], [31], [32], [33], [1, 1, 1], [16] * 5, [40, 3, 300, 1, 17], [100] * 4, [7] * 90,
+           [1] * 256]
 
 
 @able
@@ -220,7 +221,7 @@ def test_a_lacking_compiler_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 @able
-@pytest.mark.parametrize(("compiler", "said"), [("false", "cannot be compiled with"), ("echo", "cannot be compiled")])
+@pytest.mark.parametrize(("compiler", "said"), [("false", "be compiled with"), ("echo", "be compiled into")])
 def test_a_compiler_that_fails_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiler: str, said: str
 ) -> None:
@@ -230,6 +231,45 @@ def test_a_compiler_that_fails_is_told(
     with pytest.raises(ModelError, match=said):
         build.library()
     assert not list((tmp_path / "native").iterdir())
+    build.library.cache_clear()
+
+
+@able
+@pytest.mark.parametrize("content", [b"", b"no library"])
+def test_a_library_that_cannot_be_opened_is_compiled_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    monkeypatch.setenv("LUTHIER_CACHE", str(tmp_path))
+    place = build._place()
+    place.parent.mkdir()
+    place.write_bytes(content)
+    build.library.cache_clear()
+    assert build.library().luthier_allow_tiles()
+    build.library.cache_clear()
+
+
+@able
+def test_a_place_that_nothing_may_run_from_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str) -> None:
+        raise OSError(f"{path}: failed to map segment from shared object")
+
+    monkeypatch.setenv("LUTHIER_CACHE", str(tmp_path))
+    monkeypatch.setattr(build.ctypes, "CDLL", refuse)
+    build.library.cache_clear()
+    with pytest.raises(ModelError, match=r"cannot be opened: .*failed to map segment[\s\S]*LUTHIER_CACHE"):
+        build.library()
+
+
+def test_a_kernel_that_allows_no_tiles_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Library:
+        def luthier_allow_tiles(self) -> int:
+            return 0
+
+    monkeypatch.setattr(build, "impossible", lambda: None)
+    monkeypatch.setattr(build, "_opened", lambda _: Library())
+    build.library.cache_clear()
+    with pytest.raises(ModelError, match="this kernel does not let programs use AMX tiles"):
+        build.library()
     build.library.cache_clear()
 
 

@@ -1,4 +1,4 @@
-"""Threads for compiled code, which lets go of Python's lock: one for each core, kept for the next call."""
+"""Threads for work that lets go of Python's lock: one for each core, kept for the next call."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def in_threads(work: Callable[[_Job], _Found], jobs: Iterable[_Job], threads: in
 
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, "luthier-native")
+    return ThreadPoolExecutor(threads, "luthier-thread")
 
 
 if hasattr(os, "register_at_fork"):  # a forked child has no threads but its own
