@@ -42,7 +42,7 @@ def test_all_faults_come_together_each_with_its_path() -> None:
 
 
 def test_an_unknown_method_is_refused_with_the_list_and_the_nearest() -> None:
-    with pytest.raises(RecipeError, match=r"unknown method 'loar'; known: freeze, full, lora \(did you mean 'lora'\?\)"):
+    with pytest.raises(RecipeError, match=r"method 'loar'; known: freeze, full, lora \(did you mean 'lora'\?\)"):
         build({**MINIMAL, "method": {"name": "loar"}})
 
 

@@ -8,6 +8,7 @@ import shutil
 from importlib import metadata, util
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from luthier import __version__, plugins
@@ -30,7 +31,7 @@ def command() -> None:
     table.add_row("model cache", f"{cache}, {_free(str(cache))} GB free on that disk")
     missing = sorted({extra for module, extra in plugins.EXTRAS.items() if util.find_spec(module) is None})
     fix = f"not installed: {', '.join(missing)}  -> pip install 'luthier[{','.join(missing)}]'"
-    table.add_row("extras", fix if missing else "all installed")
+    table.add_row("extras", escape(fix) if missing else "all installed")
     Console(width=max(100, Console().width)).print(table, highlight=False)
 
 

@@ -32,5 +32,7 @@ def command(
         example = '{"inputs": ["very good", "心情很好"]}'
         typer.echo(f"try: curl -s {url}/predict -H 'Content-Type: application/json' -d '{example}'")
 
+    if backend == "auto":
+        typer.echo(f"opening {bundle}; the first start on a machine measures its backends, which takes up to a minute")
     serve(bundle, host=host, port=port, limits=limits, on_ready=ready,
           opening=Opening(backend, threads=threads, offline=offline))

@@ -27,6 +27,8 @@ Purpose = Literal["throughput", "latency"]
 REFERENCE = "torch"
 SECONDS = 5.0
 """Of measuring, shared by all backends; opening them comes on top."""
+NEAR = 0.8
+"""Share of the highest speed from which two backends are taken to be equally fast."""
 FORGIVEN = 86_400
 """Seconds after which a backend that failed is measured again: the machine may have been short of memory."""
 LIMIT = 1 << 20
@@ -61,10 +63,10 @@ def choose(
     if device not in (None, "cpu") or (device is None and has_gpu()):
         return Choice((REFERENCE,), "the reference, on an accelerator")
     place = _place(directory, manifest, threads)
-    figures = _read(place)
     installed = [name for name in plugins.names("inference.backends") if _installed(name)]
+    figures = {name: found for name, found in _read(place).items() if name in installed}
     missing = [name for name in installed if name not in figures]
-    if figures and not (missing and measuring):
+    if any(not found.fault for found in figures.values()) and not (missing and measuring):
         return _best(figures, purpose, "measured here before")
     if not measuring:
         able, why = multiplies_bf16("cpu")
@@ -84,11 +86,19 @@ def _best(figures: Mapping[str, Measured], purpose: Purpose, how: str) -> Choice
         return Choice((REFERENCE,), f"the reference{faults}")
     if purpose == "throughput":
         order = sorted(worked, key=lambda name: -worked[name].texts_per_second)
+        order = _settled(order, [worked[name].texts_per_second for name in order])
         shown, unit = [f"{name} {worked[name].texts_per_second:,.0f}" for name in order], "texts/s"
     else:
         order = sorted(worked, key=lambda name: worked[name].milliseconds)
+        order = _settled(order, [1 / max(worked[name].milliseconds, 1e-9) for name in order])
         shown, unit = [f"{name} {worked[name].milliseconds:.1f}" for name in order], "ms for one text"
     return Choice((*order, REFERENCE), f"{how}, {unit}: {', '.join(shown)}{faults}")
+
+
+def _settled(order: list[str], speeds: list[float]) -> list[str]:
+    """Put ``native`` first where it is about as fast as the fastest: a second each on a busy machine tells no more."""
+    near = [name for name, speed in zip(order, speeds, strict=True) if speed >= NEAR * speeds[0]]
+    return ["native", *(name for name in order if name != "native")] if "native" in near else order
 
 
 def _installed(name: str) -> bool:
@@ -130,6 +140,8 @@ def _read(place: Path) -> dict[str, Measured]:
         stored = json.loads(place.read_text(encoding="utf-8"))
         figures = {str(name): Measured(**found) for name, found in stored.items()}
         old = time.time() - place.stat().st_mtime > FORGIVEN
+        for found in figures.values():
+            float(found.texts_per_second), float(found.milliseconds)
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
     return {name: found for name, found in figures.items() if not (found.fault and old)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import time
@@ -12,6 +13,10 @@ from typing import Any, BinaryIO
 
 ABANDONED = 86_400
 """Seconds without a change after which an unfinished file is nobody's."""
+
+SEAL = 32
+"""Bytes at the end of a sealed file."""
+_PIECE = 1 << 20
 
 
 def keep(place: Path, write: Callable[[BinaryIO], Any], limit: int) -> str | None:
@@ -38,6 +43,19 @@ def keep(place: Path, write: Callable[[BinaryIO], Any], limit: int) -> str | Non
         with suppress(OSError):  # it has its name by now, or may never have been made
             temporary.unlink()
     return None
+
+
+def sealed(place: Path) -> bool:
+    """Return whether a file ends with the sha256 of what stands before: what is mapped as it is must be whole."""
+    try:
+        size = place.stat().st_size - SEAL
+        with place.open("rb") as file:
+            told = hashlib.sha256()
+            for start in range(0, size, _PIECE):
+                told.update(file.read(min(_PIECE, size - start)))
+            return size >= 0 and file.read() == told.digest()
+    except OSError:
+        return False
 
 
 def used(place: Path) -> None:

@@ -1,7 +1,8 @@
 """What frozen layers give, computed once for each text and kept on disk for the epochs and runs to come.
 
 The name of a file is a hash of the frozen weights, what they compute in, and the token ids: another learning rate,
-seed or number of epochs finds it again. Texts whose states would not fit the limit are computed at each step.
+seed or number of epochs finds it again. Texts whose states would not fit the limit are computed at each step, in other
+batches: bf16 then rounds some numbers otherwise.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -18,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from luthier.models.files import cache_directory
-from luthier.models.kept import keep, used
+from luthier.models.kept import keep, sealed, used
 from luthier.models.threads import in_threads
 from luthier.schema import Batch, Decision, Int64
 from luthier.tuning.batching import by_length
@@ -35,7 +37,7 @@ SPARE = 0.5
 """Share of the free disk that a file takes at most."""
 MAX_TOKENS = 2048
 """Of a batch that one worker computes: its activations stay in the cache."""
-VERSION = 1
+VERSION = 2
 """Of the files."""
 
 
@@ -178,6 +180,8 @@ def _key(layers: FrozenLayers, ragged: Ragged) -> str:
 
 def _read(place: Path, shape: tuple[int, int]) -> npt.NDArray[Any] | None:
     """Return what a file holds; ``None`` without one, and when it is damaged: states are computed again then."""
+    if not sealed(place):
+        return None
     try:
         found: npt.NDArray[Any] = np.load(place, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
@@ -190,25 +194,38 @@ def _read(place: Path, shape: tuple[int, int]) -> npt.NDArray[Any] | None:
 
 def _too_large(place: Path, size: int, room: int) -> str | None:
     if size > room:
-        return f"{size / 2**30:.1f} GiB are more than is left of the {LIMIT / 2**30:.0f} GiB that are kept"
+        return f"{_mib(size)} are more than is left of the {_mib(LIMIT)} that are kept"
     there = next(folder for folder in (place, *place.parents) if folder.exists())
     free = shutil.disk_usage(there).free
     if size > SPARE * free:
-        return f"{size / 2**30:.1f} GiB are more than half of the {free / 2**30:.1f} GiB free in {there}"
+        return f"{_mib(size)} are more than half of the {_mib(free)} free in {there}"
     return None
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:,.1f} MiB"
 
 
 def _write(file: BinaryIO, layers: FrozenLayers, ragged: Ragged, batches: Sequence[Int64],
            shape: tuple[int, int]) -> None:
     """Compute the states of all texts, a few batches at a time, and write them one after the other."""
+    told = hashlib.sha256()
+
+    def put(part: bytes) -> None:
+        told.update(part)
+        file.write(part)
+
     begun = False
     for several in _some(batches, 4 * layers.workers):
         for states in layers.states([layers.encoder.collate(ragged, rows) for rows in several]):
             if not begun:
                 header = {"descr": np.lib.format.dtype_to_descr(states.dtype), "fortran_order": False, "shape": shape}
-                np.lib.format.write_array_header_2_0(file, header)
+                head = BytesIO()
+                np.lib.format.write_array_header_2_0(head, header)
+                put(head.getvalue())
                 begun = True
-            file.write(states.tobytes())
+            put(states.tobytes())
+    file.write(told.digest())
 
 
 def _some(batches: Sequence[Int64], count: int) -> Iterator[Sequence[Int64]]:

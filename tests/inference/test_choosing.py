@@ -91,6 +91,15 @@ def test_what_counts_decides(full, asked) -> None:
     assert "ms for one text" in choice.reason
 
 
+@pytest.mark.parametrize(("speed", "first"), [(640.0, "native"), (500.0, "torch-bf16")])
+def test_noise_does_not_decide_against_compiled_code(full, monkeypatch, speed, first) -> None:
+    def figures(name: str, *_: object, **__: object) -> Measured:
+        return Measured(speed, 2.0) if name == "native" else Measured(676.0, 2.0) if name == "torch-bf16" else SLOW
+
+    monkeypatch.setattr(choosing, "measure", figures)
+    assert chosen(full, measuring=True).names[0] == first
+
+
 def test_other_threads_and_other_shapes_are_measured_anew(full, adapter, asked) -> None:
     chosen(full, measuring=True)
     before = len(asked)
@@ -99,7 +108,9 @@ def test_other_threads_and_other_shapes_are_measured_anew(full, adapter, asked) 
     assert len(asked) == 3 * before
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"torch": {"speed": 3}}', "\0"])
+@pytest.mark.parametrize("content", [
+    "", "[]", "{}", '{"torch": {"speed": 3}}', "\0", '{"torch": {"texts_per_second": null}}',
+    '{"nosuch": {"texts_per_second": 9}}', '{"native": {"fault": "no"}}'])
 def test_figures_that_cannot_be_read_are_measured_again(full, asked, own_cache, content) -> None:
     chosen(full, measuring=True)
     (file,) = (own_cache / "backends").iterdir()

@@ -58,7 +58,7 @@ def test_losses_are_those_of_layers_computed_at_each_step(deep: Toy, tmp_path: P
         patch.setenv("LUTHIER_CACHE", str(tmp_path / "empty"))
         each, decisions = run(job(deep, tmp_path / "each", top=top))
         assert decisions["frozen_layers"]["value"] == "computed at each step"
-        assert "GiB are more than is left of the 0 GiB that are kept" in decisions["frozen_layers"]["reason"]
+        assert "MiB are more than is left of the 0.0 MiB that are kept" in decisions["frozen_layers"]["reason"]
     monkeypatch.setattr(freezing, "frozen_layers", lambda model: 0)
     monkeypatch.setattr("luthier.models.kernels.frozen.frozen_layers", lambda model: 0)
     own, decisions = run(job(deep, tmp_path / "own", top=top))
@@ -118,8 +118,10 @@ def test_other_weights_texts_layers_and_formats_are_kept_apart(deep: Toy, tmp_pa
     assert frozen_layers_of(model, 2, "fp32", deep.encoder, 2).digest != layers.digest
 
 
-@pytest.mark.parametrize("damage", [lambda whole: whole[:-8], lambda whole: b"", lambda whole: whole[8:]],
-                         ids=["cut", "empty", "no header"])
+@pytest.mark.parametrize("damage", [
+    lambda whole: whole[:-8], lambda whole: b"", lambda whole: whole[8:],
+    lambda whole: whole[:-96] + bytes(64) + whole[-32:],
+], ids=["cut", "empty", "no header", "zeros"])
 def test_a_damaged_file_is_computed_again(deep: Toy, tmp_path: Path, place: Path, damage: Any) -> None:
     ragged, rows = deep.valid.ragged, np.array([1, 3])
     right = FrozenFeed.open(of(deep, tmp_path), (ragged,)).inputs(ragged, rows)["inputs_embeds"]
@@ -151,7 +153,7 @@ def test_a_file_takes_at_most_half_of_the_free_disk(deep: Toy, tmp_path: Path,
                                                     monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frozen.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 10_000}))
     feed = FrozenFeed.open(of(deep, tmp_path), (deep.valid.ragged,))
-    assert "more than half of the 0.0 GiB free" in feed.decision.reason
+    assert "more than half of the 0.0 MiB free" in feed.decision.reason
 
 
 @pytest.mark.parametrize("top", [0, 1])

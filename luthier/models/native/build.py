@@ -16,6 +16,7 @@ from pathlib import Path
 from luthier.errors import ModelError
 from luthier.models.files import cache_directory
 from luthier.models.hardware import processor_features
+from luthier.models.kept import sealed
 
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("encoder.c", "trainer.c", "gradients.c", "adamw.c"))
 HEADERS = tuple(Path(__file__).with_name(f"{name}.h") for name in (
@@ -63,8 +64,8 @@ def library() -> ctypes.CDLL:
 
 
 def _opened(place: Path) -> ctypes.CDLL:
-    """Open the library; one that is there but cannot be opened, as after a power cut, is compiled once more."""
-    if place.is_file():
+    """Open the library; one that is damaged, as after a power cut, is compiled once more: to load it could crash."""
+    if sealed(place):
         with suppress(OSError):
             return ctypes.CDLL(str(place))
     _compile(place)
@@ -84,10 +85,13 @@ def _compile(place: Path) -> None:
         ended = subprocess.run(words, check=False, capture_output=True, text=True, errors="replace",  # noqa: S603
                                timeout=SECONDS)
         if ended.returncode != 0:
-            lines = ended.stderr.strip().split("\n")
-            said = next((line for line in lines if "error" in line), lines[0]) or f"code {ended.returncode}"
+            lines = [line for line in ended.stderr.strip().split("\n") if not line.startswith("collect2:")]
+            said = next((line for line in lines if "error" in line), lines[-1] if lines else "")
+            said = said or f"code {ended.returncode}"
             raise ModelError(f"the encoder cannot be compiled with {words[0]}: {said}",
                              "set CC to gcc 12 or clang 16 or newer, or use --backend torch-bf16")
+        built = temporary.read_bytes()
+        temporary.write_bytes(built + hashlib.sha256(built).digest())  # loading stops before: see ``sealed``
         os.replace(temporary, place)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ModelError(f"the encoder cannot be compiled into {place.parent}: {error}",

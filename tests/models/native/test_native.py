@@ -235,7 +235,7 @@ def test_a_compiler_that_fails_is_told(
 
 
 @able
-@pytest.mark.parametrize("content", [b"", b"no library"])
+@pytest.mark.parametrize("content", [b"", b"no library", b"\x7fELF" + bytes(60_000)])
 def test_a_library_that_cannot_be_opened_is_compiled_once_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
