@@ -138,11 +138,10 @@ def _read(place: Path) -> dict[str, Measured]:
     """Return stored figures, but for faults that are old; what is missing or cannot be read is measured again."""
     try:
         stored = json.loads(place.read_text(encoding="utf-8"))
-        figures = {str(name): Measured(**found) for name, found in stored.items()}
+        figures = {name: Measured(float(told["texts_per_second"]), float(told["milliseconds"]), str(told["fault"]))
+                   for name, told in stored.items()}
         old = time.time() - place.stat().st_mtime > FORGIVEN
-        for found in figures.values():
-            float(found.texts_per_second), float(found.milliseconds)
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
         return {}
     return {name: found for name, found in figures.items() if not (found.fault and old)}
 

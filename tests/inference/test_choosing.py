@@ -109,8 +109,10 @@ def test_other_threads_and_other_shapes_are_measured_anew(full, adapter, asked) 
 
 
 @pytest.mark.parametrize("content", [
-    "", "[]", "{}", '{"torch": {"speed": 3}}', "\0", '{"torch": {"texts_per_second": null}}',
-    '{"nosuch": {"texts_per_second": 9}}', '{"native": {"fault": "no"}}'])
+    "", "[]", "{}", '{"torch": {"speed": 3}}', "\0",
+    '{"torch": {"texts_per_second": null, "milliseconds": 1, "fault": ""}}',
+    '{"nosuch": {"texts_per_second": 9, "milliseconds": 1, "fault": ""}}',
+    '{"native": {"texts_per_second": 0, "milliseconds": 0, "fault": "no"}}'])
 def test_figures_that_cannot_be_read_are_measured_again(full, asked, own_cache, content) -> None:
     chosen(full, measuring=True)
     (file,) = (own_cache / "backends").iterdir()
