@@ -13,9 +13,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from toy import Toy
 
-from luthier.models.kernels import Installed
-from luthier.models.kernels import packed as packing
-from luthier.models.kernels.packed import packed_layers
+from luthier.models.kernels import Installed, varlen
+from luthier.models.kernels.packed import packed_rows
 from luthier.tuning import Events, Job, fit
 
 loop = importlib.import_module("luthier.tuning.fit")  # the package's own `fit` is the function
@@ -25,7 +24,7 @@ EXACT = {"built": {"dropout": 0.0, "attention_dropout": 0.0}, "train": {"num_tra
 @contextmanager
 def packed(model: Any, **_: Any) -> Iterator[Installed]:
     """Stand for ``installed`` on a GPU."""
-    with packed_layers(model, "bf16") as (decision, layers):
+    with packed_rows(model, "bf16") as (decision, layers):
         assert layers is not None, decision.reason
         yield Installed({"layers": decision}, arrange=layers.arrange)
 
@@ -88,7 +87,7 @@ def test_no_step_asks_the_device_for_a_number(toy: Toy, tmp_path: Path, monkeypa
     monkeypatch.setattr("luthier.models.kernels.installed", packed)
     for name in ("tolist", "item", "numpy", "cpu", "__bool__", "__float__", "__int__"):
         monkeypatch.setattr(torch.Tensor, name, watched(name, getattr(torch.Tensor, name)))
-    monkeypatch.setattr(packing, "attend_by_row", inside(packing.attend_by_row, False))  # a GPU has another
+    monkeypatch.setattr(varlen, "attend_by_row", inside(varlen.attend_by_row, False))  # a GPU has another
     monkeypatch.setitem(loop.REPORT_EVERY, "cpu", loop.REPORT_EVERY["cuda"])
     monkeypatch.setattr(loop, "_report", inside(loop._report, False))  # the one wait
     take_step = inside(loop._take_step, True)

@@ -3,7 +3,7 @@
 The model's own code, modules and weights stay; ``installed`` puts the parts in and takes them out again.
 
 - ``layers``: on a CPU, embeddings and layers by compiled code, and ``adamw``, which moves their weights.
-- ``packed``: on a GPU, layers over real tokens alone.
+- ``packed``: on a GPU, real tokens alone, through the layers of ``packed_encoder`` or ``packed_decoder``.
 
 Where neither is possible, on a CPU:
 

@@ -14,7 +14,7 @@ from luthier.models.kernels.attention import own_attention
 from luthier.models.kernels.dropout import own_dropout
 from luthier.models.kernels.frozen import skipped_layers
 from luthier.models.kernels.layers import NativeLayers, native_layers
-from luthier.models.kernels.packed import Arguments, packed_layers, padded
+from luthier.models.kernels.packed import Arguments, packed_rows, padded
 from luthier.models.kernels.stream import bf16_stream
 from luthier.schema import Batch, Decision
 
@@ -47,12 +47,26 @@ def installed(model: Any, *, device: str, precision: str) -> Iterator[Installed]
         compiled layers, if the model has some now; how batches are laid out for it; and how many layers it skips.
     """
     with ExitStack() as stack:
+        stack.enter_context(_without_cache(model))
         on_cpu = device.partition(":")[0] == "cpu"
         yield (_on_cpu if on_cpu else _on_gpu)(stack, model, precision)
 
 
+@contextmanager
+def _without_cache(model: Any) -> Iterator[None]:
+    """Keep a decoder from copying all keys and values into a cache, of which only generation has use."""
+    own = getattr(model.config, "use_cache", None)
+    if own:
+        model.config.use_cache = False
+    try:
+        yield
+    finally:
+        if own:
+            model.config.use_cache = own
+
+
 def _on_gpu(stack: ExitStack, model: Any, precision: str) -> Installed:
-    how, packed = stack.enter_context(packed_layers(model, precision))
+    how, packed = stack.enter_context(packed_rows(model, precision))
     own = str(model.config._attn_implementation) if packed is None else "varlen"
     decisions = {"layers": how, "attention": Decision(own, "fused attention gains at every length on a GPU"),
                  "dropout": Decision("torch", "a GPU draws random numbers in parallel"),
