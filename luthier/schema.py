@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-ProblemType = Literal["single_label_classification", "multi_label_classification"]
-"""The two kinds of label set, in the words of a Hugging Face ``config.json``."""
+ProblemType = Literal["single_label_classification", "multi_label_classification", "token_classification"]
+"""What carries labels: a text, one or several of them, in the words of a Hugging Face ``config.json``; or spans."""
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
+Logits = Float32 | list[Float32]
+"""Of N texts, (N, C), or of the tokens of W windows, W arrays (T, C)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,17 @@ class Decision:
 
     value: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A labelled stretch of a text."""
+
+    start: int
+    """Its first character, counted in code points from 0."""
+    end: int
+    """The character behind its last."""
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +53,13 @@ class Example:
     """The second text of a pair."""
     labels: tuple[str, ...] | None = None
     """K label names; ``None`` when the row is unlabelled, ``()`` when it is labelled with nothing (several labels)."""
+    spans: tuple[Span, ...] | None = None
+    """Labelled spans of ``text`` in their order; ``None`` where spans are not what is labelled."""
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Return the labels that the row carries, or those of its spans, each as often as it stands there."""
+        return self.labels or tuple(span.label for span in self.spans or ())
 
     @property
     def text_input(self) -> TextInput:
@@ -66,6 +86,11 @@ class LabelSet:
     def multi_label(self) -> bool:
         """Whether one row may carry several labels or none."""
         return self.problem_type == "multi_label_classification"
+
+    @property
+    def of_spans(self) -> bool:
+        """Whether spans carry the labels."""
+        return self.problem_type == "token_classification"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +125,87 @@ class Batch:
     """(B,) bool, true where the text was longer than the length policy allows and lost its end."""
 
 
+class Answer(Protocol):
+    """What a bundle of any task says of one text."""
+
+    @property
+    def truncated(self) -> bool:
+        """True when the model did not see the end of the text."""
+
+    @property
+    def label(self) -> str:
+        """Return what was decided in one word or line; equal for equal decisions."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Return the labels given, each as often as it was."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form that the server, ``luthier predict`` and the report share."""
+
+    def to_cells(self) -> dict[str, Any]:
+        """Return what a table shows of it, column by column; texts, numbers and lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A span that a model found, in the words of a transformers pipeline."""
+
+    entity_group: str
+    """Its label."""
+    score: float
+    """Probability in [0, 1]: the mean of its words'."""
+    word: str
+    """The stretch of the caller's own text."""
+    start: int
+    """Its first character, counted in code points from 0."""
+    end: int
+    """The character behind its last."""
+
+    @property
+    def span(self) -> Span:
+        """Return the entity without score and word."""
+        return Span(self.start, self.end, self.entity_group)
+
+
+@dataclass(frozen=True, slots=True)
+class Entities:
+    """The spans that a model found in one text."""
+
+    entities: tuple[Entity, ...]
+    """In the order of the text."""
+    truncated: bool = False
+    """True when the model did not see the end of the text."""
+
+    KEYS: ClassVar = ("entities", "truncated")
+    """Of ``to_dict``."""
+    COLUMNS: ClassVar = ("entities", "truncated")
+    """Of ``to_cells``."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Return the label of each span."""
+        return tuple(one.entity_group for one in self.entities)
+
+    @property
+    def label(self) -> str:
+        """Return all spans in one line."""
+        return "|".join(f"{one.start}-{one.end} {one.entity_group}" for one in self.entities)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form that the server, ``luthier predict`` and the report share."""
+        found = [{"entity_group": one.entity_group, "score": round(one.score, 6), "word": one.word,
+                  "start": one.start, "end": one.end} for one in self.entities]
+        return {"entities": found, "truncated": self.truncated}
+
+    def to_cells(self) -> dict[str, Any]:
+        """Return what a table shows of it: the entities as a list, and whether the end was cut."""
+        return self.to_dict()
+
+
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a bundle says of one text."""
+    """What a classifier says of one text."""
 
     labels: tuple[str, ...]
     """The label names chosen: exactly one for single-label bundles, any number for multi-label ones."""
@@ -112,6 +215,11 @@ class Prediction:
     """(C,) float32 in [0, 1]; sums to 1 for single-label bundles."""
     truncated: bool = False
     """True when the model did not see the end of the text."""
+
+    KEYS: ClassVar = ("label", "labels", "score", "probabilities", "truncated")
+    """Of ``to_dict``."""
+    COLUMNS: ClassVar = ("label", "score", "truncated")
+    """Of ``to_cells``."""
 
     @property
     def label(self) -> str:
@@ -138,6 +246,10 @@ class Prediction:
             "probabilities": scores,
             "truncated": self.truncated,
         }
+
+    def to_cells(self) -> dict[str, Any]:
+        """Return what a table shows of it: the chosen label, its score, and whether the end was cut."""
+        return {"label": self.label, "score": f"{self.score:.6f}", "truncated": self.truncated}
 
 
 TextInput = str | tuple[str, str] | Sequence[str]

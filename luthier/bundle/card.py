@@ -62,8 +62,8 @@ def _header(manifest: Manifest, systems: Mapping[str, Any], data_report: Mapping
     header: dict[str, Any] = {
         "license": (base.licence or "other").lower(),
         "library_name": "transformers" if manifest.kind == "full" else "peft",
-        "pipeline_tag": "text-classification",
-        "tags": ["luthier", "text-classification", *(["lora"] if manifest.kind == "adapter" else [])],
+        "pipeline_tag": _pipeline(manifest),
+        "tags": ["luthier", _pipeline(manifest), *(["lora"] if manifest.kind == "adapter" else [])],
     }
     if languages:
         header["language"] = languages
@@ -73,11 +73,16 @@ def _header(manifest: Manifest, systems: Mapping[str, Any], data_report: Mapping
     metrics = _metrics(systems.get("tuned"))
     if metrics:
         header["model-index"] = [{"name": "luthier", "results": [{
-            "task": {"type": "text-classification"},
+            "task": {"type": _pipeline(manifest)},
             "dataset": {"name": "held-out test rows", "type": "private"},
             "metrics": [{"type": name, "value": round(value, 4)} for name, value in metrics.items()],
         }]}]
     return f"---\n{yaml.safe_dump(header, sort_keys=False, allow_unicode=True)}---"
+
+
+def _pipeline(manifest: Manifest) -> str:
+    """Return the hub's name of the task."""
+    return "token-classification" if manifest.labels.of_spans else "text-classification"
 
 
 def _base_name(manifest: Manifest) -> str:
@@ -91,7 +96,9 @@ def _summary(manifest: Manifest) -> str:
             "adapter": "A LoRA adapter and the head were tuned; the base is needed too."}
     kind = "several labels a text, or none" if manifest.labels.multi_label else "one label a text"
     rows = "pairs of texts" if manifest.pair else "texts"
-    return (f"Classifies {rows} into {len(manifest.labels)} classes, {kind}. {what[manifest.kind]} Made by Luthier "
+    does = (f"Finds entities of {len(manifest.labels)} types in texts." if manifest.labels.of_spans else
+            f"Classifies {rows} into {len(manifest.labels)} classes, {kind}.")
+    return (f"{does} {what[manifest.kind]} Made by Luthier "
             f"{manifest.luthier} on {manifest.created[:10]}. `luthier.json` holds the recipe, the versions and the "
             "hash of every file; `probes.jsonl` holds what the model answered on that day, and is replayed whenever "
             "it is opened.")
@@ -103,7 +110,8 @@ def _labels(manifest: Manifest, data_report: Mapping[str, Any]) -> str:
     names = manifest.labels.names
     rows = [[str(index), _cell(name), *(f"{counts[split].get(name, 0):,}" for split in splits)]
             for index, name in enumerate(names[:_SHOWN_LABELS])]
-    table = _table(["id", "label", *(f"{split} rows" for split in splits)], rows)
+    counted = "entities" if manifest.labels.of_spans else "rows"
+    table = _table(["id", "label", *(f"{split} {counted}" for split in splits)], rows)
     left_out = len(names) - _SHOWN_LABELS
     return table + (f"\n\n{left_out} more stand in `config.json`." if left_out > 0 else "")
 
@@ -170,17 +178,18 @@ def _use(manifest: Manifest) -> str:
     given = '"first text", "second text"' if manifest.pair else '"some text"'
     run = (f'batch = tokenizer({given}, truncation=True, max_length={manifest.length.max_length}, '
            'return_tensors="pt")\nlogits = model(**batch).logits')
+    door = "AutoModelForTokenClassification" if manifest.labels.of_spans else "AutoModelForSequenceClassification"
     if manifest.kind == "full":
         blocks += ["With transformers alone:", "```python\n"
-                   "from transformers import AutoModelForSequenceClassification, AutoTokenizer\n\n"
-                   'model = AutoModelForSequenceClassification.from_pretrained("DIR").eval()\n'
+                   f"from transformers import {door}, AutoTokenizer\n\n"
+                   f'model = {door}.from_pretrained("DIR").eval()\n'
                    f'tokenizer = AutoTokenizer.from_pretrained("DIR")\n{run}\n```']
     else:
         blocks += ["With PEFT alone (BASE is the base model's directory or hub id; the head is in the adapter):",
                    "```python\nfrom peft import PeftModel\n"
-                   "from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer\n\n"
+                   f"from transformers import AutoConfig, {door}, AutoTokenizer\n\n"
                    'config = AutoConfig.from_pretrained("DIR")\n'
-                   'base = AutoModelForSequenceClassification.from_pretrained("BASE", config=config)\n'
+                   f'base = {door}.from_pretrained("BASE", config=config)\n'
                    'model = PeftModel.from_pretrained(base, "DIR").eval()\n'
                    f'tokenizer = AutoTokenizer.from_pretrained("DIR")\n{run}\n```']
     form = {"nfc": "NFC", "nfkc": "NFKC"}.get(manifest.normalize)
@@ -190,11 +199,20 @@ def _use(manifest: Manifest) -> str:
 
 
 def _limits(manifest: Manifest) -> str:
+    length = manifest.length
+    if length.policy == "window":
+        read = (f"- Long texts are read in windows of {length.max_length} tokens that share {length.overlap}; nothing "
+                "is cut.")
+    else:
+        read = (f"- Of one {'pair' if manifest.pair else 'text'} {length.max_length} tokens are read; the rest is "
+                "cut, and the prediction says so (`truncated`).")
+    if manifest.labels.of_spans:
+        known = "- It knows the types above and no others, and finds no entity within another."
+    else:
+        known = ("- It knows the labels above and no others: a text of another kind still gets one of them"
+                 + (", or none." if manifest.labels.multi_label else "."))
     return "\n".join([
-        f"- Of one {'pair' if manifest.pair else 'text'} {manifest.length.max_length} tokens are read; the rest is "
-        "cut, and the prediction says so (`truncated`).",
-        "- It knows the labels above and no others: a text of another kind still gets one of them"
-        + (", or none." if manifest.labels.multi_label else "."),
+        read, known,
         f"- Probabilities are {'not calibrated' if manifest.calibration is None else 'calibrated on held-out rows'}.",
         "- Scores hold for texts like those it was tuned on. It carries over what is skewed in them and in the base.",
     ])

@@ -50,8 +50,11 @@ class LengthPolicy:
 
     max_length: int
     """Most tokens of one text, special ones included."""
-    policy: Literal["truncate"] = "truncate"
-    """``truncate``: the end is cut, and each cut is flagged in the prediction."""
+    policy: Literal["truncate", "window"] = "truncate"
+    """``truncate``: the end is cut, and each cut is flagged in the prediction; ``window``: a long text is read in
+    windows, and nothing is cut."""
+    overlap: int | None = None
+    """Tokens that neighbouring windows share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,8 @@ class Manifest:
     licences: tuple[Licence, ...] = ()
     parent: str | None = None
     """sha256 of the manifest of the bundle that this one was compressed from."""
+    outputs: tuple[str, ...] | None = None
+    """Names of the head's outputs where they are not the labels themselves: the tags of entity types."""
     thresholds: dict[str, float] | None = None
     calibration: dict[str, Any] | None = None
     versions: dict[str, str] = field(default_factory=installed_versions)
@@ -131,6 +136,11 @@ class Manifest:
     format: int = FORMAT
     files: dict[str, FileRecord] = field(default_factory=dict)
     """Path inside the bundle with ``/`` -> what must be there; filled in by ``seal``."""
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Return the names of the head's outputs, as ``config.json`` has them."""
+        return self.labels.names if self.outputs is None else self.outputs
 
     @property
     def weights(self) -> str:

@@ -34,13 +34,13 @@ class Probe:
     text: str
     text_b: str | None
     ids: tuple[int, ...]
-    """Token ids, T of them, without padding."""
+    """Token ids, T of them, without padding; those of all windows where the text has several."""
     names: tuple[str, ...]
-    """The label set, C names in order."""
+    """The head's outputs, C names in order."""
     logits: tuple[float, ...]
-    """C numbers, before softmax or sigmoid."""
+    """C numbers, before softmax or sigmoid; or C for each of some tokens, one token after the other."""
     label: str | None
-    """The label decoded from them; ``None`` when it is so close a call that another processor may decide otherwise."""
+    """What is decoded from them; ``None`` when it is so close a call that another processor may decide otherwise."""
 
     @property
     def shown(self) -> str:
@@ -70,7 +70,8 @@ def compare(expected: Probe, got: Probe, tolerance: float = EXACT) -> list[str]:
            if not abs(a - b) <= allowed(a, tolerance)]
     if far:
         c = max(far, key=lambda c: abs(expected.logits[c] - got.logits[c]))
-        faults.append(f"{len(far)} of {len(expected.logits)} logits differ, most for {expected.names[c]!r}: expected "
+        name = expected.names[c % len(expected.names)]
+        faults.append(f"{len(far)} of {len(expected.logits)} logits differ, most for {name!r}: expected "
                       f"{expected.logits[c]:.4f}, got {got.logits[c]:.4f}: the weights were changed or not loaded")
     if expected.label is not None and got.label is not None and expected.label != got.label:
         faults.append(f"expected label {expected.label!r}, got {got.label!r}")
@@ -127,14 +128,20 @@ def _rows(directory: Path) -> list[Any]:
 
 
 def _to_json(probe: Probe) -> dict[str, Any]:
-    logits = dict(zip(probe.names, probe.logits, strict=True))
-    return {"text": probe.text, "text_b": probe.text_b, "ids": list(probe.ids), "logits": logits, "label": probe.label}
+    size, scores = len(probe.names), probe.logits
+    of_text = {"logits": dict(zip(probe.names, scores, strict=True))} if len(scores) == size else {
+        "names": list(probe.names), "logits": [scores[start : start + size] for start in range(0, len(scores), size)]}
+    return {"text": probe.text, "text_b": probe.text_b, "ids": list(probe.ids), **of_text, "label": probe.label}
 
 
 def _from_json(row: dict[str, Any]) -> Probe:
-    logits = {str(name): float(value) for name, value in row["logits"].items()}
+    given = row["logits"]
+    if isinstance(given, dict):
+        names, logits = tuple(map(str, given)), tuple(map(float, given.values()))
+    else:
+        names, logits = tuple(map(str, row["names"])), tuple(float(score) for token in given for score in token)
     return Probe(text=str(row["text"]), text_b=row["text_b"], ids=tuple(int(i) for i in row["ids"]),
-                 names=tuple(logits), logits=tuple(logits.values()), label=row["label"])
+                 names=names, logits=logits, label=row["label"])
 
 
 def file_sha256(file: Path) -> str:

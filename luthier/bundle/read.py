@@ -55,14 +55,14 @@ def check_files(path: str | Path, manifest: Manifest) -> None:
 
 
 def check_labels(path: str | Path, manifest: Manifest) -> None:
-    """Compare the label names of ``config.json``, which other tools read, with the manifest's.
+    """Compare the names of the outputs in ``config.json``, which other tools read, with the manifest's.
 
     Raises:
         BundleError: names, order or problem type differ.
     """
     file = Path(path).expanduser() / "config.json"
     config = _json_object(file)
-    names = list(manifest.labels.names)
+    names = list(manifest.output_names)
     try:
         by_id = {int(key): value for key, value in dict(config.get("id2label") or {}).items()}
     except ValueError:
@@ -72,9 +72,10 @@ def check_labels(path: str | Path, manifest: Manifest) -> None:
         raise BundleError(f"the labels of {file} are {_short(found)}, the manifest says {_short(names)}", RESTORE)
     if config.get("label2id") != {name: index for index, name in enumerate(names)}:
         raise BundleError(f"label2id in {file} does not undo id2label", RESTORE)
-    if config.get("problem_type") != manifest.labels.problem_type:
-        raise BundleError(f"problem_type in {file} is {config.get('problem_type')!r}, the manifest says "
-                          f"{manifest.labels.problem_type!r}", RESTORE)
+    kind = None if manifest.labels.of_spans else manifest.labels.problem_type
+    if config.get("problem_type") != kind:
+        raise BundleError(f"problem_type in {file} is {config.get('problem_type')!r}, the manifest says {kind!r}",
+                          RESTORE)
 
 
 def check_tokenizer(path: str | Path) -> None:

@@ -19,17 +19,24 @@ SYSTEMS = {
     "tuned": "tuned",
 }
 COLUMNS = {"accuracy": "accuracy", "f1_macro": "macro F1"}
+SPAN_SYSTEMS = {**SYSTEMS, "baseline": "baseline (dictionary of the training entities)"}
+SPAN_COLUMNS = {"f1_micro": "entity F1", "precision_micro": "precision", "recall_micro": "recall"}
 
 
 def print_scores(run: Run) -> None:
     """Print baseline, untuned and tuned side by side with their confidence intervals."""
-    first = next(iter(run.scores["systems"].values()))
+    found = run.scores["systems"]
+    first = next(iter(found.values()))
+    spans = _of_spans(first)
+    columns, names = (SPAN_COLUMNS, SPAN_SYSTEMS) if spans else (COLUMNS, SYSTEMS)
     confidence = round(100 * run.recipe.evaluation.confidence)
-    table = Table(f"on {first['rows']} test rows", *[f"{title} [{confidence} %]" for title in COLUMNS.values()],
+    table = Table(f"on {first['rows']} test rows", *[f"{title} [{confidence} %]" for title in columns.values()],
                   box=None, pad_edge=False)
-    for system, scores in run.scores["systems"].items():
-        table.add_row(SYSTEMS[system], *[_cell(scores, metric) for metric in COLUMNS])
+    for system, scores in found.items():
+        table.add_row(names[system], *[_cell(scores, metric) for metric in columns])
     Console().print(table, highlight=False)
+    if spans and "tuned" in found:
+        Console().print(_per_label(found["tuned"]), highlight=False)
     for sentence in (*run.scores.get("verdicts", ()), *run.warnings):
         typer.echo(sentence)
 
@@ -37,13 +44,9 @@ def print_scores(run: Run) -> None:
 def print_evaluation(scored: Evaluation) -> None:
     """Print one system's averaged and per-label scores."""
     numbers = scored.to_dict()
-    table = Table("label", "precision", "recall", "F1", "rows", box=None, pad_edge=False)
-    for entry in numbers["classes"]:
-        table.add_row(entry["label"], *[f"{entry[name]:.4f}" for name in ("precision", "recall", "f1")],
-                      str(entry["support"]))
     console = Console()
-    console.print(table, highlight=False)
-    for metric, title in COLUMNS.items():
+    console.print(_per_label(numbers), highlight=False)
+    for metric, title in (SPAN_COLUMNS if _of_spans(numbers) else COLUMNS).items():
         console.print(f"{title} {_cell(numbers, metric)}", highlight=False)
     if scored.truncated:
         typer.echo(f"{scored.truncated} texts were longer than the model reads and lost their end")
@@ -53,6 +56,19 @@ def next_steps(run: Run) -> str:
     """Say where things are and which commands use them."""
     return (f"report: {run.report}\nbundle: {run.path}\n"
             f"next:   luthier serve {run.path}   |   luthier predict {run.path} texts.csv --out labelled.jsonl")
+
+
+def _of_spans(scores: Mapping[str, Any]) -> bool:
+    return "tokens" in scores
+
+
+def _per_label(scores: Mapping[str, Any]) -> Table:
+    first, last = ("type", "entities") if _of_spans(scores) else ("label", "rows")
+    table = Table(first, "precision", "recall", "F1", last, box=None, pad_edge=False)
+    for entry in scores["classes"]:
+        table.add_row(entry["label"], *[f"{entry[name]:.4f}" for name in ("precision", "recall", "f1")],
+                      str(entry["support"]))
+    return table
 
 
 def _cell(scores: Mapping[str, Any], metric: str) -> str:

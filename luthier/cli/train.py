@@ -17,6 +17,7 @@ def command(
     text_b: Annotated[str | None, Option(help="Column with the second text of a pair.")] = None,
     label: Annotated[str | None, Option(help="Column with the label or labels.")] = None,
     label_separator: Annotated[str | None, Option(help="What stands between several labels in a cell.")] = None,
+    task: Annotated[str | None, Option(help="What to learn. [default: told from the data]")] = None,
     valid: Annotated[str | None, Option(help="File for choosing the best step.")] = None,
     test: Annotated[str | None, Option(help="File for the final scores.")] = None,
     model: Annotated[str | None, Option(help="Packaged name, hub id or directory (see `luthier models`).")] = None,
@@ -31,8 +32,8 @@ def command(
     from luthier.pipeline import make_recipe, run
 
     said = {
-        "text": text, "text_b": text_b, "label": label, "label_separator": label_separator, "valid": valid,
-        "test": test, "model": model, "method": method, "out": out, "offline": offline or None,
+        "text": text, "text_b": text_b, "label": label, "label_separator": label_separator, "task": task,
+        "valid": valid, "test": test, "model": model, "method": method, "out": out, "offline": offline or None,
     }
     finished = run(make_recipe(source, said, overrides or ()), resume=resume, restart=restart)
     print_scores(finished)

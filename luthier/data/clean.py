@@ -6,13 +6,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from luthier.schema import Example
+from luthier.schema import Example, Span
 from luthier.text import loose_key, normalize
 from luthier.text.normalize import Form
 
 Splits = dict[str, list[Example]]
 """``train``, ``valid``, ``test`` (those that were given) -> examples in the order of their file."""
 Texts = tuple[str, str | None]
+Target = tuple[str, ...] | tuple[Span, ...]
 
 CONTRADICTIONS_KEPT = 100
 """Contradictions told with their texts; all are counted."""
@@ -28,7 +29,7 @@ class Contradiction:
     ids: tuple[str, ...]
     """The rows, in the order of the file."""
     labels: tuple[str, ...]
-    """The label of each of these rows."""
+    """The label of each of these rows; of entities their spans in one line, ``-`` when the row has none."""
 
 
 @dataclass(slots=True)
@@ -56,21 +57,36 @@ def texts_of(example: Example) -> Texts:
     return example.text, example.text_b
 
 
+def _target(example: Example) -> Target:
+    """Return what a row is labelled with, in one order: its spans or its labels."""
+    return tuple(sorted(example.labels or ())) if example.spans is None else tuple(sorted(example.spans))
+
+
 def loose_of(example: Example) -> str:
     """Return the key that nearly equal rows share."""
     key = loose_key(example.text)
     return key if example.text_b is None else f"{key}\n{loose_key(example.text_b)}"
 
 
+def label_of(example: Example) -> str:
+    """Return the label of a row in one line, or its spans."""
+    if example.spans is None:
+        return (example.labels or ("",))[0]
+    return "; ".join(f"{span.label} {span.start}-{span.end}" for span in example.spans) or "-"
+
+
 def normalized(examples: Iterable[Example], form: Form, found: Found) -> list[Example]:
-    """Give every text its normal form and leave out the rows without text (of a pair: without either)."""
+    """Give every text its normal form and leave out the rows without text (of a pair: without either).
+
+    A text with marked spans stays as it came, for they are counted in it.
+    """
     kept: list[Example] = []
     for example in examples:
         text = normalize(example.text, form)
         text_b = None if example.text_b is None else normalize(example.text_b, form)
         if not text.strip() or (text_b is not None and not text_b.strip()):
             found.empty += 1
-        elif (text, text_b) == texts_of(example):
+        elif example.spans is not None or (text, text_b) == texts_of(example):
             kept.append(example)
         else:
             found.normalized += 1
@@ -79,11 +95,11 @@ def normalized(examples: Iterable[Example], form: Form, found: Found) -> list[Ex
 
 
 def distinct(examples: Sequence[Example], found: Found, *, drop: bool) -> list[Example]:
-    """Keep the first of rows with the same texts and the same labels; without ``drop`` only count the others."""
-    seen: set[tuple[Texts, tuple[str, ...]]] = set()
+    """Keep the first of rows with the same texts and labels (or spans); without ``drop`` only count the others."""
+    seen: set[tuple[Texts, Target]] = set()
     kept: list[Example] = []
     for example in examples:
-        key = (texts_of(example), tuple(sorted(example.labels or ())))
+        key = (texts_of(example), _target(example))
         if key in seen:
             found.duplicates += 1
         else:
@@ -94,10 +110,10 @@ def distinct(examples: Sequence[Example], found: Found, *, drop: bool) -> list[E
 
 
 def consistent(split: str, examples: Sequence[Example], found: Found, *, drop: bool) -> list[Example]:
-    """Set aside all rows of each text that carries different labels; without ``drop`` only count them."""
-    labels: dict[Texts, set[tuple[str, ...]]] = defaultdict(set)
+    """Set aside all rows of each text with different labels or spans; without ``drop`` only count them."""
+    labels: dict[Texts, set[Target]] = defaultdict(set)
     for example in examples:
-        labels[texts_of(example)].add(example.labels or ())
+        labels[texts_of(example)].add(_target(example))
     rows: dict[Texts, list[Example]] = {texts: [] for texts, kinds in labels.items() if len(kinds) > 1}
     for example in examples:
         if texts_of(example) in rows:
@@ -106,7 +122,7 @@ def consistent(split: str, examples: Sequence[Example], found: Found, *, drop: b
     found.contradictory_rows += sum(map(len, rows.values()))
     for (text, text_b), members in list(rows.items())[:max(0, CONTRADICTIONS_KEPT - len(found.contradictions))]:
         found.contradictions.append(Contradiction(split, text, text_b, tuple(one.id for one in members),
-                                                  tuple((one.labels or ("",))[0] for one in members)))
+                                                  tuple(map(label_of, members))))
     return [example for example in examples if texts_of(example) not in rows] if drop else list(examples)
 
 

@@ -35,11 +35,21 @@ LABEL_NAMES = (
 )
 """Names of a label column, the likelier first."""
 
+TOKEN_NAMES = ("tokens", "words", "chars", "characters", "tokenlist", "词", "字")
+"""Names of a column that holds a text as a list of its tokens."""
+
+TAG_NAMES = ("nertags", "tags", "nerlabels", "bio", "iob", "labels", "ner", "label", "targets", "标签", "标注")
+"""Names of a column that holds a tag for each token, the likelier first."""
+
+SPAN_NAMES = ("entities", "spans", "ents", "annotations", "completions", "ner", "entity", "label", "labels",
+              "实体", "标注", "标签")
+"""Names of a column that holds the marked spans of a text, the likelier first."""
+
 ID_NAMES = ("id", "idx", "index", "guid", "uid", "number", "no", "编号", "序号")
 """Names of a column that only numbers the rows."""
 
 _ALL_NAMES = frozenset((*TEXT_NAMES, *LABEL_NAMES, *(name for pair in PAIR_NAMES for name in pair),
-                        *ID_NAMES))
+                        *ID_NAMES, *TOKEN_NAMES, *TAG_NAMES, *SPAN_NAMES))
 
 
 def plain(name: str) -> str:
@@ -54,17 +64,28 @@ def is_known(name: str) -> bool:
 
 def named_pair(columns: Sequence[str]) -> tuple[str, str] | None:
     """Return the two columns that are called like a pair of texts."""
-    shown = {plain(column): column for column in reversed(columns)}
+    listed = {plain(column): column for column in reversed(columns)}
     for first, second in PAIR_NAMES:
-        if first in shown and second in shown:
-            return shown[first], shown[second]
+        if first in listed and second in listed:
+            return listed[first], listed[second]
     return None
 
 
 def named(columns: Sequence[str], names: Sequence[str]) -> str | None:
     """Return the column with the likeliest of these names, or ``None``."""
-    shown = {plain(column): column for column in reversed(columns)}
-    return next((shown[name] for name in names if name in shown), None)
+    return next(iter(matching(columns, names)), None)
+
+
+def matching(columns: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the columns with any of these names, as ``plain`` writes them, the likeliest first."""
+    listed = {plain(column): column for column in reversed(columns)}
+    return [listed[name] for name in names if name in listed]
+
+
+def shown(columns: Sequence[str]) -> str:
+    """Return the names of columns for a message."""
+    listed = ", ".join(repr(name) for name in columns[:20])
+    return listed + (f" and {len(columns) - 20} more" if len(columns) > 20 else "")
 
 
 def longest_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str | None:

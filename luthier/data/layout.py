@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from luthier import plugins
 from luthier.data import columns as roles
+from luthier.data import entity_columns as entities
+from luthier.data.formats import SEAM, find_reader
 from luthier.data.labels import as_list
-from luthier.data.readers._encoding import HEAD_BYTES, resolve
+from luthier.data.readers._encoding import resolve
+from luthier.data.readers._files import is_gzip, suffix_of
 from luthier.data.rows import BadRow, Reader, Record
+from luthier.data.spans import glue_of, unfolded
 from luthier.errors import DataError
+from luthier.schema import ProblemType
 
-SEAM = "data.readers"
+__all__ = ["SEAM", "Columns", "Layout", "find_reader", "inspect"]
 
 _SAMPLE = 1000
 """Rows looked at to choose columns."""
-_EASIEST_LAST = ("parquet", "xlsx", "jsonl", "json", "tsv", "csv")
-"""Formats that are told surely come first, those that accept nearly any text last; outsiders' come before all."""
-_KNOWN_BINARIES = (
-    (b"\xd0\xcf\x11\xe0", "an old .xls or a workbook with a password",
-     "open it in Excel and save it as .xlsx without a password"),
-    (b"\x1f\x8b", "compressed with gzip", "unpack it first: gunzip -k {path}"),
-    (b"PK\x03\x04", "a zip archive, not a workbook", "unpack it first: unzip {path}"),
-    (b"%PDF", "a PDF", "copy its table into a CSV or XLSX file"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,98 +57,134 @@ class Layout:
     """Whether a row may carry several labels or none."""
     notes: tuple[str, ...]
     """Sentences that say what was inferred, and from what."""
+    problem_type: ProblemType | None = None
+    """What the labels are given to; ``None`` when the rows are read without."""
+    tokens: str | None = None
+    """Column that holds the text as a list of tokens, the same as ``text`` then; ``None`` where it is a text."""
+    spans: str | None = None
+    """Column of the marked spans, or of a tag for each token, the same as ``label`` then."""
+    glue: str = " "
+    """What stands between tokens joined to a text, where neither is Chinese."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was met in the first rows."""
+
+    path: Path
+    columns: Columns
+    rows: Sequence[Mapping[str, Any]]
+    present: list[str]
+    notes: list[str]
 
 
 def inspect(path: str | Path, columns: Columns = Columns(), *, encoding: str | None = None,  # noqa: B008  (frozen)
-            labelled: bool = True) -> Layout:
+            labelled: bool = True, task: str | None = None) -> Layout:
     """Look at a file's first rows and say how it is laid out.
 
     Args:
-        path: a CSV, TSV, JSONL, JSON, Parquet or XLSX file; its content counts more than its name.
+        path: a CSV, TSV, JSONL, JSON, CoNLL, Parquet or XLSX file, those of text perhaps compressed with gzip; its
+            content counts more than its name.
         columns: what is known already; columns that are not named here are inferred.
         encoding: Python codec name of a text format; found out from the bytes when left out.
         labelled: whether a label column is needed; without, none is looked for.
+        task: ``text-classification`` or ``named-entities``; found out from the columns when left out.
 
     Raises:
-        DataError: the file is missing, empty, of no known format, or lacks a column.
+        DataError: the file is missing, empty, of no known format, lacks a column, or does not fit the task.
+        UnknownNameError: no such task.
     """
     path = Path(path)
+    entities.check_task(task)
     if columns.label_separator == "":
         raise DataError("the label separator is empty", "give what stands between two labels: --label-separator ';'")
     name, reader = find_reader(path)
     codec = resolve(path, encoding) if reader.IS_TEXT else None
     sample, bad = _sample(path, reader, codec)
-    present = list(dict.fromkeys(key for record in sample for key in record.values))
-    notes = _format_notes(path, name, reader, codec, encoding)
-    rows = [record.values for record in sample]
+    rows = [unfolded(record.values) for record in sample]
+    present = list(dict.fromkeys(key for row in rows for key in row))
     if not present:
         first = f": line {bad[0].line}: {bad[0].reason}" if bad else ""
         raise DataError(f"{path}: holds no rows{first}", "give a file with a header and at least one row of data")
-    text, text_b = _texts(path, columns, rows, present, notes, labelled=labelled)
+    seen = _Seen(path, columns, rows, present, _format_notes(path, name, reader, codec, encoding))
+    return replace(_roles(seen, task, labelled=labelled), reader=name, encoding=codec)
+
+
+def _roles(seen: _Seen, task: str | None, *, labelled: bool) -> Layout:
+    """Give the columns their roles; the format is left open."""
+    path, columns, rows, present, notes = seen.path, seen.columns, seen.rows, seen.present, seen.notes
+    tokens = entities.find_tokens(rows, present, columns.text)
+    marks = None
+    if (labelled or columns.label) and (task == entities.ENTITIES or not (columns.text_b or columns.label_separator)):
+        marks = entities.find_marks(rows, present, tokens, columns.label, task)
+        if entities.wanted(path, task, marks, rows, present) and marks is not None:
+            return _entities(seen, marks)
+    if marks is not None:
+        seen = replace(seen, present=_without_marks(seen, marks, task))
+    text, text_b = _texts_or_tokens(seen, tokens, labelled=labelled)
     label = None
     if labelled or columns.label:
-        label = _label(path, columns, rows, [column for column in present if column not in (text, text_b)], notes)
+        label = _label(path, columns, rows, [one for one in seen.present if one not in (text, text_b)], notes)
     _check_distinct(path, {"text": text, "text_b": text_b, "label": label})
     multi = label is not None and _several(columns, rows, label, notes)
-    return Layout(path=path, reader=name, encoding=codec, text=text, text_b=text_b, label=label,
-                  label_separator=columns.label_separator if label else None, multi_label=multi, notes=tuple(notes))
+    kind: ProblemType = "multi_label_classification" if multi else "single_label_classification"
+    return Layout(path=path, reader="", encoding=None, text=text, text_b=text_b, label=label,
+                  label_separator=columns.label_separator if label else None, multi_label=multi, notes=tuple(notes),
+                  problem_type=kind if label else None, tokens=text if text == tokens else None,
+                  glue=_glue(seen, text) if text == tokens else " ")
 
 
-def find_reader(path: Path) -> tuple[str, Reader]:
-    """Return name and module of the format that a file is in, told by its content, then by its name.
-
-    Raises:
-        DataError: no such file, a directory, an empty file, or a format that nobody claims.
-    """
-    head = _head(path)
-    known = plugins.names(SEAM)
-    order = sorted(known, key=lambda name: _EASIEST_LAST.index(name) if name in _EASIEST_LAST else -1)
-    readers: dict[str, Any] = {name: plugins.load(SEAM, name) for name in order}
-    suffix = path.suffix.lower()
-    # A format that the name speaks for goes first, but only if the content agrees.
-    for name in sorted(order, key=lambda name: suffix not in readers[name].SUFFIXES):
-        if readers[name].sniff(path, head):
-            return name, readers[name]
-    for magic, what, fix in _KNOWN_BINARIES:
-        if head.startswith(magic):
-            raise DataError(f"{path} is {what}", fix.format(path=path))
-    raise DataError(f"{path}: the format is none that Luthier reads ({', '.join(known)})",
-                    "save it as CSV UTF-8, XLSX or JSON Lines")
-
-
-def _head(path: Path) -> bytes:
-    try:
-        if not (path.is_file() or path.is_dir()) and path.exists():
-            raise DataError(f"{path} is a pipe or a device, which can be read only once or never ends",
-                            "save what comes out of it to a file, and give that")
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
-    except FileNotFoundError:
-        near = _nearest_file(path)
-        raise DataError(f"there is no file {path}", near or "give the path of a file that exists") from None
-    except IsADirectoryError:
-        files = [name for name in _entries(path) if (path / name).is_file()][:5]
-        raise DataError(f"{path} is a directory",
-                        f"give one file in it, such as {', '.join(files) or 'a CSV file'}") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", "check the path and its permissions") from None
-    except ValueError as error:  # A NUL character.
-        raise DataError(f"{str(path)!r} is no path: {error}", "give the path of a file that exists") from None
-    if not head.strip(b" \t\r\n\xef\xbb\xbf\xff\xfe\x00"):
-        raise DataError(f"{path} is empty", "give a file with a header and at least one row of data")
-    return head
+def _entities(seen: _Seen, marks: entities.Marks) -> Layout:
+    """Lay out a file that is read for its entities."""
+    path, notes, glue = seen.path, seen.notes, " "
+    if seen.columns.text_b:
+        raise DataError(f"{path}: entities are marked in one text, and {seen.columns.text_b!r} is named for a second",
+                        "leave --text-b out")
+    if marks.tokens is not None:
+        text = marks.tokens
+        notes.append(f"named entities: column {marks.column!r} holds a tag for each token of {text!r}")
+        glue = _glue(seen, text)
+    else:
+        free = [column for column in seen.present if column != marks.column]
+        # A second text beside the marked one is no pair here.
+        text = _asked(path, "text", seen.columns.text, seen.present) if seen.columns.text else (
+            roles.named(free, roles.TEXT_NAMES) or str(roles.longest_text(seen.rows, free)))
+        notes.append(f"named entities: column {marks.column!r} marks spans of {text!r} ({marks.form})")
+    _check_distinct(path, {"text": text, "label": marks.column})
+    return Layout(path=path, reader="", encoding=None, text=text, text_b=None, label=marks.column, label_separator=None,
+                  multi_label=False, notes=tuple(notes), problem_type="token_classification", tokens=marks.tokens,
+                  spans=marks.column, glue=glue)
 
 
-def _nearest_file(path: Path) -> str:
-    if not path.parent.is_dir():
-        return f"the directory {path.parent} does not exist either"
-    hint = plugins.did_you_mean(path.name, _entries(path.parent))
-    return hint if hint.startswith("did you mean") else ""
+def _without_marks(seen: _Seen, marks: entities.Marks, task: str | None) -> list[str]:
+    """Return the columns that a text's own label may stand in; the marks, which are not read, are told or refused."""
+    free = [column for column in seen.present if column != marks.column]
+    label = entities.class_column(seen.rows, seen.present, marks)
+    if task is not None and (seen.columns.label or label is None):
+        raise DataError(f"{seen.path} marks entities in column {marks.column!r}, and {task} needs one label for a text",
+                        f"ask for {entities.ENTITIES} (or leave the task out), or name the label: --label COLUMN")
+    if task is None:
+        seen.notes.append(f"column {marks.column!r} marks entities, which are not read because {label!r} labels the "
+                          f"texts: ask for the task {entities.ENTITIES} to read them")
+    return free
 
 
-def _entries(directory: Path) -> list[str]:
-    """Return the names in a directory for a hint; none when this user may not list it."""
-    return sorted(os.listdir(directory)) if os.access(directory, os.R_OK | os.X_OK) else []
+def _texts_or_tokens(seen: _Seen, tokens: str | None, *, labelled: bool) -> tuple[str, str | None]:
+    """Return the column of text and its pair; tokens are joined where no text is given."""
+    named = roles.named(seen.present, roles.TEXT_NAMES)
+    if tokens is None or (not seen.columns.text and named and roles.longest_text(seen.rows, [named])):
+        return _texts(seen.path, seen.columns, seen.rows, seen.present, seen.notes, labelled=labelled)
+    seen.notes.append(f"the text is joined from the tokens in column {tokens!r}")
+    return tokens, None
+
+
+def _glue(seen: _Seen, tokens: str) -> str:
+    """Return what stands between the tokens, and say it."""
+    cells = [as_list(row.get(tokens)) or [] for row in seen.rows]
+    glue = glue_of([[token for token in cell if isinstance(token, str)] for cell in cells])
+    seen.notes.append("tokens are joined to a text without spaces: they are single characters" if not glue else
+                      "tokens are joined to a text with spaces, except between Chinese characters")
+    return glue
 
 
 def _sample(path: Path, reader: Reader, codec: str | None) -> tuple[list[Record], list[BadRow]]:
@@ -163,8 +194,10 @@ def _sample(path: Path, reader: Reader, codec: str | None) -> tuple[list[Record]
 
 def _format_notes(path: Path, name: str, reader: Reader, codec: str | None, asked: str | None) -> list[str]:
     notes = []
-    if path.suffix.lower() not in reader.SUFFIXES:
+    if suffix_of(path) not in reader.SUFFIXES:
         notes.append(f"read as {name} because of its content, whatever its name says")
+    if is_gzip(path) and reader.IS_TEXT:
+        notes.append("unpacked while it is read: it is compressed with gzip")
     if codec not in (None, "utf-8", "utf-8-sig") and asked is None:
         notes.append(f"read as {codec}, found from its bytes")
     if codec is None and asked is not None:
@@ -192,7 +225,7 @@ def _texts(path: Path, columns: Columns, rows: Sequence[Mapping[str, Any]], pres
         free.remove(named)
     text = roles.longest_text(rows, free)
     if text is None:
-        raise DataError(f"{path}: found no column of text among {_shown(present)}",
+        raise DataError(f"{path}: found no column of text among {roles.shown(present)}",
                         "name it: --text COLUMN (or data.text=COLUMN)")
     notes.append(f"the text is in column {text!r}: its cells are the longest" if len(free) > 1
                  else f"the text is in column {text!r}, the only one")
@@ -208,10 +241,11 @@ def _label(path: Path, columns: Columns, rows: Sequence[Mapping[str, Any]], free
         return label
     likely = roles.few_values(rows, free)
     if not likely:
-        raise DataError(f"{path}: found no label column among {_shown(free) or 'the other columns (there are none)'}",
+        others = roles.shown(free) or "the other columns (there are none)"
+        raise DataError(f"{path}: found no label column among {others}",
                         "name it: --label COLUMN (or data.label=COLUMN)")
     notes.append(f"the label is in column {likely[0]!r}: it holds few distinct values"
-                 + (f" ({_shown(likely[1:])} would do as well: name it with --label)" if likely[1:] else ""))
+                 + (f" ({roles.shown(likely[1:])} would do as well: name it with --label)" if likely[1:] else ""))
     return likely[0]
 
 
@@ -234,7 +268,7 @@ def _asked(path: Path, role: str, name: str, present: list[str]) -> str:
     alike = [column for column in present if roles.plain(column) == roles.plain(name)]
     if len(alike) == 1:
         return alike[0]
-    raise DataError(f"{path}: there is no column {name!r} for {role}; the columns are {_shown(present)}",
+    raise DataError(f"{path}: there is no column {name!r} for {role}; the columns are {roles.shown(present)}",
                     plugins.did_you_mean(name, present))
 
 
@@ -246,8 +280,3 @@ def _check_distinct(path: Path, chosen: Mapping[str, str | None]) -> None:
             if column == same:
                 raise DataError(f"{path}: the column {column!r} is named for {other} and for {role}",
                                 f"name another one: --{role.replace('_', '-')} COLUMN")
-
-
-def _shown(names: Sequence[str]) -> str:
-    listed = ", ".join(repr(name) for name in names[:20])
-    return listed + (f" and {len(names) - 20} more" if len(names) > 20 else "")

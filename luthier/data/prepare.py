@@ -24,10 +24,11 @@ from luthier.data.clean import (
 )
 from luthier.data.labels import natural_order
 from luthier.data.report import DataReport
+from luthier.data.spans import overlapping
 from luthier.data.split import sample, stratified
 from luthier.errors import DataError
 from luthier.recipe import PrepareSettings
-from luthier.schema import Dataset, Example, LabelSet
+from luthier.schema import Dataset, Example, LabelSet, ProblemType
 from luthier.text import dominant_language
 
 NAMES = ("train", "valid", "test")
@@ -41,7 +42,8 @@ _MANY_LABELS = 0.5
 
 
 def prepare(train: Sequence[Example], valid: Sequence[Example] | None, test: Sequence[Example] | None,
-            settings: PrepareSettings, seed: int, *, multi_label: bool = False) -> tuple[Dataset, DataReport]:
+            settings: PrepareSettings, seed: int, *,
+            problem_type: ProblemType = "single_label_classification") -> tuple[Dataset, DataReport]:
     """Clean and split labelled examples.
 
     Args:
@@ -50,29 +52,30 @@ def prepare(train: Sequence[Example], valid: Sequence[Example] | None, test: Seq
         test: rows for the final scores, if there is a file for them.
         settings: normal form, deduplication, shares, sample size.
         seed: decides the sample and the split; the same rows and seed give the same data set.
-        multi_label: whether a row may carry several labels or none.
+        problem_type: whether a row carries one label, several or none, or labelled spans.
 
     Returns:
         Disjoint splits whose rows keep the order of their files, and the report on what happened.
 
     Raises:
-        DataError: too few rows, one class only, unlabelled rows, or labels that train does not have.
+        DataError: too few rows, one class or no entity only, unlabelled rows, or labels that train does not have.
     """
     given = _with_unique_ids({name: list(rows) for name, rows in zip(NAMES, (train, valid, test), strict=True)
                               if rows is not None})
     found, notes = Found(), []
     splits: Splits = {}
     for name, rows in given.items():
-        _check_labels(name, rows, multi_label=multi_label)
+        _check_labels(name, rows, problem_type)
         kept = distinct(normalized(rows, settings.normalize, found), found, drop=settings.deduplicate)
-        splits[name] = kept if multi_label else consistent(name, kept, found, drop=settings.deduplicate)
+        several = problem_type == "multi_label_classification"
+        splits[name] = kept if several else consistent(name, kept, found, drop=settings.deduplicate)
     splits = without_leaks(splits, found, drop=settings.deduplicate)
     count_near_duplicates((row for rows in splits.values() for row in rows), found)
     if settings.max_rows is not None and len(splits["train"]) > settings.max_rows:
         notes.append(f"a sample of {settings.max_rows:,} of {len(splits['train']):,} rows is used (prepare.max_rows)")
         splits["train"] = sample(splits["train"], settings.max_rows, seed)
     _check_size(splits, given, found)
-    labels = _label_set(splits["train"], multi_label=multi_label)
+    labels = LabelSet(_label_names(splits["train"], problem_type), problem_type)
     splits = _split(splits, settings, seed, notes)
     _check_splits(splits, labels)
     notes.extend(_remarks(splits, labels))
@@ -81,11 +84,14 @@ def prepare(train: Sequence[Example], valid: Sequence[Example] | None, test: Seq
 
 
 def content_hash(splits: Splits) -> str:
-    """Return the sha256 over every row (split, id, text, pair, labels) in split order."""
+    """Return the sha256 over every row (split, id, text, pair, labels, and spans if any) in split order."""
     digest = hashlib.sha256()
     for name in NAMES:
         for row in splits[name]:
-            line = json.dumps([name, row.id, row.text, row.text_b, row.labels], ensure_ascii=True)
+            values: list[object] = [name, row.id, row.text, row.text_b, row.labels]
+            if row.spans is not None:
+                values.append([[span.start, span.end, span.label] for span in row.spans])
+            line = json.dumps(values, ensure_ascii=True)
             digest.update(line.encode() + b"\n")
     return digest.hexdigest()
 
@@ -104,13 +110,17 @@ def _with_unique_ids(given: Splits) -> Splits:
     return named
 
 
-def _check_labels(name: str, rows: Sequence[Example], *, multi_label: bool) -> None:
-    bare = [row.id for row in rows if row.labels is None]
+def _check_labels(name: str, rows: Sequence[Example], problem_type: ProblemType) -> None:
+    of_spans = problem_type == "token_classification"
+    bare = [row.id for row in rows if (row.spans if of_spans else row.labels) is None]
+    if bare and of_spans:
+        raise DataError(f"{name}: in {len(bare)} rows no entities are marked, such as {', '.join(bare[:3])}",
+                        "give every row its spans or tags; a row without entities has an empty list, or O only")
     if bare:
         raise DataError(f"{name}: {len(bare)} rows have no label, such as {', '.join(bare[:3])}",
                         "label them, or leave them out; a label column is named with --label COLUMN")
     several = [row.id for row in rows if len(row.labels or ()) != 1]
-    if several and not multi_label:
+    if several and problem_type == "single_label_classification":
         raise DataError(f"{name}: {len(several)} rows do not have exactly one label, such as {', '.join(several[:3])}",
                         "tell how several labels are written: --label-separator ';' (or lists in JSON)")
 
@@ -133,18 +143,22 @@ def _check_size(splits: Splits, given: Splits, found: Found) -> None:
                             "prepare.deduplicate=false")
 
 
-def _label_set(rows: Sequence[Example], *, multi_label: bool) -> LabelSet:
-    counts = Counter(label for row in rows for label in row.labels or ())
+def _label_names(rows: Sequence[Example], problem_type: ProblemType) -> tuple[str, ...]:
+    counts = Counter(label for row in rows for label in row.label_names)
+    if problem_type == "token_classification":
+        if not counts:
+            raise DataError(f"no entity is marked in {len(rows):,} rows; there is nothing to learn",
+                            "give rows with entities, or name another column: --label COLUMN")
+        return natural_order(counts)
     if not counts or (len(counts) == 1 and max(counts.values()) == len(rows)):
         only = f"the label {next(iter(counts))!r}" if counts else "no label"
         raise DataError(f"all {len(rows):,} rows carry {only}; there is nothing to tell apart",
                         "give rows of at least two labels, or name another column: --label COLUMN")
-    if len(counts) > _MANY_LABELS * len(rows) and not multi_label:
+    if len(counts) > _MANY_LABELS * len(rows) and problem_type == "single_label_classification":
         few = ", ".join(repr(name) for name in list(counts)[:3])
         raise DataError(f"{len(counts):,} different labels in {len(rows):,} rows ({few}, …): that is no label to learn",
                         "name the right column: --label COLUMN")
-    return LabelSet(natural_order(counts),
-                    "multi_label_classification" if multi_label else "single_label_classification")
+    return natural_order(counts)
 
 
 def _split(splits: Splits, settings: PrepareSettings, seed: int, notes: list[str]) -> Splits:
@@ -168,7 +182,7 @@ def _check_splits(splits: Splits, labels: LabelSet) -> None:
             raise DataError(f"no row is left for {name}: too few rows of each label",
                             f"label more rows of each label, or give a file for it: --{name} FILE")
     for name in NAMES[1:]:
-        unknown = {label for row in splits[name] for label in row.labels or ()} - set(labels.names)
+        unknown = {label for row in splits[name] for label in row.label_names} - set(labels.names)
         if unknown:
             shown = ", ".join(repr(label) for label in natural_order(unknown)[:10])
             known = ", ".join(repr(label) for label in labels.names[:10])
@@ -182,11 +196,12 @@ def _remarks(splits: Splits, labels: LabelSet) -> list[str]:
     rare = _counts(splits["train"], labels)
     few = [name for name, count in rare.items() if count < LEAST_ROWS]
     if few:
-        notes.append(f"{len(few)} label(s) have fewer than {LEAST_ROWS} rows to learn from: "
+        notes.append(f"{len(few)} label(s) have fewer than {LEAST_ROWS} {'entities' if labels.of_spans else 'rows'} "
+                     "to learn from: "
                      + ", ".join(repr(name) for name in few[:10]))
     if len(splits["test"]) < 100:
         notes.append(f"only {len(splits['test'])} test rows: the scores will be uncertain by many points")
-    separator = None if labels.multi_label else _separator_within(labels.names)
+    separator = None if labels.multi_label or labels.of_spans else _separator_within(labels.names)
     if separator:
         notes.append(f"some labels look like several in one cell, such as {separator[1]!r}: if so, run again with "
                      f"--label-separator {separator[0]!r}")
@@ -204,7 +219,7 @@ def _separator_within(names: Sequence[str]) -> tuple[str, str] | None:
 
 
 def _counts(rows: Sequence[Example], labels: LabelSet) -> dict[str, int]:
-    counts = Counter(label for row in rows for label in row.labels or ())
+    counts = Counter(label for row in rows for label in row.label_names)
     return {name: counts[name] for name in labels.names}
 
 
@@ -227,4 +242,8 @@ def _report(dataset: Dataset, given: Splits, found: Found, settings: PrepareSett
         language=language.code, scripts=language.shares,
         lengths=dict(zip(("min", "median", "p95", "p99", "max"), (int(value) for value in lengths), strict=True)),
         content_hash=dataset.content_hash, notes=tuple(notes),
-        split_ids={name: [row.id for row in split] for name, split in dataset.splits()})
+        split_ids={name: [row.id for row in split] for name, split in dataset.splits()},
+        problem_type=dataset.labels.problem_type,
+        without_entities={name: sum(not row.spans for row in split) for name, split in dataset.splits()
+                          if dataset.labels.of_spans},
+        overlapping=sum(overlapping(sorted(row.spans)) for row in rows if row.spans))

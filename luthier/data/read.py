@@ -10,8 +10,9 @@ from luthier import plugins
 from luthier.data.labels import as_list, label_name, label_names
 from luthier.data.layout import SEAM, Columns, Layout, inspect
 from luthier.data.rows import BadRow, Reader, Record
+from luthier.data.spans import joined, marked_spans, tagged_spans, token_list, unfolded
 from luthier.errors import DataError
-from luthier.schema import Example
+from luthier.schema import Example, ProblemType, Span
 
 __all__ = ["Columns", "Layout", "from_arrays", "inspect", "label_name", "read", "read_all", "read_with_cells"]
 
@@ -56,16 +57,19 @@ def read_all(layout: Layout, *, max_bad_rows: int) -> tuple[list[Example], list[
     return examples, bad
 
 
-def from_arrays(texts: Sequence[Any], labels: Sequence[Any] | None, *, name: str = "memory") -> list[Example]:
+def from_arrays(texts: Sequence[Any], labels: Sequence[Any] | None, *, name: str = "memory",
+                problem_type: ProblemType | None = None) -> list[Example]:
     """Return examples from texts (or pairs of texts) and labels in memory; ids are ``<name>:<position from 1>``.
 
     Args:
         texts: N strings, or N pairs of strings; lists, arrays and data frame columns will do.
-        labels: N labels of any type, N lists of labels, or ``None``.
+        labels: N labels of any type, N lists of labels, or ``None``. For ``token_classification`` N lists of entities:
+            ``(start, end, label)``, objects with these keys, or ``Span``, counted in code points.
         name: what the ids begin with.
+        problem_type: needed for ``token_classification`` only; the others are told from the labels.
 
     Raises:
-        DataError: a text is no string, a label is missing, or the lengths differ.
+        DataError: a text is no string, a label is missing, an entity lies outside its text, or the lengths differ.
     """
     if isinstance(texts, str):
         raise DataError("expected a list of texts, came one string", "put it in a list: [text]")
@@ -77,6 +81,10 @@ def from_arrays(texts: Sequence[Any], labels: Sequence[Any] | None, *, name: str
     examples = []
     for number, (row, label) in enumerate(zip(rows, given, strict=True), start=1):
         text, text_b = _memory_text(row, number)
+        if problem_type == "token_classification":
+            spans = None if labels is None else _memory_spans(text, text_b, label, number)
+            examples.append(Example(f"{name}:{number}", text, spans=spans))
+            continue
         names = label_names(label, None) if labels is not None and not isinstance(label, str) else _one(label)
         if labels is not None and names is None:
             raise DataError(f"row {number}: the label is missing ({label!r})",
@@ -100,6 +108,16 @@ def _memory_text(row: Any, number: int) -> tuple[str, str | None]:
                     "make every text a string, such as [str(text) for text in texts]; drop missing ones")
 
 
+def _memory_spans(text: str, text_b: str | None, label: Any, number: int) -> tuple[Span, ...]:
+    fix = "give a list of (start, end, label) for each text, [] for a text without entities"
+    if text_b is not None:
+        raise DataError(f"row {number}: entities are marked in one text, came a pair", fix)
+    try:
+        return marked_spans(text, label)
+    except ValueError as error:
+        raise DataError(f"row {number}: {error}", fix) from None
+
+
 def _examples(
     reader: Reader, layout: Layout, on_bad: Callable[[BadRow], None]
 ) -> Iterator[tuple[Example, dict[str, Any]]]:
@@ -108,6 +126,7 @@ def _examples(
         if isinstance(row, BadRow):
             on_bad(row)
             continue
+        row = Record(row.line, unfolded(row.values))
         result = _example(row, layout, file)
         if isinstance(result, BadRow):
             on_bad(result)
@@ -118,12 +137,31 @@ def _examples(
 def _example(record: Record, layout: Layout, file: str) -> Example | BadRow:
     values = record.values
     try:
+        if layout.tokens is not None or layout.spans is not None:
+            return _marked(record, layout, file)
         text = _text(values, layout.text)
         text_b = None if layout.text_b is None else _text(values, layout.text_b)
         labels = None if layout.label is None else _labels(values, layout)
     except ValueError as error:
         return BadRow(record.line, str(error))
     return Example(f"{file}:{record.line}", text, text_b, labels)
+
+
+def _marked(record: Record, layout: Layout, file: str) -> Example:
+    """Return a row whose text is joined from tokens, or whose label is spans; the text stays as it came."""
+    values, spans = record.values, None
+    if layout.tokens is not None:
+        tokens = token_list(values.get(layout.tokens), layout.tokens)
+        text, places = joined(tokens, layout.glue)
+        if not text.isascii():
+            _check_pairs(text, layout.tokens)
+        if layout.spans is not None:
+            spans = tagged_spans(text, places, values.get(layout.spans))
+    else:
+        text = _text(values, layout.text)
+        spans = marked_spans(text, values.get(str(layout.spans)))
+    labels = _labels(values, layout) if layout.label not in (None, layout.spans) else None
+    return Example(f"{file}:{record.line}", text, None, labels, spans)
 
 
 def _text(values: dict[str, Any], column: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from luthier.data.clean import Contradiction
 from luthier.data.rows import BadRow
+from luthier.schema import ProblemType
 
 _BAD_KEPT = 100
 """Bad rows told with their reasons; all are counted."""
@@ -29,7 +30,7 @@ class DataReport:
     empty: int
     """Rows without text, left out."""
     duplicates: int
-    """Rows that repeat an earlier row of their split, text and labels."""
+    """Rows that repeat an earlier row of their split, text and labels or spans."""
     contradictory_texts: int
     """Texts that came with different labels."""
     contradictory_rows: int
@@ -45,9 +46,9 @@ class DataReport:
     split_sizes: dict[str, int]
     """Split -> rows in the end."""
     label_counts: dict[str, dict[str, int]]
-    """Split -> label -> rows, the labels in their order."""
+    """Split -> label -> rows (of spans: entities), the labels in their order."""
     imbalance: float
-    """Rows of the commonest label for each row of the rarest, in train."""
+    """Rows (entities) of the commonest label for each row of the rarest, in train."""
     language: str
     """Code of the language that prevails: zh, en, mixed or other."""
     scripts: dict[str, float]
@@ -64,6 +65,12 @@ class DataReport:
     """The first 100 of them: file, line, reason."""
     split_ids: dict[str, list[str]] = field(default_factory=dict, repr=False, compare=False)
     """Split -> ids of its rows; stored as ``splits.json``."""
+    problem_type: ProblemType = "single_label_classification"
+    """What the labels are given to."""
+    without_entities: dict[str, int] = field(default_factory=dict)
+    """Split -> rows in which no entity is marked; empty where the labels are not those of spans."""
+    overlapping: int = 0
+    """Entities that begin within an earlier one, over all splits."""
 
     @property
     def rows(self) -> int:
@@ -93,7 +100,9 @@ class DataReport:
         """Return the report that ``to_dict`` gave."""
         told = [Contradiction(**{**one, "ids": tuple(one["ids"]), "labels": tuple(one["labels"])})
                 for one in values["contradictions"]]
-        return cls(**{**values, "contradictions": tuple(told), "notes": tuple(values["notes"]),
+        # Reports written before there were spans say only whether a row may carry several labels.
+        older: ProblemType = "multi_label_classification" if values["multi_label"] else "single_label_classification"
+        return cls(**{"problem_type": older, **values, "contradictions": tuple(told), "notes": tuple(values["notes"]),
                       "bad_examples": tuple(values["bad_examples"])})
 
     def lines(self) -> list[str]:
@@ -105,7 +114,7 @@ class DataReport:
             lines.append(f"{self.bad_rows:,} unreadable rows left out, the first at {first['file']}:{first['line']}: "
                          f"{first['reason']}")
         lines.extend(self._dropped())
-        lines.append(self._labels())
+        lines.extend(self._labels())
         lines.append(f"language {self.language}; length in characters: "
                      + ", ".join(f"{name} {value:,}" for name, value in self.lengths.items()))
         return lines + list(self.notes)
@@ -126,9 +135,17 @@ class DataReport:
                          f"({self.near_duplicate_rows:,} rows){together}")
         return lines
 
-    def _labels(self) -> str:
+    def _labels(self) -> list[str]:
         counts = self.label_counts.get("train", {})
         shown = ", ".join(f"{name} {count:,}" for name, count in list(counts.items())[:10])
         more = f" and {len(counts) - 10} more" if len(counts) > 10 else ""
+        of_spans = self.problem_type == "token_classification"
         several = "labels (several a row)" if self.multi_label else "labels"
-        return f"{len(counts)} {several}, rows in train: {shown}{more}; imbalance {self.imbalance:.1f} to 1"
+        what = "entity types, entities in train" if of_spans else f"{several}, rows in train"
+        lines = [f"{len(counts)} {what}: {shown}{more}; imbalance {self.imbalance:.1f} to 1"]
+        if any(self.without_entities.values()):
+            bare = ", ".join(f"{name} {count:,}" for name, count in self.without_entities.items())
+            lines.append(f"rows without entities: {bare}")
+        if self.overlapping:
+            lines.append(f"{self.overlapping:,} entities begin within another (nested or overlapping)")
+        return lines

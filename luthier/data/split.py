@@ -94,7 +94,7 @@ def _groups(examples: Sequence[Example]) -> list[list[int]]:
 
 
 def _labels(example: Example) -> tuple[str, ...]:
-    return example.labels or (_NO_LABEL,)
+    return example.labels or tuple(sorted(set(example.label_names))) or (_NO_LABEL,)
 
 
 def _targets(examples: Sequence[Example], by_label: Mapping[str, list[int]],

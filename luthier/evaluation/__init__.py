@@ -3,8 +3,10 @@
 from luthier.evaluation.baseline import Baseline, fit_baseline
 from luthier.evaluation.evaluate import Evaluation, PredictsTexts, RowError, compare, evaluate
 from luthier.evaluation.intervals import Difference, Interval, Intervals, bootstrap, paired_bootstrap
-from luthier.evaluation.metrics import ClassScores, Scores, choose, membership, score
+from luthier.evaluation.metrics import choose, membership, score
+from luthier.evaluation.outcomes import Outcomes
 from luthier.evaluation.report import Report, write_report
+from luthier.evaluation.scores import ClassScores, Scores, TagScores, TokenTable
 
 __all__ = [
     "Baseline",
@@ -13,10 +15,13 @@ __all__ = [
     "Evaluation",
     "Interval",
     "Intervals",
+    "Outcomes",
     "PredictsTexts",
     "Report",
     "RowError",
     "Scores",
+    "TagScores",
+    "TokenTable",
     "bootstrap",
     "choose",
     "compare",

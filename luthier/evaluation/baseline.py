@@ -1,7 +1,8 @@
-"""What a simple model scores on the same rows: TF-IDF and logistic regression, through scikit-learn.
+"""What a simple model scores on the same rows: TF-IDF and logistic regression, through scikit-learn, or a dictionary.
 
 A tuned language model that does not beat this is not worth its cost, so the report always shows both. To be a fair
-opponent the baseline chooses its regularisation on the validation rows, as the model chooses its best step there.
+opponent TF-IDF chooses its regularisation on the validation rows, as the model chooses its best step there. Entities
+are looked up in a ``Dictionary``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from luthier.errors import DataError
+from luthier.evaluation.dictionary import Dictionary, learn_dictionary
 from luthier.evaluation.metrics import choose, membership
 from luthier.plugins import require
 from luthier.schema import Bool, Dataset, Example, Float32, LabelSet, Prediction, TextInput
@@ -57,8 +59,12 @@ class Baseline:
         ]
 
 
-def fit_baseline(dataset: Dataset, language: str, *, threshold: float = 0.5, seed: int = 0) -> Baseline:
-    """Fit the baseline on the train split and choose its regularisation on the validation split.
+def fit_baseline(
+    dataset: Dataset, language: str, *, threshold: float = 0.5, seed: int = 0
+) -> Baseline | Dictionary:
+    """Fit the baseline on the train split: a dictionary for spans, else TF-IDF with logistic regression.
+
+    The regularisation is chosen on the validation split. A dictionary has none, and needs neither language nor seed.
 
     Args:
         dataset: prepared rows.
@@ -68,8 +74,14 @@ def fit_baseline(dataset: Dataset, language: str, *, threshold: float = 0.5, see
 
     Raises:
         MissingExtraError: scikit-learn is not installed.
-        DataError: the train split is empty or holds one class only.
+        DataError: the train split is empty or holds one class only, or a row has no spans where spans are labelled.
     """
+    if dataset.labels.of_spans:
+        return learn_dictionary(dataset.train, dataset.labels)
+    return _fit_classifier(dataset, language, threshold=threshold, seed=seed)
+
+
+def _fit_classifier(dataset: Dataset, language: str, *, threshold: float, seed: int) -> Baseline:
     require("sklearn")
     truth = membership(dataset.train, dataset.labels)
     if not len(truth) or (not dataset.labels.multi_label and truth.any(axis=0).sum() < 2):

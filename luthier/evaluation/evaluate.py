@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
 from luthier.errors import DataError
-from luthier.evaluation.intervals import Difference, Intervals, bootstrap, paired_bootstrap
-from luthier.evaluation.metrics import Scores, membership, score
+from luthier.evaluation.classes import judge_labels
+from luthier.evaluation.entities import gold_spans, judge_spans
+from luthier.evaluation.intervals import Difference, Draws, Intervals, differences, intervals
+from luthier.evaluation.metrics import membership
+from luthier.evaluation.outcomes import Counts, Outcomes
+from luthier.evaluation.scores import Judged, Scores
 from luthier.recipe import EvaluationSettings
-from luthier.schema import Bool, Example, Float32, LabelSet, Prediction, TextInput
+from luthier.schema import Answer, Bool, Entities, Example, Float32, LabelSet, Prediction, TextInput
 
 
 class PredictsTexts(Protocol):
     """Anything that answers texts: a bundle's predictor, a baseline, a test double."""
 
-    def predict(self, texts: Sequence[TextInput]) -> list[Prediction]:
-        """Return one prediction for each text, in order."""
+    def predict(self, texts: Sequence[TextInput]) -> Sequence[Answer]:
+        """Return one answer for each text, in order: a ``Prediction``, or ``Entities``."""
         ...
 
 
@@ -29,10 +33,26 @@ class RowError:
     """One row that was answered wrongly."""
 
     example: Example
-    prediction: Prediction
+    prediction: Answer
     confidence: float
     """How far off the answer was: the probability of the wrong label; with several labels the largest distance
-    between a label's probability and the truth. In [0, 1]."""
+    between a label's probability and the truth; of spans the highest score of a wrong one, and 0 where spans were only
+    missed. In [0, 1]."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form used in ``scores.json``: never the text, nor a word of it."""
+        said: dict[str, Any] = {}
+        if isinstance(self.prediction, Prediction):
+            said = {"labels": list(self.example.labels or ()), "predicted": list(self.prediction.labels)}
+        elif isinstance(self.prediction, Entities):
+            said = {
+                "spans": [{"start": s.start, "end": s.end, "label": s.label} for s in self.example.spans or ()],
+                "predicted": [
+                    {"start": one.start, "end": one.end, "label": one.entity_group, "score": round(one.score, 6)}
+                    for one in self.prediction.entities
+                ],
+            }
+        return {"id": self.example.id, **said, "confidence": round(self.confidence, 6)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +70,32 @@ class Evaluation:
     """The most confident errors, most confident first."""
     wrong: int
     """All rows answered wrongly."""
-    predictions: tuple[Prediction, ...] = field(repr=False)
-    """N predictions in the order of the rows."""
-    probabilities: Float32 = field(repr=False)
-    """(N, C) float32."""
-    truth: Bool = field(repr=False)
-    """(N, C) bool, labels that the rows carry."""
-    chosen: Bool = field(repr=False)
-    """(N, C) bool, labels that the rows were given."""
+    predictions: tuple[Answer, ...] = field(repr=False)
+    """N answers in the order of the rows."""
+    outcomes: Outcomes = field(repr=False)
+    """What came of each row: behind the intervals, and behind paired comparisons."""
+    probabilities: Float32 | None = field(default=None, repr=False)
+    """(N, C) float32; classification only."""
+
+    @property
+    def truth(self) -> Bool:
+        """Return the labels that the rows carry, or the types of their spans: (N, C) bool."""
+        return self.outcomes.carried > 0
+
+    @property
+    def chosen(self) -> Bool:
+        """Return the labels that the rows were given, or the types of the spans found in them: (N, C) bool."""
+        return self.outcomes.given > 0
+
+    @property
+    def main_metric(self) -> str:
+        """Return the name of the value that verdicts go by: ``f1_micro`` of spans, ``f1_macro`` of classes."""
+        return "f1_micro" if self.labels.of_spans else "f1_macro"
+
+    @property
+    def main_metric_title(self) -> str:
+        """Return what people call it."""
+        return "entity F1" if self.labels.of_spans else "macro F1"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form used in ``scores.json``: numbers and row ids, never texts."""
@@ -70,15 +108,7 @@ class Evaluation:
             "seconds": round(self.seconds, 4),
             "truncated": self.truncated,
             "wrong": self.wrong,
-            "confident_errors": [
-                {
-                    "id": error.example.id,
-                    "labels": list(error.example.labels or ()),
-                    "predicted": list(error.prediction.labels),
-                    "confidence": round(error.confidence, 6),
-                }
-                for error in self.errors
-            ],
+            "confident_errors": [error.to_dict() for error in self.errors],
         }
 
 
@@ -92,11 +122,11 @@ def evaluate(
 ) -> Evaluation:
     """Predict every row and score the answers.
 
-    The labels scored are those that the predictor chose, never a second decoding of its probabilities.
+    The labels or spans scored are those that the predictor chose, never a second decoding of its probabilities.
 
     Args:
         predictor: answers texts, or pairs of texts when the examples are pairs.
-        examples: N labelled rows.
+        examples: N labelled rows: with labels, or with spans where the label set is one of spans.
         labels: the label set and its order.
         settings: resamples, confidence and how many errors to keep.
         seed: of the bootstrap.
@@ -106,41 +136,24 @@ def evaluate(
     """
     if not examples:
         raise DataError("there are no rows to evaluate", "give a file with labelled rows")
-    truth = membership(examples, labels)
+    # Before the model is asked, which takes minutes.
+    judge = _judge_of(examples, labels)
     started = time.perf_counter()
-    predictions = predictor.predict([example.text_input for example in examples])
+    answers = predictor.predict([example.text_input for example in examples])
     seconds = time.perf_counter() - started
-    if len(predictions) != len(examples) or any(prediction.names != labels.names for prediction in predictions):
-        raise DataError(
-            f"the predictor answered {len(predictions)} of {len(examples)} rows with the labels "
-            f"{', '.join(predictions[0].names) if predictions else 'none'}; expected one answer a row with "
-            f"{', '.join(labels.names)}",
-            "evaluate with the bundle that these labels belong to",
-        )
-    probabilities = np.stack([prediction.probabilities for prediction in predictions]).astype(np.float32)
-    chosen = np.zeros_like(truth)
-    for row, prediction in enumerate(predictions):
-        chosen[row, [labels.index(name) for name in prediction.labels]] = True
-    errors = _errors(examples, predictions, _confidence(probabilities, truth, chosen, labels))
+    judged = judge(answers)
+    errors = _errors(examples, answers, judged)
     return Evaluation(
         labels=labels,
-        scores=score(probabilities, truth, labels, chosen=chosen),
-        intervals=bootstrap(
-            truth,
-            chosen,
-            multi_label=labels.multi_label,
-            resamples=settings.bootstrap,
-            confidence=settings.confidence,
-            seed=seed,
-        ),
+        scores=judged.scores,
+        intervals=intervals(judged.outcomes, _draws(settings, seed)),
         seconds=seconds,
-        truncated=sum(prediction.truncated for prediction in predictions),
+        truncated=sum(answer.truncated for answer in answers),
         errors=tuple(errors[: settings.max_errors]),
         wrong=len(errors),
-        predictions=tuple(predictions),
-        probabilities=probabilities,
-        truth=truth,
-        chosen=chosen,
+        predictions=tuple(answers),
+        outcomes=judged.outcomes,
+        probabilities=judged.probabilities,
     )
 
 
@@ -152,27 +165,39 @@ def compare(
     Raises:
         DataError: the two were not evaluated on the same rows.
     """
-    if system.truth.shape != other.truth.shape or not np.array_equal(system.truth, other.truth):
+    if system.labels != other.labels or not _same_truth(system.outcomes, other.outcomes):
         raise DataError("the two systems were not evaluated on the same rows", "evaluate both on the same file")
-    return paired_bootstrap(
-        system.truth,
-        system.chosen,
-        other.chosen,
-        multi_label=system.labels.multi_label,
-        resamples=settings.bootstrap,
-        confidence=settings.confidence,
-        seed=seed,
-    )
+    return differences(system.outcomes, other.outcomes, _draws(settings, seed))
 
 
-def _confidence(probabilities: Float32, truth: Bool, chosen: Bool, labels: LabelSet) -> Float32:
-    """Return (N,) float32: 0 for right rows, else how far off the answer was (see ``RowError.confidence``)."""
-    wrong = chosen & ~truth if not labels.multi_label else chosen != truth
-    return np.asarray(np.where(wrong, np.abs(probabilities - truth), 0.0).max(axis=1), dtype=np.float32)
+def _judge_of(examples: Sequence[Example], labels: LabelSet) -> Callable[[Sequence[Answer]], Judged]:
+    """Check the truth, and return what holds answers against it."""
+    if labels.of_spans:
+        gold = gold_spans(examples, labels)
+        texts = [example.text for example in examples]
+        return lambda answers: judge_spans(answers, gold, texts, labels)
+    truth = membership(examples, labels)
+    return lambda answers: judge_labels(answers, truth, labels)
 
 
-def _errors(examples: Sequence[Example], predictions: Sequence[Prediction], confidence: Float32) -> list[RowError]:
+def _draws(settings: EvaluationSettings, seed: int) -> Draws:
+    return Draws(settings.bootstrap, settings.confidence, seed)
+
+
+def _same_truth(one: Outcomes, other: Outcomes) -> bool:
+    if not np.array_equal(one.carried, other.carried):
+        return False
+    # Rows without a span look alike: their words do not.
+    return one.tokens is None or other.tokens is None or np.array_equal(_words(one.tokens), _words(other.tokens))
+
+
+def _words(tokens: Counts) -> Counts:
+    """Return how many words of each tag the rows carry, from (N, 3, tags) counts."""
+    return tokens[:, 0] + tokens[:, 2]
+
+
+def _errors(examples: Sequence[Example], answers: Sequence[Answer], judged: Judged) -> list[RowError]:
     """Return every wrong row, most confident first and then in the order of the rows."""
-    wrong = [row for row, example in enumerate(examples) if set(example.labels or ()) != set(predictions[row].labels)]
-    wrong.sort(key=lambda row: -float(confidence[row]))
-    return [RowError(examples[row], predictions[row], float(confidence[row])) for row in wrong]
+    wrong = np.flatnonzero(~judged.outcomes.right).tolist()
+    wrong.sort(key=lambda row: -float(judged.confidence[row]))
+    return [RowError(examples[row], answers[row], float(judged.confidence[row])) for row in wrong]

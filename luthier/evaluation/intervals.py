@@ -8,18 +8,15 @@ cost grows with distinct outcomes (4 for two classes), not with rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from luthier.errors import DataError
-from luthier.schema import Bool
-from luthier.tasks import averages, precision_recall_f1
-
-Array = npt.NDArray[np.float64]
+from luthier.evaluation.outcomes import Array, Keys, Outcomes, label_outcomes
+from luthier.schema import Bool, Int64
 
 _CHUNK_CELLS = 2_000_000  # draws held at once: 16 MB of int64
 
@@ -67,6 +64,56 @@ class Intervals:
     """C intervals in the order of the label set."""
 
 
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """How rows are drawn again."""
+
+    resamples: int = 1000
+    """How many times the N rows are drawn again."""
+    confidence: float = 0.95
+    """Coverage of the intervals."""
+    seed: int = 0
+    """Of the draws; the same seed and rows give the same intervals."""
+
+
+def intervals(outcomes: Outcomes, draws: Draws) -> Intervals:
+    """Return percentile intervals of the accuracy, of every averaged metric and of each class's F1."""
+    point, joined = _resampled([outcomes.keys], outcomes.metrics, draws)
+    metrics = {
+        name: _interval(float(value[0]), joined[name], draws.confidence)
+        for name, value in point.items()
+        if value.ndim == 1
+    }
+    per_class = tuple(
+        _interval(float(value), joined["f1"][:, c], draws.confidence) for c, value in enumerate(point["f1"][0])
+    )
+    return Intervals(metrics, per_class)
+
+
+def differences(first: Outcomes, second: Outcomes, draws: Draws) -> dict[str, Difference]:
+    """Return how much one system scores above another on the same rows: both are scored on the same resamples.
+
+    Raises:
+        DataError: the two systems did not answer as many rows.
+    """
+    if len(first) != len(second):
+        raise DataError(
+            f"a paired comparison needs the same rows for both systems, got {len(first)} and {len(second)} rows",
+            "evaluate both on the same file",
+        )
+
+    def apart(times: Array, rows: Int64) -> dict[str, Array]:
+        one, other = first.metrics(times, rows), second.metrics(times, rows)
+        return {name: one[name] - other[name] for name in one if one[name].ndim == 1}
+
+    point, joined = _resampled([first.keys, second.keys], apart, draws)
+    result = {}
+    for name, value in point.items():
+        interval = _interval(float(value[0]), joined[name], draws.confidence)
+        result[name] = Difference(interval.value, interval.low, interval.high)
+    return result
+
+
 def bootstrap(
     truth: Bool,
     chosen: Bool,
@@ -76,7 +123,7 @@ def bootstrap(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Intervals:
-    """Return percentile intervals of the accuracy, of every averaged metric and of each class's F1.
+    """Return ``intervals`` of labels.
 
     Args:
         truth: (N, C) bool, labels that the rows carry.
@@ -86,17 +133,7 @@ def bootstrap(
         confidence: coverage of the intervals.
         seed: of the draws; the same seed and rows give the same intervals.
     """
-    point = _metrics(*_as_is(truth, chosen), truth.shape[1], multi_label)
-    drawn = [
-        _metrics(counts, distinct, truth.shape[1], multi_label)
-        for counts, distinct in _draws((truth, chosen), resamples, seed)
-    ]
-    joined = {name: np.concatenate([part[name] for part in drawn]) for name in point}
-    metrics = {
-        name: _interval(float(value[0]), joined[name], confidence) for name, value in point.items() if value.ndim == 1
-    }
-    per_class = tuple(_interval(float(value), joined["f1"][:, c], confidence) for c, value in enumerate(point["f1"][0]))
-    return Intervals(metrics, per_class)
+    return intervals(label_outcomes(truth, chosen, multi_label=multi_label), Draws(resamples, confidence, seed))
 
 
 def paired_bootstrap(
@@ -129,53 +166,25 @@ def paired_bootstrap(
             f"{other.shape[0]} rows",
             "evaluate both on the same file",
         )
-    classes = truth.shape[1]
-    point = _difference(*_as_is(truth, chosen, other), classes, multi_label)
-    drawn = [
-        _difference(counts, distinct, classes, multi_label)
-        for counts, distinct in _draws((truth, chosen, other), resamples, seed)
-    ]
-    result = {}
-    for name, value in point.items():
-        interval = _interval(float(value[0]), np.concatenate([part[name] for part in drawn]), confidence)
-        result[name] = Difference(interval.value, interval.low, interval.high)
-    return result
+    first, second = (label_outcomes(truth, each, multi_label=multi_label) for each in (chosen, other))
+    return differences(first, second, Draws(resamples, confidence, seed))
 
 
-def _as_is(*parts: Bool) -> tuple[Array, Bool]:
-    """Return the rows as one resample that draws each row once: (1, N) float64 and (N, …) bool."""
-    return np.ones((1, len(parts[0]))), np.concatenate(parts, axis=1)
-
-
-def _difference(counts: Array, distinct: Bool, classes: int, multi_label: bool) -> dict[str, Array]:
-    truth, chosen, other = (distinct[:, part * classes : (part + 1) * classes] for part in range(3))
-    first = _metrics(counts, np.concatenate([truth, chosen], axis=1), classes, multi_label)
-    second = _metrics(counts, np.concatenate([truth, other], axis=1), classes, multi_label)
-    return {name: first[name] - second[name] for name in first if first[name].ndim == 1}
-
-
-def _draws(parts: tuple[Bool, ...], resamples: int, seed: int) -> Iterator[tuple[Array, Bool]]:
-    """Yield counts of the distinct outcomes, (R, G) float64 for a chunk of R resamples, with the (G, …) outcomes."""
-    rows = np.concatenate(parts, axis=1)
-    # Packed bits compare fast and small; unique sorts, so the order of the rows does not matter.
-    _, first, times = np.unique(np.packbits(rows, axis=1), axis=0, return_index=True, return_counts=True)
-    shares = times / times.sum()
-    random = np.random.default_rng(seed)
+def _resampled(
+    keys: Sequence[Keys], measure: Callable[[Array, Int64], dict[str, Array]], draws: Draws
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Measure the rows as they are, (1, …) each, and every resample, (resamples, …) each."""
+    # Rows of equal outcomes are drawn together; unique sorts, so the order of the rows does not matter.
+    _, rows, times = np.unique(np.concatenate(keys, axis=1), axis=0, return_index=True, return_counts=True)
+    point = measure(times[None].astype(np.float64), rows)
+    random = np.random.default_rng(draws.seed)
     chunk = max(1, _CHUNK_CELLS // len(times))
-    for start in range(0, resamples, chunk):
-        size = min(chunk, resamples - start)
-        yield random.multinomial(len(rows), shares, size=size).astype(np.float64), rows[first]
-
-
-def _metrics(counts: Array, distinct: Bool, classes: int, multi_label: bool) -> dict[str, Array]:
-    """Return each metric for each resample, (R,), and ``f1`` per class, (R, C)."""
-    truth, chosen = distinct[:, :classes], distinct[:, classes:]
-    # (R, G) draws times (G, 3C) outcomes: whole numbers well below 2**53, so float64 sums them exactly.
-    sums = counts @ np.concatenate([truth & chosen, chosen & ~truth, truth & ~chosen], axis=1).astype(np.float64)
-    parts = np.split(sums, 3, axis=1)
-    right = (truth == chosen).all(axis=1).astype(np.float64)
-    means = averages(*parts, multi_label=multi_label)
-    return {"accuracy": counts @ right / counts.sum(axis=1), **means, "f1": precision_recall_f1(*parts)[2]}
+    drawn = []
+    for start in range(0, draws.resamples, chunk):
+        size = min(chunk, draws.resamples - start)
+        counts = random.multinomial(times.sum(), times / times.sum(), size=size)  # (size, G)
+        drawn.append(measure(counts.astype(np.float64), rows))
+    return point, {name: np.concatenate([part[name] for part in drawn]) for name in point}
 
 
 def _interval(value: float, drawn: Array, confidence: float) -> Interval:

@@ -8,7 +8,6 @@ Definitions follow scikit-learn's ``precision_recall_fscore_support`` with ``zer
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,52 +15,11 @@ import numpy.typing as npt
 
 from luthier.errors import DataError
 from luthier.evaluation.curves import area_under_roc, average_precision
-from luthier.schema import Bool, Example, Int64, LabelSet
-from luthier.tasks import averages, confusion_matrix, counts, precision_recall_f1
+from luthier.evaluation.scores import Scores, class_scores
+from luthier.schema import Bool, Example, LabelSet
+from luthier.tasks import averages, confusion_matrix, counts
 
 _SMALLEST = 1e-12  # probabilities below this count as this in the log loss, which would be infinite at 0
-
-
-@dataclass(frozen=True, slots=True)
-class ClassScores:
-    """How one class fares against all others."""
-
-    label: str
-    precision: float
-    recall: float
-    f1: float
-    support: int
-    """Test rows that carry the label."""
-    predicted: int
-    """Test rows that were given the label."""
-    true_positives: int
-    roc_auc: float | None
-    """Area under the ROC curve; ``None`` when the test rows hold only one side."""
-    average_precision: float | None
-    """Area under the precision-recall curve in steps; ``None`` when no test row carries the label."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """Everything that one set of predictions scores."""
-
-    rows: int
-    values: dict[str, float]
-    """``accuracy``, ``precision_macro`` … ``f1_weighted``, ``log_loss``, ``roc_auc_macro``, ``average_precision_macro``
-    and, with several labels a row, ``hamming_loss``. Undefined areas are left out."""
-    classes: tuple[ClassScores, ...]
-    """C entries in the order of the label set."""
-    confusion: Int64 | None
-    """(C, C) int64 rows, true class by chosen class; ``None`` when rows carry several labels."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form used in ``scores.json``."""
-        return {
-            "rows": self.rows,
-            "metrics": self.values,
-            "classes": [asdict(entry) for entry in self.classes],
-            "confusion": None if self.confusion is None else self.confusion.tolist(),
-        }
 
 
 def membership(examples: Sequence[Example], labels: LabelSet) -> Bool:
@@ -149,30 +107,9 @@ def score(
         defined = [area[column] for area in areas if area[column] is not None]
         if defined:
             values[name] = float(np.mean(np.array(defined, dtype=np.float64)))
-    classes = _per_class(labels, parts, areas)
+    classes = class_scores(labels, parts, areas)
     confusion = None if labels.multi_label else confusion_matrix(truth.argmax(1), chosen.argmax(1), len(labels))
     return Scores(len(truth), values, classes, confusion)
-
-
-def _per_class(
-    labels: LabelSet, parts: tuple[Int64, Int64, Int64], areas: list[tuple[float | None, float | None]]
-) -> tuple[ClassScores, ...]:
-    """Return one entry a class from its true positives, false positives and false negatives, each (C,)."""
-    precision, recall, f1 = precision_recall_f1(*parts)
-    hits, false, missed = parts
-    return tuple(
-        ClassScores(
-            name,
-            float(precision[c]),
-            float(recall[c]),
-            float(f1[c]),
-            int(hits[c] + missed[c]),
-            int(hits[c] + false[c]),
-            int(hits[c]),
-            *areas[c],
-        )
-        for c, name in enumerate(labels.names)
-    )
 
 
 def _log_loss(probabilities: npt.NDArray[np.floating[Any]], truth: Bool, labels: LabelSet) -> float:

@@ -39,7 +39,10 @@ class Backend(Protocol):
         ...
 
     def run(self, batch: Batch) -> Float32:
-        """Return the logits of B texts: (B, C) float32, before softmax or sigmoid. All threads share the batch."""
+        """Return logits before softmax or sigmoid, float32: of B texts, (B, C), or of each of their tokens, (B, T, C).
+
+        All threads share the batch. What stands at padding means nothing.
+        """
         ...
 
     def run_all(self, batches: Iterable[Batch]) -> Iterator[Float32]:

@@ -123,8 +123,8 @@ def _shape(directory: Path, manifest: Manifest) -> list[object]:
         config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return []  # opening the bundle says what is wrong with it
-    return [config.get(name) for name in ("model_type", "hidden_size", "num_hidden_layers", "intermediate_size",
-                                          "num_attention_heads", "dim", "n_layers")]
+    return [config.get(name) for name in ("model_type", "architectures", "hidden_size", "num_hidden_layers",
+                                          "intermediate_size", "num_attention_heads", "dim", "n_layers")]
 
 
 def _version(package: str) -> str:

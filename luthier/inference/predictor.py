@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,8 @@ from luthier.errors import BundleError, LuthierError
 from luthier.inference.backend import Backend
 from luthier.inference.batching import plan
 from luthier.inference.inputs import checked
-from luthier.schema import Bool, Float32, LabelSet, Prediction, TextInput
+from luthier.models.outputs import in_order
+from luthier.schema import Bool, LabelSet, Logits, TextInput
 
 if TYPE_CHECKING:
     from luthier.models.encoding import Encoder, Ragged
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 WINDOW = 4096
 """Rows that ``stream`` holds at once (twice: one window is computed while the next is read and encoded)."""
 
+CHARACTERS = 1 << 22
+"""Characters of single texts that it holds at once, about: long ones are read in windows, whose logits take room."""
 
 _REPLACED_WHILE_OPENING = 3
 """Times that a bundle is looked at again because another was put in its place meanwhile."""
@@ -87,8 +89,8 @@ class Predictor:
                     raise
         return _proved(directory.resolve(), check=check, **options)
 
-    def predict(self, texts: Sequence[TextInput]) -> list[Prediction]:
-        """Return one prediction a row, in order.
+    def predict(self, texts: Sequence[TextInput]) -> list[Any]:
+        """Return one answer a row, in order: a ``Prediction`` of a classifier, ``Entities`` where spans are labelled.
 
         Args:
             texts: N texts, or N pairs of texts for a pair bundle.
@@ -96,27 +98,38 @@ class Predictor:
         Raises:
             DataError: something else than a text came; the message names the row.
         """
-        return self._decode(*self.logits(texts))
+        rows = checked(texts, pair=self.pair)
+        ragged = self.encode(rows)
+        return self.decode(self.compute(ragged), ragged, rows)
 
-    def logits(self, texts: Sequence[TextInput]) -> tuple[Float32, Bool]:
-        """Return the logits (N, C) float32 and which rows lost their end (N,) bool, in the order of the rows.
+    def logits(self, texts: Sequence[TextInput]) -> tuple[Logits, Bool]:
+        """Return the logits, (N, C) float32 or an array (T, C) for each window, and which lost their end, in order.
 
         Raises:
             DataError: something else than a text came; the message names the row.
         """
-        return self.compute(self._encode(checked(texts, pair=self.pair)))
+        ragged = self.encode(checked(texts, pair=self.pair))
+        return self.compute(ragged), ragged.truncated
 
-    def compute(self, ragged: Ragged) -> tuple[Float32, Bool]:
-        """Return logits (N, C) float32 and truncation (N,) bool of texts that are encoded already, in their order."""
-        logits = np.empty((len(ragged), len(self.labels)), dtype=np.float32)  # (N, C)
+    def encode(self, texts: Sequence[TextInput]) -> Ragged:
+        """Return the token ids of N texts, as the task needs them."""
+        return self.encoder.encode_ragged(texts, offsets=self.task.OFFSETS)
+
+    def compute(self, ragged: Ragged) -> Logits:
+        """Return the logits of texts that are encoded already, (N, C) float32 or an array (T, C) for each window."""
+        if not len(ragged):
+            return [] if self.labels.of_spans else np.empty((0, len(self.labels)), np.float32)
         batches = plan(ragged.lengths, max_tokens=self.backend.max_tokens)
         answers = self.backend.run_all(self.encoder.collate(ragged, rows) for rows in batches)
-        for rows, found in zip(batches, answers, strict=True):
-            logits[rows] = found
-        return logits, ragged.truncated
+        return in_order(batches, answers, ragged.lengths)
 
-    def stream(self, rows: Iterable[TextInput], *, window: int = WINDOW) -> Iterator[Prediction]:
-        """Yield one prediction a row, in order, while holding two windows of rows and no more.
+    def decode(self, logits: Logits, ragged: Ragged, texts: Sequence[TextInput]) -> list[Any]:
+        """Turn the logits of N texts into one answer each."""
+        answers: list[Any] = self.task.decode(logits, ragged, texts, self.labels, self.task_settings)
+        return answers
+
+    def stream(self, rows: Iterable[TextInput], *, window: int = WINDOW) -> Iterator[Any]:
+        """Yield one answer a row, in order, while holding two windows of rows and no more.
 
         The next window is encoded in a second thread while this one is computed. ``rows`` is only ever read in the
         caller's thread. Closing the iterator early stops both.
@@ -133,13 +146,14 @@ class Predictor:
         source = iter(rows)
         with ThreadPoolExecutor(1, thread_name_prefix="luthier-encode") as encoding:
             done = 0
-            ahead = None
+            ahead: tuple[Sequence[TextInput], Future[Ragged]] | None = None
             while True:
-                part = checked(list(islice(source, window)), pair=self.pair, first=done)
+                part = checked(_next(source, window), pair=self.pair, first=done)
                 done += len(part)
-                current, ahead = ahead, encoding.submit(self._encode, part) if part else None
+                current, ahead = ahead, (part, encoding.submit(self.encode, part)) if part else None
                 if current is not None:
-                    yield from self._decode(*self.compute(current.result()))
+                    texts, ragged = current[0], current[1].result()
+                    yield from self.decode(self.compute(ragged), ragged, texts)
                 if ahead is None:
                     return
 
@@ -155,12 +169,17 @@ class Predictor:
     ) -> None:
         self.close()
 
-    def _encode(self, texts: Sequence[TextInput]) -> Ragged:
-        return self.encoder.encode_ragged(texts)
 
-    def _decode(self, logits: Float32, truncated: Bool) -> list[Prediction]:
-        predictions: list[Prediction] = self.task.decode(logits, self.labels, truncated, self.task_settings)
-        return predictions
+def _next(source: Iterator[Any], window: int) -> list[Any]:
+    """Return the next rows: so many, or fewer where they are long."""
+    rows: list[Any] = []
+    room = CHARACTERS
+    for row in source:
+        rows.append(row)
+        room -= len(row) if isinstance(row, str) else 0
+        if len(rows) == window or room <= 0:
+            break
+    return rows
 
 
 def _identity(directory: Path) -> tuple[int, int] | None:
@@ -213,7 +232,8 @@ def open_encoder(directory: Path, manifest: Manifest) -> Encoder:
     from luthier.models.encoding import Encoder
 
     try:
-        return Encoder.load(directory, max_length=manifest.length.max_length, normalize=manifest.normalize)
+        return Encoder.load(directory, max_length=manifest.length.max_length, normalize=manifest.normalize,
+                            overlap=manifest.length.overlap)
     except LuthierError as error:
         raise BundleError(f"cannot open the tokenizer of the bundle at {directory}: {error.problem}",
                           RESTORE) from error
@@ -229,7 +249,7 @@ def open_task(manifest: Manifest) -> tuple[ModuleType, Any]:
 
     try:
         task = plugins.load("tasks", manifest.task.name)
-        return task, task.Settings.model_validate(manifest.task.settings)
+        settings = task.Settings.model_validate(manifest.task.settings)
     except LuthierError as error:
         raise BundleError(f"the bundle's task cannot be opened: {error.problem}",
                           "install the package that offers the task, or a newer Luthier") from error
@@ -237,3 +257,7 @@ def open_task(manifest: Manifest) -> tuple[ModuleType, Any]:
         fault = error.errors()[0]
         raise BundleError(f"the bundle's settings of task {manifest.task.name!r} are not valid: "
                           f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}", RESTORE) from error
+    if (manifest.labels.problem_type not in task.PROBLEMS
+            or task.outputs(manifest.labels).names != manifest.output_names):
+        raise BundleError(f"the bundle's labels are not those of task {manifest.task.name!r}", RESTORE)
+    return task, settings

@@ -11,10 +11,14 @@ from luthier.bundle import RESTORE, Probe, compare, read_probes
 from luthier.bundle.probes import allowed
 from luthier.errors import ProbeError
 from luthier.inference.predictor import Predictor
-from luthier.schema import Float32, TextInput
+from luthier.models.encoding import Ragged
+from luthier.schema import Float32, Logits, TextInput
 
 DATA_PROBES = 16
 """Texts taken from the data, spread over their lengths."""
+
+TOKENS = 32
+"""Tokens of a text whose logits are recorded, where each token has some."""
 
 FIXED = (
     "",
@@ -54,14 +58,43 @@ def make_probes(predictor: Predictor, texts: Sequence[TextInput]) -> list[Probe]
 
 def answer(predictor: Predictor, rows: Sequence[TextInput]) -> list[Probe]:
     """Return what the predictor makes of the rows, as probes."""
-    ragged = predictor.encoder.encode_ragged(rows)
-    logits, _ = predictor.compute(ragged)  # (N, C)
-    labels = _firm_labels(predictor, logits)
+    ragged = predictor.encode(rows)
+    logits = predictor.compute(ragged)
+    names = predictor.task.outputs(predictor.labels).names
+    labels = _firm_labels(predictor, logits, ragged, rows)
+    every = zip(rows, ids_of(ragged, len(rows)), _recorded(logits, ragged, len(rows)), labels, strict=True)
     return [
         Probe(text=row if isinstance(row, str) else row[0], text_b=None if isinstance(row, str) else row[1],
-              ids=tuple(ids), names=predictor.labels.names, logits=tuple(map(float, scores)), label=label)
-        for row, ids, scores, label in zip(rows, ragged.ids, logits, labels, strict=True)
+              ids=ids, names=names, logits=scores, label=label)
+        for row, ids, scores, label in every
     ]
+
+
+def ids_of(ragged: Ragged, rows: int) -> list[tuple[int, ...]]:
+    """Return the token ids of each text, those of its windows one after the other."""
+    if ragged.owners is None:
+        return [tuple(ids) for ids in ragged.ids]
+    found: list[list[int]] = [[] for _ in range(rows)]
+    for owner, ids in zip(ragged.owners.tolist(), ragged.ids, strict=True):
+        found[owner].extend(ids)
+    return [tuple(ids) for ids in found]
+
+
+def _recorded(logits: Logits, ragged: Ragged, rows: int) -> list[tuple[float, ...]]:
+    """Return each text's logits; where each token has some, those of up to ``TOKENS`` tokens spread over the text."""
+    if not isinstance(logits, list):
+        return [tuple(map(float, scores)) for scores in logits]
+    owners = np.arange(rows) if ragged.owners is None else ragged.owners
+    found: list[list[Float32]] = [[] for _ in range(rows)]
+    for owner, scores in zip(owners.tolist(), logits, strict=True):
+        found[owner].append(scores)
+    return [tuple(map(float, _some(np.concatenate(parts)).ravel())) for parts in found]
+
+
+def _some(scores: Float32) -> Float32:
+    places = np.unique(np.linspace(0, len(scores) - 1, min(TOKENS, len(scores))).round().astype(int))
+    found: Float32 = scores[places]
+    return found
 
 
 def rows_of(probes: Sequence[Probe]) -> list[TextInput]:
@@ -101,24 +134,25 @@ def _parts(row: TextInput) -> Sequence[str]:
     return (row,) if isinstance(row, str) else row
 
 
-def _firm_labels(predictor: Predictor, logits: Float32) -> list[str | None]:
-    """Decode each row; ``None`` where moving one logit by twice what a replay may differ by would decide otherwise.
+def _firm_labels(predictor: Predictor, logits: Logits, ragged: Ragged, rows: Sequence[TextInput],
+                 ) -> list[str | None]:
+    """Decode each row; ``None`` where moving one output by more than a replay may differ by would decide otherwise."""
+    def decode(scores: Logits) -> list[str]:
+        return [answer.label for answer in predictor.decode(scores, ragged, rows)]
 
-    Args:
-        predictor: holds the task and its settings.
-        logits: (N, C) float32.
-    """
-    def decode(scores: Float32) -> list[str]:
-        untouched = np.zeros(len(scores), dtype=np.bool_)
-        decoded = predictor.task.decode(scores, predictor.labels, untouched, predictor.task_settings)
-        return [prediction.label for prediction in decoded]
+    def moved(column: int, step: float) -> Logits:
+        if isinstance(logits, list):
+            return [scores + np.float32(step) * (np.arange(scores.shape[1]) == column) for scores in logits]
+        return np.asarray(logits + np.float32(step) * (np.arange(logits.shape[1]) == column), np.float32)
 
     labels = decode(logits)
-    firm = np.ones(len(logits), dtype=np.bool_)
-    step = 2 * allowed(float(np.abs(logits).max(initial=0.0)), predictor.backend.tolerance)
-    for column in range(logits.shape[1]):
+    firm = np.ones(len(rows), dtype=np.bool_)
+    every = logits if isinstance(logits, list) else [logits]
+    most = max((float(np.abs(scores).max(initial=0.0)) for scores in every), default=0.0)
+    # Two outputs may move apart; of a path through many tokens, more than one token's.
+    step = (4 if isinstance(logits, list) else 2) * allowed(most, predictor.backend.tolerance)
+    for column in range(every[0].shape[-1] if every else 0):
         for sign in (step, -step):
-            moved = logits.copy()
-            moved[:, column] += sign
-            firm &= np.asarray([old == new for old, new in zip(labels, decode(moved), strict=True)], dtype=np.bool_)
+            again = decode(moved(column, sign))
+            firm &= np.asarray([old == new for old, new in zip(labels, again, strict=True)], dtype=np.bool_)
     return [label if sure else None for label, sure in zip(labels, firm, strict=True)]

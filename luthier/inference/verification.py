@@ -19,7 +19,7 @@ from luthier.bundle import (
 )
 from luthier.errors import LuthierError, ProbeError
 from luthier.inference.predictor import Predictor, assemble, open_encoder
-from luthier.inference.replaying import answer, differences, rows_of
+from luthier.inference.replaying import answer, differences, ids_of, rows_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def compare_with_memory(path: str | Path, memory: Predictor, *, offline: bool = 
     rows = rows_of(read_probes(Path(path)))
     before, after = answer(memory, rows), answer(reopened, rows)
     faults = differences(before, after, memory.backend.tolerance)
-    apart = float(np.max(np.abs(_matrix(before) - _matrix(after)), initial=0.0)) if not faults else 0.0
+    apart = float(np.max(np.abs(_every(before) - _every(after)), initial=0.0)) if not faults else 0.0
     if apart > 0:
         faults = [f"logits differ by up to {apart:.3g}, expected the same bits"]
     if faults:
@@ -111,9 +111,9 @@ def compare_with_memory(path: str | Path, memory: Predictor, *, offline: bool = 
     return reopened
 
 
-def _matrix(probes: list[Probe]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """Return the probes' logits, (N, C) float64."""
-    return np.asarray([probe.logits for probe in probes], dtype=np.float64).reshape(len(probes), -1)
+def _every(probes: list[Probe]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Return the probes' logits, one after the other, float64."""
+    return np.asarray([score for probe in probes for score in probe.logits], dtype=np.float64)
 
 
 def _check(name: str, run: Callable[[], str]) -> Check:
@@ -132,17 +132,18 @@ def _files(directory: Path, manifest: Manifest) -> str:
 def _labels(directory: Path, manifest: Manifest) -> str:
     check_labels(directory, manifest)
     for probe in read_probes(directory):
-        if probe.names != manifest.labels.names:
+        if probe.names != manifest.output_names:
             raise ProbeError("the probes were recorded with other label names or another order than the manifest has")
-    return f"{len(manifest.labels)} names in the same order in config, manifest and probes"
+    return f"{len(manifest.output_names)} names in the same order in config, manifest and probes"
 
 
 def _ids(directory: Path, manifest: Manifest) -> str:
     check_tokenizer(directory)
     probes = read_probes(directory)
-    ragged = open_encoder(directory, manifest).encode_ragged(rows_of(probes))
-    for probe, ids in zip(probes, ragged.ids, strict=True):
-        if probe.ids != tuple(ids):
+    rows = rows_of(probes)
+    found = ids_of(open_encoder(directory, manifest).encode_ragged(rows), len(rows))
+    for probe, ids in zip(probes, found, strict=True):
+        if probe.ids != ids:
             raise ProbeError(f"probe {probe.shown} gives {len(ids)} other token ids than when the bundle was written")
     return f"{len(probes)} probes give the same {sum(len(probe.ids) for probe in probes):,} token ids"
 
@@ -153,5 +154,5 @@ def _logits(predictor: Predictor, directory: Path) -> str:
     faults = differences(expected, got, predictor.backend.tolerance)
     if faults:
         raise ProbeError(f"{len(faults)} of {len(expected)} probes are answered differently; {faults[0]}")
-    apart = float(np.max(np.abs(_matrix(expected) - _matrix(got))))
+    apart = float(np.max(np.abs(_every(expected) - _every(got))))
     return f"{len(expected)} probes give the same logits (largest difference {apart:.1e}) and labels"

@@ -1,4 +1,4 @@
-"""Which classifiers are computed without transformers, and how their weights are called."""
+"""Which classifiers of texts or tokens are computed without transformers, and how their weights are called."""
 
 from __future__ import annotations
 
@@ -22,13 +22,22 @@ def unsupported(config: Mapping[str, Any]) -> str | None:
     kind, activation = config.get("model_type"), config.get("hidden_act", "gelu")
     if kind not in _PREFIXES:
         return f"models of type {kind!r} are not written out"
-    if not any("SequenceClassification" in str(name) for name in config.get("architectures") or ()):
-        return "it is no sequence classifier"
+    if not (per_token(config) or _has_head(config, "SequenceClassification")):
+        return "it classifies neither texts nor tokens"
     if activation not in GELU:
         return f"its activation is {activation!r}"
     if config.get("position_embedding_type", "absolute") != "absolute" or config.get("is_decoder"):
         return "its positions or its attention are of another kind"
     return None
+
+
+def per_token(config: Mapping[str, Any]) -> bool:
+    """Return whether a model of this configuration gives logits for each token, not for the text."""
+    return _has_head(config, "TokenClassification")
+
+
+def _has_head(config: Mapping[str, Any], head: str) -> bool:
+    return any(str(name).endswith(head) for name in config.get("architectures") or ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +48,8 @@ class Names:
     """Of the encoder, such as ``bert.``."""
     embeddings: str
     """What the names of the embeddings begin with."""
-    head: tuple[str, str]
-    """The dense layer that reads the first token, and the outputs."""
+    head: tuple[str, ...]
+    """The dense layer that reads the first token, and the outputs; the outputs alone where each token has some."""
     skipped_positions: int
     """Rows of the position table before that of a text's first token."""
 
@@ -49,7 +58,8 @@ class Names:
         """Return the names of a configuration that is supported."""
         prefix = _PREFIXES[config["model_type"]]
         bert = prefix == "bert."
-        head = ("bert.pooler.dense", "classifier") if bert else ("classifier.dense", "classifier.out_proj")
+        of_text = ("bert.pooler.dense", "classifier") if bert else ("classifier.dense", "classifier.out_proj")
+        head = ("classifier",) if per_token(config) else of_text
         # RoBERTa counts positions from the padding token's number on.
         return cls(prefix, f"{prefix}embeddings.", head, 0 if bert else int(config.get("pad_token_id", 1)) + 1)
 

@@ -1,4 +1,4 @@
-"""A pretrained encoder with a classification head: building one to tune, opening a finished one.
+"""A pretrained encoder with a head that classifies texts or tokens: building one to tune, opening a finished one.
 
 The one door to transformers' model classes. Weights come from safetensors only and remote code never runs.
 """
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from luthier import plugins
 from luthier.errors import ModelError
 from luthier.models import _tokenizer_files as tokenizer_files
+from luthier.models.architecture import per_token
 from luthier.models.files import ModelFiles
 from luthier.schema import LabelSet
 
@@ -37,14 +38,14 @@ class Built:
     """A model to tune."""
 
     model: torch.nn.Module
-    """``AutoModelForSequenceClassification``, fp32, in eval mode; logits (B, C)."""
+    """In fp32 and eval mode; logits (B, C), or (B, T, C) for each token."""
     new_modules: tuple[str, ...]
     """Names of the modules without pretrained weights, such as ``classifier``: they must be trained and saved."""
 
 
 def build_classifier(
     files: ModelFiles | Path,
-    labels: LabelSet,
+    outputs: LabelSet,
     *,
     dropout: float | None = None,
     attention_dropout: float | None = None,
@@ -55,7 +56,7 @@ def build_classifier(
 
     Args:
         files: the model's directory.
-        labels: C names in their order, written into the configuration.
+        outputs: C names in their order, written into the configuration: of classes, or of the tags of tokens.
         dropout: rate of the dropout layers; the model's own when left out.
         attention_dropout: rate at which attention weights are dropped; the model's own when left out.
         seed: of the new weights.
@@ -68,17 +69,18 @@ def build_classifier(
     import torch
 
     directory = files.path if isinstance(files, ModelFiles) else Path(files)
-    config = _config(directory, labels)
+    config = _config(directory, outputs)
     _set(config, _DROPOUTS, dropout)
     _set(config, _ATTENTION_DROPOUTS, attention_dropout)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model, info = _open(directory, config, attention)
-        head_differs = _unnamed_head(directory, labels)
+        model, info = _open(directory, config, attention, of_tokens=outputs.of_spans)
+        head_differs = _unnamed_head(directory, outputs)
         missing = set(info["missing_keys"]) | {str(entry[0]) for entry in info["mismatched_keys"]}
         if head_differs:
             missing |= _reset_head(model)
-        _pass_first_token_on(model, missing)
+        if not outputs.of_spans:
+            _pass_first_token_on(model, missing)
     prefix = model.base_model_prefix + "."
     lost = sorted(key for key in missing if key.startswith(prefix) and "pooler" not in key)
     if lost:
@@ -90,13 +92,14 @@ def build_classifier(
 
 
 def load_classifier(directory: Path, *, attention: Attention = "sdpa") -> torch.nn.Module:
-    """Open a finished classifier, head and all, in fp32 and eval mode; logits (B, C).
+    """Open a finished classifier of texts or tokens, head and all, in fp32 and eval mode.
 
     Raises:
         ModelError: the directory cannot be opened, or any weight is missing or of another shape.
     """
     plugins.require("torch", "transformers")
-    model, info = _open(Path(directory), None, attention)
+    of_tokens = per_token(tokenizer_files.read_json(Path(directory) / "config.json")) if directory.is_dir() else False
+    model, info = _open(Path(directory), None, attention, of_tokens=of_tokens)
     faults = sorted({*info["missing_keys"], *(str(entry[0]) for entry in info["mismatched_keys"])})
     if faults:
         raise ModelError(
@@ -130,7 +133,7 @@ def _config(directory: Path, labels: LabelSet) -> Any:
         config = AutoConfig.from_pretrained(str(directory), local_files_only=True, trust_remote_code=False)
     config.id2label = dict(enumerate(labels.names))
     config.label2id = {name: number for number, name in enumerate(labels.names)}
-    config.problem_type = labels.problem_type
+    config.problem_type = None if labels.of_spans else labels.problem_type
     if getattr(config, "pad_token_id", None) is None:
         # A decoder finds each row's last real token by it.
         tokenizer_config = tokenizer_files.read_tokenizer_config(directory)
@@ -145,13 +148,14 @@ def _set(config: Any, names: tuple[str, ...], rate: float | None) -> None:
             setattr(config, name, rate)
 
 
-def _open(directory: Path, config: Any, attention: Attention) -> tuple[Any, dict[str, Any]]:
+def _open(directory: Path, config: Any, attention: Attention, *, of_tokens: bool) -> tuple[Any, dict[str, Any]]:
     """Return the model in fp32 and what transformers says of the weights it found."""
     import torch
-    from transformers import AutoModelForSequenceClassification
+    from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
-    with _explained(directory), quiet():
-        model, info = AutoModelForSequenceClassification.from_pretrained(
+    door = AutoModelForTokenClassification if of_tokens else AutoModelForSequenceClassification
+    with _explained(directory, "token" if of_tokens else "text"), quiet():
+        model, info = door.from_pretrained(
             str(directory),
             **({} if config is None else {"config": config}),
             attn_implementation=attention,
@@ -166,7 +170,7 @@ def _open(directory: Path, config: Any, attention: Attention) -> tuple[Any, dict
 
 
 @contextmanager
-def _explained(directory: Path) -> Iterator[None]:
+def _explained(directory: Path, what: str = "text") -> Iterator[None]:
     """Turn what transformers raises for an unusable directory into one clear refusal."""
     from safetensors import SafetensorError
 
@@ -177,16 +181,19 @@ def _explained(directory: Path) -> Iterator[None]:
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         first = str(error).strip().split("\n")[0]
         raise ModelError(
-            f"{directory} cannot be opened as a text classifier: {first}",
+            f"{directory} cannot be opened as a {what} classifier: {first}",
             "it needs a config.json of a model type that transformers knows and a model.safetensors",
         ) from error
 
 
 def _unnamed_head(directory: Path, labels: LabelSet) -> bool:
-    """Return whether the directory holds a classifier whose labels are not these, in this order."""
+    """Return whether the directory holds a classifier of another kind, or of other labels or another order."""
     stored = tokenizer_files.read_json(directory / "config.json")
-    if not any("SequenceClassification" in str(name) for name in stored.get("architectures") or ()):
+    if not any(str(name).endswith(("SequenceClassification", "TokenClassification"))
+               for name in stored.get("architectures") or ()):
         return False
+    if per_token(stored) != labels.of_spans:
+        return True
     names = stored.get("id2label") or {}
     return [names.get(str(number)) for number in range(len(names))] != list(labels.names)
 

@@ -1,55 +1,30 @@
 """Text to token ids, the same way in training, evaluation and serving.
 
 The encoder speaks to the ``tokenizers`` library directly: no torch, no transformers, so that a runtime without either
-can use it. It states its length policy (keep the first ``max_length`` tokens) and counts what it cuts.
+can use it. It states its length policy and counts what it cuts: it keeps the first ``max_length`` tokens, or, given
+an overlap, makes as many windows of a text as it takes and cuts nothing.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from luthier.errors import DataError, ModelError
+from luthier.errors import ModelError
 from luthier.models import _tokenizer_files as files
-from luthier.schema import Batch, Bool, Int64, TextInput
-from luthier.text import normalize as normalize_text
+from luthier.models._ragged import Ragged, Rows
+from luthier.models._reading import Reader
+from luthier.schema import Batch, Int64, TextInput
 from luthier.text.normalize import Form
 
 if TYPE_CHECKING:
-    from tokenizers import Encoding, Tokenizer
+    from tokenizers import Tokenizer
 
-_WINDOW = 1024
-"""Rows given to the tokenizer at once: what it returns of each token is twenty times what is kept."""
-_MARGIN = 128
-"""Tokens that a pre-cut text must hold beyond ``max_length``: more than a cut in the middle of a word can change."""
-_CHARACTERS_PER_TOKEN = 8
-"""A first guess, generous for any language; a text with fewer tokens is given more characters until it is sure."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ragged:
-    """Token ids of N texts, each at its own length."""
-
-    ids: list[list[int]]
-    """N lists of token ids, special ones included."""
-    type_ids: list[list[int]] | None
-    """N lists of segment ids, or ``None`` when the model has no use for them."""
-    truncated: Bool
-    """(N,) bool, true where the text lost its end."""
-
-    def __len__(self) -> int:
-        """Return N."""
-        return len(self.ids)
-
-    @property
-    def lengths(self) -> Int64:
-        """Return (N,) int64, tokens of each text."""
-        return np.fromiter(map(len, self.ids), np.int64, len(self.ids))
+__all__ = ["Encoder", "Ragged"]
 
 
 class Encoder:
@@ -64,9 +39,12 @@ class Encoder:
         pad_id: int,
         uses_type_ids: bool,
         tokenizer_config: dict[str, object],
+        overlap: int | None = None,
     ) -> None:
         self.max_length = max_length
         """Most tokens of one input, special ones included."""
+        self.overlap = overlap
+        """Tokens that neighbouring windows of a text share; ``None`` where a text is cut instead."""
         self.normalize = normalize
         """Unicode form given to each text first."""
         self.pad_id = pad_id
@@ -74,20 +52,24 @@ class Encoder:
         """Whether the second text of a pair carries another segment id than the first."""
         self._tokenizer = tokenizer
         self._tokenizer_config = tokenizer_config
-        # One integer object a token id, shared by all rows: 8 bytes a token instead of 36.
-        self._numbers = list(range(tokenizer.get_vocab_size(with_added_tokens=True)))
+        numbers = list(range(tokenizer.get_vocab_size(with_added_tokens=True)))
+        self._reader = Reader(tokenizer, max_length, normalize, pad_id, numbers)
 
     @classmethod
-    def load(cls, directory: Path, *, max_length: int | None = None, normalize: Form = "nfc") -> Encoder:
+    def load(cls, directory: Path, *, max_length: int | None = None, normalize: Form = "nfc",
+             overlap: int | None = None) -> Encoder:
         """Open the tokenizer of a model directory or bundle.
 
         Args:
             directory: holds ``tokenizer.json`` (or a vocabulary that transformers can convert) and ``config.json``.
             max_length: most tokens of one input, special ones included; the model's own limit when left out.
             normalize: Unicode form given to each text first.
+            overlap: when given, a text of more tokens is not cut, but becomes windows that share so many tokens with
+                their neighbours. Of a pair it is the second text; the first one stands in each window, cut to half
+                its room where both do not fit.
 
         Raises:
-            ModelError: no readable tokenizer, or a ``max_length`` that the model cannot take.
+            ModelError: no readable tokenizer, or a ``max_length`` or ``overlap`` that the model cannot take.
         """
         # A choice for the whole process, and only a default: with threads of its own the tokenizer would warn after,
         # or hang in, every fork, and it is a hundred times faster than the model that waits for it.
@@ -97,9 +79,14 @@ class Encoder:
         config = files.read_json(directory / "config.json")
         tokenizer_config = files.read_tokenizer_config(directory)
         limit = files.longest_input(config, tokenizer_config)
-        max_length = _checked_length(max_length, limit, tokenizer.num_special_tokens_to_add(True), directory)
+        special = tokenizer.num_special_tokens_to_add(True)
+        max_length = _checked_length(max_length, limit, special, directory)
+        overlap = _checked_overlap(overlap, max_length - special)
         tokenizer.no_padding()
-        tokenizer.enable_truncation(max_length, strategy="longest_first")
+        if overlap is None:
+            tokenizer.enable_truncation(max_length, strategy="longest_first")
+        else:
+            tokenizer.no_truncation()
         return cls(
             tokenizer,
             max_length=max_length,
@@ -107,33 +94,36 @@ class Encoder:
             pad_id=files.pad_id(tokenizer, config, tokenizer_config),
             uses_type_ids=int(config.get("type_vocab_size", 0)) > 1 and any(tokenizer.encode("a", "a").type_ids),
             tokenizer_config=tokenizer_config,
+            overlap=overlap,
         )
 
     def encode(self, texts: Sequence[TextInput]) -> Batch:
-        """Encode N texts or pairs and pad them to the longest: ``ids (N, T) int64``, ``mask (N, T) bool``."""
+        """Encode N texts or pairs and pad them to the longest: ``ids (N, T) int64``, ``mask (N, T) bool``.
+
+        Given an overlap, rows are windows: W of them, in the order of the texts.
+        """
         ragged = self.encode_ragged(texts)
         return self.collate(ragged, range(len(ragged)))
 
-    def encode_ragged(self, texts: Sequence[TextInput]) -> Ragged:
+    def encode_ragged(self, texts: Sequence[TextInput], *, offsets: bool = False) -> Ragged:
         """Encode N texts or pairs, each at its own length, so that the caller can put like lengths together.
+
+        Args:
+            texts: N texts or pairs of texts.
+            offsets: also say where in the text each token stands, at about twice the time.
 
         Raises:
             DataError: a row is neither a text nor a pair of texts; the message gives its number.
         """
-        shared = self._numbers.__getitem__
+        rows = Rows()
         paired = self.uses_type_ids and any(not isinstance(text, str) for text in texts)
-        ids: list[list[int]] = []
-        type_ids: list[list[int]] = []
-        truncated: list[bool] = []
-        for start in range(0, len(texts), _WINDOW):
-            rows = [self._prepared(text, row) for row, text in enumerate(texts[start : start + _WINDOW], start)]
-            for encoding in self._tokenizer.encode_batch_fast(rows):
-                # A text without a token, where the tokenizer adds none: one of padding, so that each row has a first.
-                ids.append(list(map(shared, encoding.ids)) or [self.pad_id])
-                truncated.append(bool(encoding.overflowing))
-                if paired:
-                    type_ids.append(encoding.type_ids or [0])
-        return Ragged(ids, type_ids if paired else None, np.array(truncated, np.bool_))
+        if self.overlap is not None:
+            self._reader.windowed(texts, rows, overlap=self.overlap, offsets=offsets)
+        elif offsets:
+            self._reader.cut_with_places(texts, rows, paired=paired)
+        else:
+            self._reader.cut(texts, rows, paired=paired)
+        return rows.ragged(paired=paired, offsets=offsets, windows=self.overlap is not None)
 
     def collate(self, ragged: Ragged, indices: Sequence[int] | Int64) -> Batch:
         """Pad B chosen rows on the right to the longest of them: ``ids (B, T) int64``, ``mask (B, T) bool``."""
@@ -151,48 +141,12 @@ class Encoder:
 
     def save(self, directory: Path) -> None:
         """Write the tokenizer's three files so that ``transformers.AutoTokenizer`` gives the same ids."""
-        files.write_tokenizer(directory, self._tokenizer, self._tokenizer_config, self.max_length)
-
-    def _prepared(self, text: TextInput, row: int) -> str | tuple[str, str]:
-        if isinstance(text, str):
-            return self._cut(normalize_text(text, self.normalize))
-        if isinstance(text, (tuple, list)) and len(text) == 2 and all(isinstance(part, str) for part in text):
-            first, second = (self._cut(normalize_text(part, self.normalize)) for part in text)
-            return first, second
-        shown = f"{text!r:.60}"
-        raise DataError(
-            f"row {row}: expected a text or a pair of texts, got {type(text).__name__} {shown}",
-            "give each row as a str, or as a (str, str) pair",
-        )
-
-    def _cut(self, text: str) -> str:
-        """Drop characters that cannot reach the first ``max_length`` tokens: a book costs no more than a page.
-
-        Of a pair of two such texts the one odd token may so go to the other one; it goes there every time.
-        """
-        text = _valid(text)
-        size = _CHARACTERS_PER_TOKEN * (self.max_length + _MARGIN)
-        while len(text) > size:
-            # At a white space where there is one near, so that no word is cut.
-            end = max(text.rfind(" ", size - 128, size), text.rfind("\n", size - 128, size))
-            head = text[: end if end > 0 else size]
-            if _token_count(self._tokenizer.encode(head, add_special_tokens=False)) >= self.max_length + _MARGIN:
-                return head
-            size *= 4
-        return text
-
-
-def _valid(text: str) -> str:
-    """Return the text with lone surrogates, which no UTF-8 can carry, replaced by U+FFFD."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
-
-
-def _token_count(encoding: Encoding) -> int:
-    return len(encoding.ids) + sum(len(rest.ids) for rest in encoding.overflowing)
+        tokenizer = self._tokenizer
+        if self.overlap is not None:
+            # Other tools know no windows of ours: with them a text is cut at the same length.
+            tokenizer = type(tokenizer).from_str(tokenizer.to_str())
+            tokenizer.enable_truncation(self.max_length, strategy="longest_first")
+        files.write_tokenizer(directory, tokenizer, self._tokenizer_config, self.max_length)
 
 
 def _checked_length(asked: int | None, limit: int | None, special: int, directory: Path) -> int:
@@ -207,5 +161,14 @@ def _checked_length(asked: int | None, limit: int | None, special: int, director
         raise ModelError(
             f"max_length {asked} leaves no room for text beside {special} special tokens",
             f"set model.max_length={special + 8} or more",
+        )
+    return asked
+
+
+def _checked_overlap(asked: int | None, room: int) -> int | None:
+    if asked is not None and not 0 <= asked < room:
+        raise ModelError(
+            f"overlap {asked} does not fit windows with room for {room} tokens of text",
+            f"set model.overlap from 0 to {room - 1}, or a larger model.max_length",
         )
     return asked

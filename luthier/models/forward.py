@@ -1,7 +1,8 @@
 """The forward pass of BERT-like classifiers written out for prediction: no transformers, no padding multiplied.
 
-Tokens of all texts of a batch stand in one matrix; only attention lays them out as rows. The last layer is computed for
-the first token alone, because that is all a classifier's head reads. docs/performance.md has what each of these gains.
+Tokens of all texts of a batch stand in one matrix; only attention lays them out as rows. Where texts are classified,
+the last layer is computed for the first token alone, because that is all their head reads. docs/performance.md has what
+each of these gains.
 """
 
 from __future__ import annotations
@@ -128,8 +129,8 @@ class Forward:
     """(S, D) float32."""
     norm: Norm
     layers: tuple[Layer, ...]
-    head: tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
-    """Weight and bias of the dense layer, weight and bias of the outputs; float32."""
+    head: tuple[tuple[torch.Tensor, torch.Tensor], ...]
+    """Weight and bias of the dense layer and of the outputs, or of the outputs of each token alone; float32."""
     heads: int
     approximate: str
     dtype: torch.dtype
@@ -163,25 +164,28 @@ class Forward:
                          linear(parts["up"]), linear(parts["down"]), norm(parts["last"][0], dtype))
 
         table = names.embeddings
-        dense, out = names.head
         return cls(
             weights[f"{table}word_embeddings.weight"].float(),
             weights[f"{table}position_embeddings.weight"].float()[names.skipped_positions :],
             weights[f"{table}token_type_embeddings.weight"].float(), norm(f"{table}LayerNorm", torch.float32),
             tuple(layer(number) for number in range(config["num_hidden_layers"])),
-            (weights[f"{dense}.weight"].float(), weights[f"{dense}.bias"].float(),
-             weights[f"{out}.weight"].float(), weights[f"{out}.bias"].float()),
+            tuple((weights[f"{name}.weight"].float(), weights[f"{name}.bias"].float()) for name in names.head),
             int(config["num_attention_heads"]), GELU[config.get("hidden_act", "gelu")], dtype)
 
     def __call__(self, batch: Batch) -> torch.Tensor:
-        """Return the logits of B texts, (B, C) float32."""
+        """Return the logits of B texts, (B, C) float32, or of their tokens, (B, T, C), zero where there is none."""
         import torch
 
+        linear = torch.nn.functional.linear
         with torch.inference_mode():
+            if len(self.head) == 1:
+                found = linear(self.states(batch).float(), *self.head[0])  # (N, C)
+                spread = found.new_zeros(*batch.mask.shape, found.shape[1])
+                spread[torch.from_numpy(batch.mask)] = found
+                return spread
+            dense, out = self.head
             first = self.states(batch, only_first=True).float()  # (B, D)
-            weight, bias, out_weight, out_bias = self.head
-            linear = torch.nn.functional.linear
-            return linear(torch.tanh(linear(first, weight, bias)), out_weight, out_bias)
+            return linear(torch.tanh(linear(first, *dense)), *out)
 
     def states(self, batch: Batch, *, only_first: bool = False) -> torch.Tensor:
         """Return what the last layer gives: (N, D) for all real tokens, row after row, or (B, D) for first ones."""

@@ -26,6 +26,7 @@ from luthier.bundle import (
 )
 from luthier.evaluation import Evaluation, Report, write_report
 from luthier.inference import Opening, compare_with_memory, make_probes, open_fastest
+from luthier.models.encoding import Encoder
 from luthier.models.files import ModelFiles
 from luthier.pipeline.assessing import assess, summarise
 from luthier.pipeline.loading import Loaded
@@ -37,7 +38,8 @@ from luthier.tuning import Events, Fitted, read_events
 if TYPE_CHECKING:
     import torch
 
-SHORT_SCORES = ("accuracy", "f1_macro")
+SHORT_SCORES = ("accuracy", "f1_macro", "f1_micro", "precision_micro", "recall_micro")
+"""Kept in the manifest."""
 HISTORY = ("step", "validation", "early_stop")
 
 
@@ -103,7 +105,8 @@ def _prove(done: Finished, directory: Path) -> None:
 
 
 def _manifest(done: Finished, systems: Mapping[str, Evaluation]) -> Manifest:
-    recipe, base = done.loaded.recipe, done.opened.base
+    recipe, base, labels = done.loaded.recipe, done.opened.base, done.loaded.dataset.labels
+    outputs = done.opened.task.outputs(labels).names
     task = {name: value for name, value in recipe.task.items() if name != "name"}
     kind = plugins.load("tuning.methods", recipe.method["name"]).KIND
     # An adapter has to find its base again; a full bundle need not tell where one lay on this machine.
@@ -111,8 +114,9 @@ def _manifest(done: Finished, systems: Mapping[str, Evaluation]) -> Manifest:
     return Manifest(
         kind=kind,
         task=TaskRecord(recipe.task["name"], task),
-        labels=done.loaded.dataset.labels,
-        length=LengthPolicy(done.opened.encoder.max_length),
+        labels=labels,
+        outputs=None if outputs == labels.names else outputs,
+        length=_length_policy(done.opened.encoder),
         normalize=recipe.prepare.normalize,
         pair=is_pair(done.loaded.dataset.train),
         base=Base(name, base.source, base.sha256, base.revision, base.licence),
@@ -124,13 +128,20 @@ def _manifest(done: Finished, systems: Mapping[str, Evaluation]) -> Manifest:
     )
 
 
+def _length_policy(encoder: Encoder) -> LengthPolicy:
+    if encoder.overlap is None:
+        return LengthPolicy(encoder.max_length)
+    return LengthPolicy(encoder.max_length, "window", encoder.overlap)
+
+
 def _public_name(base: ModelFiles) -> str:
     """Return a base model's name without the path of this machine."""
     return Path(base.name).name if base.source == "directory" else base.name
 
 
 def _short(system: Evaluation) -> dict[str, float]:
-    return {name: round(system.scores.values[name], 6) for name in SHORT_SCORES}
+    names = SHORT_SCORES if system.labels.of_spans else SHORT_SCORES[:2]
+    return {name: round(system.scores.values[name], 6) for name in names}
 
 
 def _write_reports(
@@ -160,15 +171,20 @@ def _commands(recipe: Recipe) -> dict[str, str]:
 
 
 def _warnings(done: Finished, systems: Mapping[str, Evaluation]) -> tuple[str, ...]:
-    found = list(done.fitted.warnings)
-    tuned = systems["tuned"]
-    if tuned.chosen.any(axis=0).sum() == 1 and not done.loaded.dataset.labels.multi_label:
-        only = done.loaded.dataset.labels.names[int(tuned.chosen.any(axis=0).argmax())]
+    found, tuned, labels = list(done.fitted.warnings), systems["tuned"], done.loaded.dataset.labels
+    answered = tuned.chosen.any(axis=0)  # (C,)
+    if labels.of_spans and not answered.any():
+        found.append("the tuned model finds no entity in any test row: it has learned nothing. Try more epochs, more "
+                     "rows, or another train.learning_rate")
+        return tuple(found)
+    if answered.sum() == 1 and labels.problem_type == "single_label_classification":
+        only = labels.names[int(answered.argmax())]
         found.append(f"the tuned model answers {only!r} to every test row: it has not learned to tell the labels apart")
-    silent = [f"{entry.label} ({entry.support} rows)" for entry in tuned.scores.classes
+    verb, counted = ("found", "entities") if labels.of_spans else ("answered", "rows")
+    silent = [f"{entry.label} ({entry.support} {counted})" for entry in tuned.scores.classes
               if entry.support and not entry.predicted]
     if silent:
-        found.append(f"never answered on the test rows: {', '.join(silent[:10])}"
+        found.append(f"never {verb} on the test rows: {', '.join(silent[:10])}"
                      + (f" and {len(silent) - 10} more labels" if len(silent) > 10 else ""))
     return tuple(found)
 

@@ -10,8 +10,6 @@ from luthier.evaluation.evaluate import PredictsTexts
 from luthier.pipeline.loading import Loaded
 from luthier.recipe import spawn
 
-VERDICT_METRIC = "f1_macro"
-
 
 def assess(predictor: PredictsTexts, loaded: Loaded) -> Evaluation:
     """Score a predictor on the test split with the recipe's settings."""
@@ -43,9 +41,10 @@ def verdicts(systems: Mapping[str, Evaluation], loaded: Loaded) -> list[str]:
             continue
         recipe = loaded.recipe
         seed = spawn(recipe.seed, "bootstrap")
-        difference = compare(systems["tuned"], systems[name], recipe.evaluation, seed=seed)[VERDICT_METRIC]
+        tuned = systems["tuned"]
+        difference = compare(tuned, systems[name], recipe.evaluation, seed=seed)[tuned.main_metric]
         points = (100 * difference.value, 100 * difference.low, 100 * difference.high)
-        gain = "{:+.1f} points of macro F1 [{:+.1f}, {:+.1f}]".format(*points)
+        gain = "{:+.1f} points of {} [{:+.1f}, {:+.1f}]".format(points[0], tuned.main_metric_title, *points[1:])
         if difference.low > 0:
             found.append(f"tuned is better than {name}: {gain}")
         elif difference.high < 0:

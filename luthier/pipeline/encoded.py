@@ -1,7 +1,8 @@
 """Token ids, kept on disk under what decides them, so that the same texts are tokenised once.
 
-The name of a file is a hash of the tokenizer, the length policy and the texts themselves. Files hold customers' words
-in another form, so only their owner may read them; the oldest go when all together are larger than ``LIMIT``.
+The name of a file is a hash of the tokenizer, the length policy, what was asked for and the texts themselves. Files
+hold customers' words in another form, so only their owner may read them; the oldest go when all together are larger
+than ``LIMIT``.
 """
 
 from __future__ import annotations
@@ -25,26 +26,29 @@ LIMIT = 1 << 30
 """Bytes of all kept files."""
 WORTHWHILE = 1_000_000
 """Characters of texts from which they are kept: fewer are tokenised in less time than anybody notices."""
-VERSION = 2
+VERSION = 3
 """Of the files."""
 _WEIGHTS = (".safetensors", ".bin", ".pt", ".onnx", ".h5", ".msgpack")
 
 
-def encode(encoder: Encoder, directory: Path, texts: Sequence[TextInput]) -> tuple[Ragged, str | None]:
+def encode(
+    encoder: Encoder, directory: Path, texts: Sequence[TextInput], *, offsets: bool = False
+) -> tuple[Ragged, str | None]:
     """Return the token ids of texts, and what there is to say of where they came from.
 
     Args:
         encoder: opened from ``directory``.
         directory: the model's.
         texts: as ``Encoder.encode_ragged`` takes them.
+        offsets: as there, places of the tokens in the texts.
     """
     if sum(len(part) for text in texts for part in _parts(text)) < WORTHWHILE:
-        return encoder.encode_ragged(texts), None
-    place = cache_directory() / "tokens" / f"{_key(encoder, directory, texts)}.npz"
-    found = _read(place, len(texts))
+        return encoder.encode_ragged(texts, offsets=offsets), None
+    place = cache_directory() / "tokens" / f"{_key(encoder, directory, texts, offsets)}.npz"
+    found = _read(place, len(texts), encoder.overlap is not None, offsets)
     if found is not None:
         return found, f"tokens: {len(texts)} texts were tokenised before; read from {place.parent}"
-    ragged = encoder.encode_ragged(texts)
+    ragged = encoder.encode_ragged(texts, offsets=offsets)
     return ragged, _write(place, ragged)
 
 
@@ -52,10 +56,10 @@ def _parts(text: TextInput) -> tuple[str, ...]:
     return (text,) if isinstance(text, str) else tuple(text)
 
 
-def _key(encoder: Encoder, directory: Path, texts: Sequence[TextInput]) -> str:
+def _key(encoder: Encoder, directory: Path, texts: Sequence[TextInput], offsets: bool = False) -> str:
     known = [(file.name, sha256_of(file)) for file in sorted(directory.iterdir())
              if file.is_file() and file.suffix not in _WEIGHTS]
-    decides = VERSION, version("tokenizers"), known, encoder.max_length, encoder.normalize
+    decides = (VERSION, version("tokenizers"), known, encoder.max_length, encoder.normalize, encoder.overlap, offsets)
     told = hashlib.sha256(repr(decides).encode())
     for text in texts:
         parts = [part.encode("utf-8", "surrogatepass") for part in _parts(text)]
@@ -63,18 +67,32 @@ def _key(encoder: Encoder, directory: Path, texts: Sequence[TextInput]) -> str:
     return told.hexdigest()
 
 
-def _read(place: Path, rows: int) -> Ragged | None:
+def _read(place: Path, texts: int, windows: bool, offsets: bool) -> Ragged | None:
     """Return what a file holds; ``None`` without one, and when it is damaged: texts are tokenised again then."""
     try:
         with place.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             lengths, truncated = stored["lengths"], stored["truncated"]
-            tables = [_rows(stored[name], lengths) for name in ("ids", "type_ids") if name in stored]
+            ids = _rows(stored["ids"], lengths)
+            type_ids = _rows(stored["type_ids"], lengths) if "type_ids" in stored else None
+            places = _arrays(stored["offsets"], lengths) if offsets else None
+            sequence = _arrays(stored["sequence"], lengths) if offsets else None
+            owners = stored["owners"].astype(np.int64) if windows else None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
-    if len(lengths) != rows or len(truncated) != rows:
+    rows = texts if owners is None else len(owners)
+    if not len(lengths) == len(truncated) == rows:
+        return None
+    if owners is not None and not np.array_equal(np.unique(owners), np.arange(texts)):
         return None
     used(place)
-    return Ragged(tables[0], tables[1] if len(tables) > 1 else None, truncated)
+    return Ragged(ids, type_ids, truncated, places, sequence, owners)
+
+
+def _arrays(flat: Any, lengths: Int64) -> list[Int64]:
+    """Cut an array of something about each token into rows."""
+    if lengths.sum() != len(flat):
+        raise ValueError("other lengths than tokens")
+    return np.split(flat.astype(np.int64), np.cumsum(lengths)[:-1]) if len(lengths) else []
 
 
 def _rows(flat: Any, lengths: Int64) -> list[list[int]]:
@@ -88,9 +106,14 @@ def _rows(flat: Any, lengths: Int64) -> list[list[int]]:
 
 def _write(place: Path, ragged: Ragged) -> str | None:
     """Keep token ids; return why that was not possible, if it was not."""
-    arrays = {"lengths": ragged.lengths, "truncated": ragged.truncated, "ids": _flat(ragged.ids)}
+    arrays: dict[str, Any] = {"lengths": ragged.lengths, "truncated": ragged.truncated, "ids": _flat(ragged.ids)}
     if ragged.type_ids is not None:
         arrays["type_ids"] = _flat(ragged.type_ids)
+    if ragged.offsets and ragged.sequence:
+        arrays["offsets"] = np.concatenate(ragged.offsets).astype(np.int32)
+        arrays["sequence"] = np.concatenate(ragged.sequence).astype(np.int8)
+    if ragged.owners is not None:
+        arrays["owners"] = ragged.owners
     why = keep(place, lambda file: np.savez(file, **arrays), LIMIT)
     return None if why is None else f"tokens: not kept for the next run: {why}"
 

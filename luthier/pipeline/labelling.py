@@ -14,7 +14,7 @@ from luthier.errors import DataError
 from luthier.inference import Opening, Predictor, open_fastest
 from luthier.pipeline.layouts import layout_of, recipe_of
 from luthier.pipeline.sinks import Cells, check_sink, open_sink
-from luthier.schema import Example, Prediction, TextInput
+from luthier.schema import Answer, Example, TextInput
 
 if TYPE_CHECKING:
     from luthier.tuning import Listener
@@ -49,7 +49,7 @@ def predict_file(
     """Label every row of a file; rows stream through, so memory does not grow with the file.
 
     What is written holds each row's own columns, in their order and under their names (``given_<name>`` where the
-    prediction has one of that name), and an id, label, score and whether the text was cut.
+    answer has one of that name), an id, and the answer: label and score, or entities, and whether the text was cut.
 
     Args:
         bundle: directory of a bundle.
@@ -74,7 +74,7 @@ def predict_file(
             listener({"event": "note", "text": note})
     done = Labelled()
     clock = _Clock(done, listener)
-    with open_sink(place) as write:
+    with open_sink(place, predictor.task.ANSWER) as write:
         for row, cells, prediction in _predicted(predictor, layout, done, max_bad_rows):
             write(row.id, cells, prediction)
             done.rows += 1
@@ -107,7 +107,7 @@ class _Clock:
 
 def _predicted(
     predictor: Predictor, layout: Layout, done: Labelled, max_bad_rows: int
-) -> Iterator[tuple[Example, Cells, Prediction]]:
+) -> Iterator[tuple[Example, Cells, Answer]]:
     """Yield each row with its cells and its prediction, in the order of the file.
 
     The predictor reads ahead by a window; rows that it has read and not answered yet wait in the queue.

@@ -16,15 +16,16 @@ def layout_of(predictor: Predictor, data: str | Path, asked: Columns | None, *, 
     Raises:
         DataError: the file cannot be used.
     """
+    task = predictor.manifest.task.name if labelled and predictor.manifest is not None else None
     if asked is not None and any((asked.text, asked.text_b, asked.label)):
-        return inspect(data, asked, labelled=labelled)
+        return inspect(data, asked, labelled=labelled, task=task)
     known = recipe_of(predictor).get("data", {})
     label = (known.get("label"), known.get("label_separator")) if labelled else (None, None)
     try:
-        return inspect(data, Columns(known.get("text"), known.get("text_b"), *label), labelled=labelled)
+        return inspect(data, Columns(known.get("text"), known.get("text_b"), *label), labelled=labelled, task=task)
     except DataError:
         # The names of the training file are a guess here, not the user's word; a file that has others is no fault.
-        return inspect(data, Columns(label_separator=label[1]), labelled=labelled)
+        return inspect(data, Columns(label_separator=label[1]), labelled=labelled, task=task)
 
 
 def recipe_of(predictor: Predictor) -> dict[str, Any]:

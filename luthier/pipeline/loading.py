@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from luthier import plugins
 from luthier.data import BadRow, Columns, DataReport, Layout, inspect, prepare, read_all
 from luthier.errors import DataError
+from luthier.pipeline.settings import AUTO
 from luthier.recipe import Recipe, spawn
-from luthier.schema import Dataset, Example
+from luthier.schema import Dataset, Example, ProblemType
 
 MODEL_FOR_LANGUAGE = {"en": "minilm-l6"}
 """Language of the text -> packaged model; every other language takes the multilingual one."""
@@ -37,7 +38,7 @@ def load_data(recipe: Recipe) -> Loaded:
     Raises:
         DataError: a file or its rows cannot be used.
     """
-    layout = inspect(recipe.data.train, _columns(recipe), encoding=recipe.data.encoding)
+    layout = inspect(recipe.data.train, _columns(recipe), encoding=recipe.data.encoding, task=_asked_task(recipe))
     settled = recipe.override(data=recipe.data.model_copy(update={
         "text": layout.text, "text_b": layout.text_b, "label": layout.label, "label_separator": layout.label_separator,
     }))
@@ -52,16 +53,21 @@ def load_data(recipe: Recipe) -> Loaded:
             given[split], bad = read_all(other, max_bad_rows=limit)
             unreadable.setdefault(other.path.name, []).extend(bad)
     return settle(settled, train, given["valid"], given["test"], notes=layout.notes, bad=unreadable,
-                  multi_label=layout.multi_label)
+                  problem_type=layout.problem_type or "single_label_classification")
+
+
+def _asked_task(recipe: Recipe) -> str | None:
+    name: str = recipe.task["name"]
+    return None if name == AUTO else name
 
 
 def _like(settled: Recipe, asked: Recipe, path: str) -> Layout:
     """Look for the train file's columns in another file, or for what the caller asked for where it has other names."""
-    encoding = asked.data.encoding
+    encoding, task = asked.data.encoding, _asked_task(asked)
     try:
-        return inspect(path, _columns(settled), encoding=encoding)
+        return inspect(path, _columns(settled), encoding=encoding, task=task)
     except DataError:
-        return inspect(path, _columns(asked), encoding=encoding)
+        return inspect(path, _columns(asked), encoding=encoding, task=task)
 
 
 def settle(
@@ -72,21 +78,39 @@ def settle(
     *,
     notes: Sequence[str] = (),
     bad: Mapping[str, list[BadRow]] | None = None,
-    multi_label: bool = False,
+    problem_type: ProblemType = "single_label_classification",
 ) -> Loaded:
     """Prepare examples that are already in memory and settle the recipe's open entries."""
     dataset, report = prepare(train, valid, test, recipe.prepare, spawn(recipe.seed, "split"),
-                              multi_label=multi_label)
+                              problem_type=problem_type)
     report = report.with_bad_rows(bad or {})
+    recipe, told = _settle_task(recipe, problem_type)
     recipe, decided = _settle_model(recipe, report)
     recipe, rate = _settle_learning_rate(recipe)
     recipe, epochs = _settle_epochs(recipe, len(dataset.train))
-    return Loaded(dataset, report, recipe, (*notes, *decided, *rate, *epochs))
+    return Loaded(dataset, report, recipe, (*notes, *told, *decided, *rate, *epochs))
 
 
 def _columns(recipe: Recipe) -> Columns:
     data = recipe.data
     return Columns(text=data.text, text_b=data.text_b, label=data.label, label_separator=data.label_separator)
+
+
+def _settle_task(recipe: Recipe, problem_type: ProblemType) -> tuple[Recipe, list[str]]:
+    """Name the task that the rows are for, and the metric that it is steered by."""
+    notes = []
+    if recipe.task["name"] == AUTO:
+        name = next(name for name in plugins.names("tasks") if problem_type in plugins.load("tasks", name).PROBLEMS)
+        recipe = recipe.override(task={"name": name, **plugins.load("tasks", name).Settings().model_dump(mode="json")})
+        notes = [f"task: {name}, because of how the rows are labelled"]
+    task = plugins.load("tasks", recipe.task["name"])
+    if problem_type not in task.PROBLEMS:
+        raise DataError(f"the rows are labelled for {problem_type.replace('_', ' ')}, which is not the task "
+                        f"{recipe.task['name']}", "leave the task out, or give rows that are labelled for it")
+    if recipe.validation.metric_for_best_model is None:
+        chosen = recipe.validation.model_copy(update={"metric_for_best_model": task.BEST_METRIC})
+        recipe = recipe.override(validation=chosen)
+    return recipe, notes
 
 
 def _settle_model(recipe: Recipe, report: DataReport) -> tuple[Recipe, list[str]]:
@@ -112,9 +136,16 @@ def _settle_epochs(recipe: Recipe, rows: int) -> tuple[Recipe, list[str]]:
 
 
 def _settle_learning_rate(recipe: Recipe) -> tuple[Recipe, list[str]]:
-    if recipe.train.learning_rate is not None:
-        return recipe, []
-    name = recipe.method["name"]
-    rate: float = plugins.load("tuning.methods", name).LEARNING_RATE
-    settled = recipe.override(train=recipe.train.model_copy(update={"learning_rate": rate}))
-    return settled, [f"learning rate: {rate:g}, the default of method {name}"]
+    name, notes, train = recipe.method["name"], [], recipe.train
+    task = plugins.load("tasks", recipe.task["name"])
+    head: float | None = task.HEAD_LEARNING_RATE
+    if train.learning_rate is None:
+        own: float = plugins.load("tuning.methods", name).LEARNING_RATE
+        rate: float = task.LEARNING_RATES.get(name, own)
+        train = train.model_copy(update={"learning_rate": rate})
+        notes.append(f"learning rate: {rate:g}, the default of method {name}"
+                     + (f" for task {recipe.task['name']}" if name in task.LEARNING_RATES else ""))
+    if train.head_learning_rate is None and head is not None:
+        train = train.model_copy(update={"head_learning_rate": head})
+        notes.append(f"learning rate of the new head: {head:g}, the default of task {recipe.task['name']}")
+    return recipe.override(train=train), notes

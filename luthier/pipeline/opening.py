@@ -7,11 +7,15 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from luthier import plugins
 from luthier import recipe as recipes
+from luthier.errors import RecipeError
 from luthier.inference import Predictor
 from luthier.models.encoding import Encoder, Ragged
 from luthier.models.files import ModelFiles
@@ -25,6 +29,10 @@ from luthier.tuning import Encoded
 
 if TYPE_CHECKING:
     from luthier.models.building import Built
+
+
+OVERLAP = 4
+"""Windows share one token in so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +88,13 @@ def _opened(loaded: Loaded) -> Opened:
     recipe, dataset = loaded.recipe, loaded.dataset
     set_threads(recipe.threads)
     base = resolve(recipe.model.name, offline=recipe.offline)
-    encoder = Encoder.load(base.path, max_length=recipe.model.max_length, normalize=recipe.prepare.normalize)
+    task = plugins.load("tasks", recipe.task["name"])
+    encoder = _encoder(recipe, base.path, task)
     ragged, told = {}, []
     for name, rows in dataset.splits():
         if name != "test":
-            ragged[name], note = encoded.encode(encoder, base.path, inputs(rows))
+            ragged[name], note = encoded.encode(encoder, base.path, inputs(rows), offsets=task.OFFSETS)
             told += [note] if note else []
-    task = plugins.load("tasks", recipe.task["name"])
 
     def build() -> Built:
         found: Built = task.build(base, dataset.labels, dropout=recipe.model.dropout,
@@ -94,10 +102,23 @@ def _opened(loaded: Loaded) -> Opened:
                                   seed=recipes.spawn(recipe.seed, "head"))
         return found
 
-    train, valid = (Encoded(ragged[name], task.targets(getattr(dataset, name), dataset.labels))
+    train, valid = (Encoded(ragged[name], task.targets(getattr(dataset, name), dataset.labels, ragged[name]))
                     for name in ("train", "valid"))
     return Opened(base, build, build(), encoder, task, choice_settings(recipe, "task"), train, valid,
                   (*told, *_length_notes(ragged, encoder)))
+
+
+def _encoder(recipe: Recipe, directory: Path, task: ModuleType) -> Encoder:
+    """Open the tokenizer; where the task reads long texts in windows, they share a quarter of their tokens."""
+    length, form = recipe.model.max_length, recipe.prepare.normalize
+    encoder = Encoder.load(directory, max_length=length, normalize=form)
+    if not task.WINDOWS:
+        if recipe.model.overlap is not None:
+            raise RecipeError(f"model.overlap is set, but {recipe.task['name']} reads no windows: long texts are cut",
+                              "leave model.overlap out")
+        return encoder
+    overlap = encoder.max_length // OVERLAP if recipe.model.overlap is None else recipe.model.overlap
+    return Encoder.load(directory, max_length=length, normalize=form, overlap=overlap)
 
 
 def inputs(examples: Sequence[Example]) -> list[TextInput]:
@@ -138,9 +159,13 @@ def fingerprint(loaded: Loaded, base: ModelFiles) -> str:
 
 
 def _length_notes(ragged: dict[str, Ragged], encoder: Encoder) -> tuple[str, ...]:
-    rows = sum(len(part) for part in ragged.values())
+    limit = encoder.max_length
+    windows = sum(len(part) for part in ragged.values())
+    if encoder.overlap is not None:
+        texts = sum(len(np.unique(part.owners)) for part in ragged.values() if part.owners is not None)
+        return (f"length: {texts} train and valid texts in {windows} windows of up to {limit} tokens, "
+                f"{encoder.overlap} of them shared",)
     cut = sum(int(part.truncated.sum()) for part in ragged.values())
     if not cut:
-        return (f"length: every train and valid text fits into {encoder.max_length} tokens",)
-    limit = encoder.max_length
-    return (f"length: {cut} of {rows} train and valid texts have more than {limit} tokens and lose their end",)
+        return (f"length: every train and valid text fits into {limit} tokens",)
+    return (f"length: {cut} of {windows} train and valid texts have more than {limit} tokens and lose their end",)

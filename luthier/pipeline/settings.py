@@ -26,15 +26,19 @@ SHORTCUTS = {
 }
 """Keyword or command-line option -> the recipe key it stands for."""
 
+AUTO = "auto"
+"""Name of a task that the data tell."""
 RECIPE_SUFFIXES = (".yaml", ".yml")
 
 
 def settings_of(seam: str, name: str) -> type[BaseModel]:
-    """Return the settings class of a task or method.
+    """Return the settings class of a task or method; that of task ``auto`` is empty.
 
     Raises:
         UnknownNameError: no such task or method.
     """
+    if (seam, name) == (recipe.CHOICES["task"], AUTO):
+        return recipe.Settings  # it has none until the data tell which task it is
     settings: type[BaseModel] = plugins.load(seam, name).Settings
     return settings
 

@@ -14,15 +14,12 @@ from typing import Any
 
 from luthier.errors import DataError
 from luthier.pipeline.files import check_output, whole_file
-from luthier.schema import Prediction
+from luthier.schema import Answer
 
 Cells = Mapping[str, Any]
 """Column name -> cell, in the order of the file."""
-Write = Callable[[str, Cells, Prediction], None]
-"""Takes a row's id, its cells and its prediction."""
-
-JSON_KEYS = ("id", "label", "labels", "score", "probabilities", "truncated")
-CSV_COLUMNS = ("id", "label", "score", "truncated")
+Write = Callable[[str, Cells, Answer], None]
+"""Takes a row's id, its cells and the bundle's answer."""
 
 
 def check_sink(out: Path | None, data: str | Path) -> None:
@@ -41,30 +38,37 @@ def check_sink(out: Path | None, data: str | Path) -> None:
 
 
 @contextmanager
-def open_sink(out: Path | None) -> Iterator[Write]:
+def open_sink(out: Path | None, kind: type[Any]) -> Iterator[Write]:
     """Open the place: a file that is written whole or not at all, or standard output.
+
+    Args:
+        out: a ``.jsonl`` or ``.csv`` file; ``None`` for standard output.
+        kind: class of the answers, whose ``KEYS`` and ``COLUMNS`` are what it writes of one.
 
     Raises:
         DataError: for CSV, a row has a column that the first row lacks.
     """
+    keys = ("id", *kind.KEYS)
     if out is None:
         # A terminal or a program that does not take UTF-8 still reads JSON's own escapes.
         escaped = codecs.lookup(sys.stdout.encoding).name != "utf-8"
-        yield lambda *row: _write_json(sys.stdout, *row, escaped=escaped)
+        yield lambda *row: _write_json(sys.stdout, keys, *row, escaped=escaped)
     elif out.suffix.lower() == ".jsonl":
         with whole_file(out) as file:
-            yield lambda *row: _write_json(file, *row)
+            yield lambda *row: _write_json(file, keys, *row)
     else:
         # With a mark at its start, a spreadsheet program shows Chinese as Chinese.
         with whole_file(out, encoding="utf-8-sig") as file:
-            table = _Table(file)
+            table = _Table(file, kind.COLUMNS)
             yield table.write
             table.end()
 
 
-def _write_json(file: Any, row: str, cells: Cells, prediction: Prediction, *, escaped: bool = False) -> None:
-    given = {name: None if _is_missing(cell) else cell for name, cell in _renamed(cells, JSON_KEYS).items()}
-    values = {"id": row, **given, **prediction.to_dict()}
+def _write_json(
+    file: Any, keys: tuple[str, ...], row: str, cells: Cells, answer: Answer, *, escaped: bool = False
+) -> None:
+    given = {name: None if _is_missing(cell) else cell for name, cell in _renamed(cells, keys).items()}
+    values = {"id": row, **given, **answer.to_dict()}
     line = json.dumps(values, ensure_ascii=escaped, default=str)
     if line != _writable(line):  # half a surrogate pair in some cell: JSON's own escape keeps it
         line = json.dumps(values, default=str)
@@ -74,20 +78,22 @@ def _write_json(file: Any, row: str, cells: Cells, prediction: Prediction, *, es
 class _Table:
     """A CSV file whose header is that of its first row."""
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: Any, own: tuple[str, ...]) -> None:
         self._writer = csv.writer(file)
+        self._own = own
+        """Columns of an answer."""
         self._columns: list[str] | None = None
 
-    def write(self, row: str, cells: Cells, prediction: Prediction) -> None:
-        given = _renamed(cells, CSV_COLUMNS)
+    def write(self, row: str, cells: Cells, answer: Answer) -> None:
+        given = _renamed(cells, ("id", *self._own))
         if self._columns is None:
             self._begin(list(given))
         columns = self._columns or []
         if strange := [name for name in given if name not in columns]:
             raise DataError(f"{row} has a column that the first row lacks: {strange[0]!r}",
                             "a table has the same columns in each row: write .jsonl instead")
-        self._writer.writerow((row, *(_cell(given.get(name)) for name in columns), prediction.label,
-                               f"{prediction.score:.6f}", str(prediction.truncated).lower()))
+        own = answer.to_cells()
+        self._writer.writerow((row, *(_cell(given.get(name)) for name in columns), *(_own(own[name]) for name in own)))
 
     def end(self) -> None:
         if self._columns is None:
@@ -95,11 +101,11 @@ class _Table:
 
     def _begin(self, columns: list[str]) -> None:
         self._columns = columns
-        self._writer.writerow((CSV_COLUMNS[0], *map(_writable, columns), *CSV_COLUMNS[1:]))
+        self._writer.writerow(("id", *map(_writable, columns), *self._own))
 
 
 def _renamed(cells: Cells, taken: tuple[str, ...]) -> dict[str, Any]:
-    """Return the cells under their own names, or ``given_<name>`` where the prediction takes the name."""
+    """Return the cells under their own names, or ``given_<name>`` where the answer takes the name."""
     renamed = {}
     for own, cell in cells.items():
         name = own
@@ -107,6 +113,11 @@ def _renamed(cells: Cells, taken: tuple[str, ...]) -> dict[str, Any]:
             name = f"given_{name}"
         renamed[name] = cell
     return renamed
+
+
+def _own(cell: Any) -> str:
+    """Return a cell of an answer."""
+    return str(cell).lower() if isinstance(cell, bool) else _cell(cell)
 
 
 def _cell(cell: Any) -> str:

@@ -17,7 +17,7 @@ from luthier.pipeline.loading import Loaded, load_data
 from luthier.pipeline.opening import Opened, choice_settings, fingerprint, is_pair, open_model
 from luthier.pipeline.progress import ProgressView
 from luthier.pipeline.result import Run
-from luthier.pipeline.settings import make_recipe
+from luthier.pipeline.settings import AUTO, make_recipe
 from luthier.pipeline.workplace import Workplace, workplace
 from luthier.recipe import Recipe, spawn
 from luthier.tuning import Events, Fitted, Job, Listener, open_trackers
@@ -65,7 +65,10 @@ def run(
 ) -> Run:
     """Carry out a checked recipe; ``loaded`` brings data that is already in memory."""
     plugins.require("torch", "transformers")
-    check_metric(plugins.load("tasks", recipe.task["name"]), recipe.validation.metric_for_best_model)
+    if recipe.validation.metric_for_best_model is not None:
+        tasks = plugins.names("tasks") if recipe.task["name"] == AUTO else (recipe.task["name"],)
+        known = dict.fromkeys(metric for name in tasks for metric in plugins.load("tasks", name).METRICS)
+        check_metric(known, recipe.validation.metric_for_best_model)
     with ExitStack() as stack:
         place = stack.enter_context(workplace(Path(recipe.out), resume=resume, restart=restart))
         view: list[Listener] = [stack.enter_context(ProgressView())] if progress else []
@@ -106,7 +109,9 @@ class _Stages:
         """Score what the tuned model is compared with: last, because somebody waits for the first step."""
         systems: dict[str, Evaluation] = {}
         if loaded.recipe.evaluation.baseline:
-            with self._stage("baseline", "Scoring the baseline (TF-IDF + logistic regression)"):
+            spans = loaded.dataset.labels.of_spans
+            kind = "dictionary of the training entities" if spans else "TF-IDF + logistic regression"
+            with self._stage("baseline", f"Scoring the baseline ({kind})"):
                 systems["baseline"] = assess_baseline(loaded)
         if loaded.recipe.evaluation.untuned:
             with self._stage("untuned", "Scoring the model as it was"):
@@ -123,8 +128,8 @@ class _Stages:
         job = Job(
             model=model, encoder=opened.encoder, task=opened.task, labels=loaded.dataset.labels,
             train=opened.train, valid=opened.valid, train_settings=recipe.train, validation=recipe.validation,
-            seed=recipe.seed, directory=self._place.path, fingerprint=fingerprint(loaded, opened.base),
-            resume=self._resume,
+            head=opened.built.new_modules, seed=recipe.seed, directory=self._place.path,
+            fingerprint=fingerprint(loaded, opened.base), resume=self._resume,
         )
         return model, fit(job, self._events)
 

@@ -68,6 +68,9 @@ class ModelSettings(Settings):
     """Packaged name, hub id or directory; ``auto`` chooses by the language of the text."""
     max_length: int | None = Field(None, ge=8)
     """Most tokens of one text, special ones included; the model's own limit when left out."""
+    overlap: int | None = Field(None, ge=0)
+    """Tokens that neighbouring windows of a long text share, where the task reads it in windows; a quarter of
+    ``max_length`` when left out."""
     dropout: float | None = Field(None, ge=0, lt=1)
     """Dropout of hidden layers; the model's own when left out."""
     attention_dropout: float | None = Field(0.0, ge=0, lt=1)
@@ -79,6 +82,8 @@ class TrainSettings(Settings):
 
     learning_rate: float | None = Field(None, gt=0)
     """Peak learning rate; the method's default when left out."""
+    head_learning_rate: float | None = Field(None, gt=0)
+    """Peak learning rate of the new head; the task's own when left out, else that of the rest."""
     num_train_epochs: int | None = Field(None, ge=1)
     """Passes over the training rows; 3 when left out, and up to 20 where the rows are so few that 3 teach nothing."""
     per_device_train_batch_size: int = Field(32, ge=1)
@@ -115,12 +120,12 @@ class TrainSettings(Settings):
 class ValidationSettings(Settings):
     """When to validate, what to keep, when to stop."""
 
-    metric_for_best_model: str = "f1_macro"
-    """Validation metric by which the best step is chosen."""
+    metric_for_best_model: str | None = None
+    """Validation metric by which the best step is chosen; the task's own when left out."""
     eval_steps: int | None = Field(None, ge=1)
     """Optimiser steps between validations; once an epoch when left out."""
     early_stopping_patience: int | None = Field(3, ge=1)
-    """Validations without a better metric before the run stops; ``null`` never stops early."""
+    """Validations without a better metric, once it is above 0, before the run stops; ``null`` never stops early."""
     save_steps: int | None = Field(None, ge=1)
     """Optimiser steps between checkpoints; with each validation when left out."""
     save_total_limit: int = Field(2, ge=1)
@@ -135,7 +140,7 @@ class EvaluationSettings(Settings):
     confidence: float = Field(0.95, gt=0.5, lt=1)
     """Coverage of the intervals."""
     baseline: bool = True
-    """Score TF-IDF with logistic regression beside the model."""
+    """Score a simple system beside the model: TF-IDF with logistic regression, or a dictionary of the entities."""
     untuned: bool = True
     """Score the model as it was before tuning."""
     max_errors: int = Field(20, ge=0)
@@ -149,8 +154,8 @@ class Recipe(Settings):
     """Version of this file's layout."""
     data: DataSettings
     prepare: PrepareSettings = PrepareSettings()
-    task: dict[str, Any] = {"name": "text-classification"}
-    """A task's name and its own settings."""
+    task: dict[str, Any] = {"name": "auto"}
+    """A task's name and its own settings; ``auto`` tells the task from the data."""
     model: ModelSettings = ModelSettings()
     method: dict[str, Any] = {"name": "full"}
     """A tuning method's name and its own settings."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from luthier.errors import LuthierError
-from luthier.schema import Prediction, TextInput
+from luthier.schema import Answer, TextInput
 from luthier.serving import plan
 from luthier.serving.refusal import Refusal
 from luthier.serving.worker import Outcome, Predict, Worker, run_parts
@@ -37,11 +37,11 @@ class BatchRun:
 @dataclass(slots=True, eq=False)
 class _Request:
     texts: list[TextInput]
-    answer: asyncio.Future[list[Prediction]]
+    answer: asyncio.Future[list[Answer]]
     weights: list[int]
     queued_at: float = field(default_factory=time.perf_counter)
     taken: int = 0
-    predictions: list[Prediction] = field(default_factory=list)
+    predictions: list[Answer] = field(default_factory=list)
 
 
 class Batcher:
@@ -81,7 +81,7 @@ class Batcher:
         """Start the worker thread."""
         self._worker.start()
 
-    async def submit(self, texts: Sequence[TextInput]) -> list[Prediction]:
+    async def submit(self, texts: Sequence[TextInput]) -> list[Answer]:
         """Return one prediction a text, in order.
 
         Cancelling the call takes its texts out of the queue; those in the model already are finished and dropped.
@@ -99,7 +99,7 @@ class Batcher:
                 "try again after the seconds in Retry-After, or send fewer texts a request",
                 retry_after=self._seconds_to_drain(),
             )
-        answer: asyncio.Future[list[Prediction]] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
         request = _Request(list(texts), answer, [plan.weigh(text) for text in texts])
         self._waiting.append(request)
         self._queued += len(request.texts)

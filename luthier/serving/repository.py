@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from luthier.schema import LabelSet, Prediction, TextInput
+from luthier.schema import Answer, LabelSet, TextInput
 from luthier.serving.batcher import Batcher
 from luthier.serving.limits import Limits
 from luthier.serving.refusal import Refusal
@@ -30,7 +30,7 @@ class Servable(Protocol):
     def pair(self) -> bool:
         """Return whether each row is a pair of texts."""
 
-    def predict(self, texts: Sequence[TextInput]) -> list[Prediction]:
+    def predict(self, texts: Sequence[TextInput]) -> list[Answer]:
         """Return one prediction a text, in order."""
 
 

@@ -46,7 +46,7 @@ REQUEST_BODY: dict[str, Any] = {
 
 
 class PredictionBody(BaseModel):
-    """What the model says of one text."""
+    """What a classifier says of one text."""
 
     label: str = Field(description="The chosen label; several are joined with |, none gives the empty string.")
     labels: list[str] = Field(description="The chosen labels: exactly one unless the model gives several labels.")
@@ -55,11 +55,29 @@ class PredictionBody(BaseModel):
     truncated: bool = Field(description="True when the text was too long and the model did not see its end.")
 
 
+class EntityBody(BaseModel):
+    """One span."""
+
+    entity_group: str = Field(description="Its label.")
+    score: float = Field(description="Its probability: the mean over its words.")
+    word: str = Field(description="The stretch of the text as it was sent.")
+    start: int = Field(description="Its first character, counted in Unicode code points from 0.")
+    end: int = Field(description="The character behind its last.")
+
+
+class EntitiesBody(BaseModel):
+    """What a model that finds entities says of one text."""
+
+    entities: list[EntityBody] = Field(description="In the order of the text.")
+    truncated: bool = Field(description="True when the text was too long and the model did not see its end.")
+
+
 class PredictAnswer(BaseModel):
-    """The answer of ``POST /predict``."""
+    """The answer of ``POST /predict``: of the first form where texts are classified, of the second for entities."""
 
     model: str = Field(description="Name of the model that answered.")
-    predictions: PredictionBody | list[PredictionBody] = Field(description="One object or a list, as inputs was.")
+    predictions: PredictionBody | EntitiesBody | list[PredictionBody] | list[EntitiesBody] = Field(
+        description="One object or a list, as inputs was.")
 
 
 class ModelBody(BaseModel):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from luthier.schema import Prediction
+from luthier.schema import Answer
 from luthier.serving.batcher import BatchRun
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ class Telemetry:
 
         return observe
 
-    def count_predictions(self, model: str, predictions: Sequence[Prediction]) -> None:
-        """Count the labels of an answer; a text with no label counts under the empty label."""
+    def count_predictions(self, model: str, predictions: Sequence[Answer]) -> None:
+        """Count the labels of answers, of each span where spans are labelled; none counts under the empty label."""
         for prediction in predictions:
             for label in prediction.labels or ("",):
                 self.predictions.labels(model, label).inc()

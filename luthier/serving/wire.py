@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from unicodedata import category
 
 from luthier.plugins import did_you_mean
-from luthier.schema import Prediction, TextInput
+from luthier.schema import Answer, TextInput
 from luthier.serving.limits import Limits
 from luthier.serving.refusal import Refusal
 
@@ -54,7 +54,7 @@ def parse(body: bytes, limits: Limits, *, pair: bool) -> Asked:
     return Asked([_row(row, place, limits, pair) for row, place in zip(rows, places, strict=True)], single)
 
 
-def answer(model: str, predictions: Sequence[Prediction], *, single: bool) -> bytes:
+def answer(model: str, predictions: Sequence[Answer], *, single: bool) -> bytes:
     """Return the JSON answer, UTF-8: ``predictions`` has the form that ``inputs`` had, one object or a list."""
     bodies = [prediction.to_dict() for prediction in predictions]
     value = {"model": model, "predictions": bodies[0] if single else bodies}

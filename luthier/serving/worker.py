@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
 from luthier.errors import DataError, LuthierError
-from luthier.schema import Prediction, TextInput
+from luthier.schema import Answer, TextInput
 from luthier.serving.refusal import Refusal
 
 logger = logging.getLogger("luthier.serving")
 
-Predict = Callable[[list[TextInput]], list[Prediction]]
-Outcome = list[Prediction] | LuthierError
+Predict = Callable[[list[TextInput]], list[Answer]]
+Outcome = list[Answer] | LuthierError
 """What became of one part of a batch."""
 
 

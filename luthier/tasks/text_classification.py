@@ -13,17 +13,32 @@ from pydantic import Field
 from luthier import recipe
 from luthier.errors import DataError
 from luthier.models.building import Attention, Built, build_classifier
+from luthier.models.encoding import Ragged
 from luthier.models.files import ModelFiles
 from luthier.plugins import did_you_mean
-from luthier.schema import Bool, Example, Float32, LabelSet, Prediction
+from luthier.schema import Example, Float32, LabelSet, Prediction, TextInput
 from luthier.tasks._scores import averages, counts
 
 if TYPE_CHECKING:
     import torch
 
 TITLE = "Text classification"
+PROBLEMS = ("single_label_classification", "multi_label_classification")
+"""The problem types of its label sets."""
+ANSWER = Prediction
+"""What it says of a text."""
+OFFSETS = False
+"""Whether it needs to know where tokens stand in the text."""
+WINDOWS = False
+"""Whether long texts are read in windows, when the recipe leaves that open."""
 METRICS = ("accuracy", "f1_macro", "f1_micro", "f1_weighted", "loss")
 """What ``metrics`` gives and ``validation.metric_for_best_model`` may name; more is better, but for ``loss``."""
+LEARNING_RATES: dict[str, float] = {}
+"""Method -> peak learning rate, where the method's own is not the best for this task."""
+HEAD_LEARNING_RATE = None
+"""Peak learning rate of the new head; ``None``: as the rest."""
+BEST_METRIC = "f1_macro"
+"""The one by which the best step is chosen when the recipe leaves it open."""
 
 
 class Settings(recipe.Settings):
@@ -31,6 +46,11 @@ class Settings(recipe.Settings):
 
     threshold: float = Field(0.5, gt=0, lt=1)
     """Probability from which a label is given, where a row may carry several."""
+
+
+def outputs(labels: LabelSet) -> LabelSet:
+    """Return what the head's outputs are called: the labels."""
+    return labels
 
 
 def build(
@@ -47,7 +67,7 @@ def build(
                             attention=attention)
 
 
-def targets(examples: Sequence[Example], labels: LabelSet) -> npt.NDArray[Any]:
+def targets(examples: Sequence[Example], labels: LabelSet, _ragged: Ragged | None = None) -> npt.NDArray[Any]:
     """Return what the head shall say of N labelled examples.
 
     Returns:
@@ -111,20 +131,21 @@ def probabilities(logits: Float32, labels: LabelSet) -> Float32:
     return np.asarray(shares, np.float32)
 
 
-def decode(logits: Float32, labels: LabelSet, truncated: Bool, settings: Settings) -> list[Prediction]:
+def decode(logits: Float32, ragged: Ragged, _texts: Sequence[TextInput], labels: LabelSet,
+           settings: Settings) -> list[Prediction]:
     """Read N predictions off the logits.
 
     Args:
         logits: (N, C) float32.
+        ragged: the N texts as the model saw them.
         labels: C names.
-        truncated: (N,) bool.
         settings: holds the threshold for several labels.
     """
     scores = probabilities(logits, labels)
     chosen = _chosen(scores, labels, settings.threshold)
     return [
         Prediction(tuple(labels.names[number] for number in row), labels.names, score, bool(cut))
-        for row, score, cut in zip(chosen, scores, truncated, strict=True)
+        for row, score, cut in zip(chosen, scores, ragged.truncated, strict=True)
     ]
 
 
@@ -155,6 +176,22 @@ def metrics(
         **{name: float(mean[name]) for name in ("f1_macro", "f1_micro", "f1_weighted")},
         "loss": _mean_loss(logits, targets),
     }
+
+
+def guessed(train: npt.NDArray[Any], valid: npt.NDArray[Any], labels: LabelSet) -> dict[str, float]:
+    """Return the metrics of a model that saw the labels of the training rows and no text: always the commonest answer.
+
+    Args:
+        train: targets of the training rows.
+        valid: targets of the N rows to be scored.
+        labels: C names.
+    """
+    if labels.multi_label:
+        share = np.clip(train.mean(axis=0), 1e-6, 1 - 1e-6)
+        answer = np.log(share / (1 - share))
+    else:
+        answer = np.log(np.maximum(np.bincount(train, minlength=len(labels)), 0.5) / len(train))
+    return metrics(np.tile(answer.astype(np.float32), (len(valid), 1)), valid, labels)
 
 
 def _numbers(example: Example, numbers: dict[str, int], multi_label: bool) -> list[int]:

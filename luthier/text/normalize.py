@@ -15,8 +15,8 @@ Form = Literal["nfc", "nfkc", "none"]
 # Control characters but tab and newline, soft hyphen, Mongolian vowel separator, zero-width space, direction marks,
 # word joiner and its invisible kin, byte order mark, interlinear annotation. The joiners U+200C and U+200D stay:
 # Persian, Indic scripts and family emoji mean something else without them.
-_INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u180e\u200b\u200e\u200f"
-                        "\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]")
+INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u180e\u200b\u200e\u200f"
+                       "\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]")
 _LINE_ENDS = re.compile("\r\n?|[\x85\u2028\u2029]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _NOT_WORD = re.compile(r"[\W_]+")
@@ -31,15 +31,17 @@ def normalize(text: str, form: Form = "nfc") -> str:
     """
     if form == "none":
         return text
-    unicode_form: Literal["NFC", "NFKC"] = "NFC" if form == "nfc" else "NFKC"
-    if text.isascii():
-        if text.isprintable():
-            return text.strip()
-    else:
-        text = _SURROGATES.sub("\ufffd", text)
+    if text.isascii() and text.isprintable():
+        return text.strip()
     # Dropping comes before composing: a letter and its accent may meet only then.
-    visible = _INVISIBLE.sub("", _LINE_ENDS.sub("\n", text))
-    return unicodedata.normalize(unicode_form, visible).strip()
+    return unicodedata.normalize("NFC" if form == "nfc" else "NFKC", visible(text)).strip()
+
+
+def visible(text: str) -> str:
+    """Return a text with plain line ends, U+FFFD for half a surrogate pair, and without what nobody sees."""
+    if not text.isascii():
+        text = _SURROGATES.sub("\ufffd", text)
+    return INVISIBLE.sub("", _LINE_ENDS.sub("\n", text))
 
 
 def loose_key(text: str) -> str:

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 from luthier.models.freezing import training_mode
 from luthier.recipe import spawn
 from luthier.schema import Decision, Int64
+from luthier.tasks import TokenTargets
 from luthier.tuning import checkpoints
 from luthier.tuning.batching import Step, plan, steps_per_epoch
 from luthier.tuning.checkpoints import Progress
 from luthier.tuning.events import Events
 from luthier.tuning.feeding import Feed, make_feed, send
-from luthier.tuning.job import Fitted, Job
+from luthier.tuning.job import Fitted, Job, Targets
 from luthier.tuning.optimizer import make_optimizer, set_rate, step_clipped
 from luthier.tuning.precision import autocast, choose_device, choose_precision
 from luthier.tuning.randomness import own_random_numbers, seed_step
@@ -59,7 +60,7 @@ def fit(job: Job, events: Events) -> Fitted:
     """
     from luthier.models.kernels import installed
 
-    check_metric(job.task, job.validation.metric_for_best_model)
+    check_metric(job.task.METRICS, job.metric)
     device = choose_device()
     precision = choose_precision(job.train_settings.precision, device.value)
     with own_random_numbers(), installed(job.model, device=device.value, precision=precision.value) as parts:
@@ -123,7 +124,7 @@ def _start(job: Job, events: Events, decisions: Mapping[str, Decision], parts: I
     per_epoch = steps_per_epoch(len(job.train), batch_size=settings.per_device_train_batch_size,
                                 accumulation=settings.gradient_accumulation_steps)
     run = _Run(
-        job, events, make_optimizer(job.model, settings, parts.layers),
+        job, events, make_optimizer(job.model, settings, parts.layers, head=job.head),
         {**decisions, **told, "class_weights": why_weights, "word_table": describe_table(table)},
         None if weights is None else torch.from_numpy(weights).to(device),
         table, feed, Progress(),
@@ -161,8 +162,9 @@ def _take_step(run: _Run, step: int) -> None:
     set_rate(run.optimizer, rate)
     seed_step(spawn(job.seed, "dropout"), step, run.device)
     loss = torch.zeros((), device=run.device)
+    share = sum(_answers(job.train.targets, micro) for micro in micro_batches)
     for micro in micro_batches:
-        part = _loss_sum(run, micro) / rows
+        part = _loss_sum(run, micro) / share
         part.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         loss += part.detach()
     norm = step_clipped(run.optimizer, settings.max_grad_norm)
@@ -182,6 +184,11 @@ def _loss_sum(run: _Run, rows: Int64) -> torch.Tensor:
     losses: torch.Tensor = job.task.loss(logits.float(), targets, class_weights=run.weights,
                                          label_smoothing=job.train_settings.label_smoothing_factor)
     return losses.sum()
+
+
+def _answers(targets: Targets, rows: Int64) -> int:
+    """Return how many answers the rows ask for, which their losses are the sum of: one each, or one a token."""
+    return max(1, targets.counts(rows)) if isinstance(targets, TokenTargets) else len(rows)
 
 
 def _report(run: _Run) -> None:
@@ -216,7 +223,7 @@ def _seconds_left(run: _Run, now: float) -> float:
 def _validate(run: _Run, step: int) -> None:
     """Score the validation split, keep the weights when they are the best so far, and count towards early stopping."""
     _report(run)
-    job, progress, metric = run.job, run.progress, run.job.validation.metric_for_best_model
+    job, progress, metric = run.job, run.progress, run.job.metric
     job.model.eval()
     logits = predict_logits(job, run.feed, run.device, run.precision)
     training_mode(job.model)
@@ -225,7 +232,7 @@ def _validate(run: _Run, step: int) -> None:
     if best:
         progress.best_step, progress.best_metric, progress.stale = step, metrics[metric], 0
         checkpoints.save_best(job.directory, job.model, step)
-    else:
+    elif progress.best_metric != 0.0:  # what has found no entity yet may still be about to
         progress.stale += 1
     train_loss = sum(progress.recent_losses) / max(len(progress.recent_losses), 1)
     entry = {"step": step, "epoch": round(step / run.per_epoch, 4), "train_loss": train_loss, "metrics": metrics,
@@ -266,7 +273,7 @@ def _finish(run: _Run) -> Fitted:
     fitted = Fitted(progress.step, progress.best_step, best, progress.history, progress.stopped_early, _seconds(run),
                     run.decisions, warnings)
     run.events.emit("run_finished", steps=fitted.steps, best_step=fitted.best_step, best_metric=best,
-                    metric=job.validation.metric_for_best_model, stopped_early=fitted.stopped_early,
+                    metric=job.metric, stopped_early=fitted.stopped_early,
                     seconds=round(fitted.seconds, 2))
     return fitted
 

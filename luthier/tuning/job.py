@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from luthier.recipe import TrainSettings, ValidationSettings
 from luthier.schema import Decision, LabelSet
+from luthier.tasks import TokenTargets
 
 if TYPE_CHECKING:
     import torch
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
     from luthier.models.encoding import Encoder, Ragged
 
 
+Targets = npt.NDArray[Any] | TokenTargets
+
+
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """One split as the loop sees it: token ids at their own lengths, and targets."""
 
     ragged: Ragged
-    targets: npt.NDArray[Any]
-    """(N,) int64 class numbers for one label, (N, C) float32 of 0 and 1 for several."""
+    targets: Targets
+    """(N,) int64 class numbers for one label, (N, C) float32 of 0 and 1 for several; or those of tokens."""
 
     def __len__(self) -> int:
         """Return N."""
@@ -52,8 +56,16 @@ class Job:
     """For checkpoints; what stands in it from another run goes unless ``resume``."""
     fingerprint: str
     """Hash of recipe and data: a checkpoint of another run is refused."""
+    head: tuple[str, ...] = ()
+    """Names of the modules without pretrained weights."""
     resume: bool = False
     """Go on from the newest whole checkpoint, or start anew when there is none."""
+
+    @property
+    def metric(self) -> str:
+        """Return the validation metric by which the best step is chosen."""
+        chosen: str = self.validation.metric_for_best_model or self.task.BEST_METRIC
+        return chosen
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from types import ModuleType
+from collections.abc import Collection
 
 import numpy as np
 
 from luthier.errors import RecipeError
+from luthier.models.outputs import in_order
 from luthier.plugins import did_you_mean
-from luthier.schema import Float32
+from luthier.schema import Float32, Logits
 from luthier.tuning.batching import by_length
 from luthier.tuning.feeding import Feed
 from luthier.tuning.job import Job
@@ -18,13 +19,12 @@ from luthier.tuning.precision import autocast
 LOWER_IS_BETTER = ("loss",)
 
 
-def check_metric(task: ModuleType, name: str) -> None:
-    """Refuse a ``validation.metric_for_best_model`` that the task does not compute, before any time is spent.
+def check_metric(known: Collection[str], name: str) -> None:
+    """Refuse a ``validation.metric_for_best_model`` that no task at hand computes, before any time is spent.
 
     Raises:
         RecipeError: names the known ones and the nearest.
     """
-    known = task.METRICS
     if name not in known:
         raise RecipeError(f"validation.metric_for_best_model is {name!r}; known: {', '.join(known)}",
                           did_you_mean(name, known))
@@ -39,16 +39,17 @@ def better(metric: str, value: float, best: float | None) -> bool:
     return value < best if metric in LOWER_IS_BETTER else value > best
 
 
-def predict_logits(job: Job, feed: Feed, device: str, precision: str) -> Float32:
-    """Return the validation split's logits, (N, C) float32 in the split's order; the model must be in eval mode."""
+def predict_logits(job: Job, feed: Feed, device: str, precision: str) -> Logits:
+    """Return the validation split's logits, float32 in the split's order; the model must be in eval mode."""
     import torch
 
-    batches = by_length(job.valid.ragged.lengths, max_tokens=job.train_settings.max_tokens_per_batch)
-    parts = []
+    lengths = job.valid.ragged.lengths
+    batches = by_length(lengths, max_tokens=job.train_settings.max_tokens_per_batch)
     # One autocast context around all batches: the bf16 copies of the weights are made once.
     with torch.inference_mode(), autocast(device, precision):
-        for rows in batches:
-            parts.append(job.model(**feed.inputs(job.valid.ragged, rows)).logits.float())
+        parts = [job.model(**feed.inputs(job.valid.ragged, rows)).logits.float() for rows in batches]
+        if job.labels.of_spans:
+            return in_order(batches, [part.cpu().numpy() for part in parts], lengths)
         shuffled: Float32 = torch.cat(parts).cpu().numpy()
     logits = np.empty_like(shuffled)
     logits[np.concatenate(batches)] = shuffled

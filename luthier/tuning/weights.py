@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-import numpy.typing as npt
 
 from luthier.errors import RecipeError
 from luthier.plugins import did_you_mean
@@ -14,7 +15,7 @@ IMBALANCE = 3.0
 
 
 def class_weights(
-    setting: str | dict[str, float], targets: npt.NDArray[np.generic], labels: LabelSet
+    setting: str | dict[str, float], targets: Any, labels: LabelSet
 ) -> tuple[Float32 | None, Decision]:
     """Return the loss weight of each class, (C,) float32, or ``None`` for equal weights; and why.
 
@@ -22,7 +23,7 @@ def class_weights(
 
     Args:
         setting: ``TrainSettings.class_weights``.
-        targets: of the training rows, (N,) class numbers or (N, C) of 0 and 1.
+        targets: of the training rows, (N,) class numbers or (N, C) of 0 and 1; not read where spans are labelled.
         labels: the label set.
 
     Raises:
@@ -30,6 +31,8 @@ def class_weights(
     """
     if isinstance(setting, dict):
         return _given(setting, labels), Decision("given", "train.class_weights gives them")
+    if labels.of_spans:
+        return None, Decision("none", "tags are left as they are: nearly all tokens stand in no span")
     if setting == "none":
         return None, Decision("none", "train.class_weights is none")
     counts = targets.sum(axis=0) if labels.multi_label else np.bincount(targets, minlength=len(labels))
@@ -48,4 +51,5 @@ def _given(setting: dict[str, float], labels: LabelSet) -> Float32:
     faults += [f"{name!r} has weight {value:g}, below 0" for name, value in setting.items() if value < 0]
     if faults:
         raise RecipeError(f"train.class_weights: {'; '.join(faults)}", f"the labels are {', '.join(labels.names)}")
-    return np.array([setting.get(name, 1.0) for name in labels.names], np.float32)
+    weights = np.array([setting.get(name, 1.0) for name in labels.names], np.float32)
+    return np.append(np.float32(1), np.repeat(weights, 2)) if labels.of_spans else weights  # O, then B and I of each

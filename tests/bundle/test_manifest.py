@@ -37,7 +37,7 @@ def test_the_json_is_laid_out_for_readers():
     values = json.loads(manifest(labels=LabelSet(("负面", "正面"))).to_json())
     assert values["labels"] == {"names": ["负面", "正面"], "problem_type": "single_label_classification"}
     assert values["format"] == FORMAT
-    assert values["length"] == {"max_length": 32, "policy": "truncate"}
+    assert values["length"] == {"max_length": 32, "policy": "truncate", "overlap": None}
     assert "负面" in manifest(labels=LabelSet(("负面", "正面"))).to_json()  # readable, not \u escapes
 
 

@@ -1,6 +1,7 @@
 """What every reader keeps, whoever wrote it. A format with a writer here is put through all of it."""
 
 import csv
+import gzip
 import json
 import tracemalloc
 from itertools import islice
@@ -19,6 +20,28 @@ ROWS = [
     {"text": 'quotes " and, commas; semicolons', "label": "好"},
     {"text": "two\nlines", "label": "card"},
 ]
+
+
+SENTENCES = [
+    {"tokens": ["Anna", "lives", "in", "Oslo", "."], "ner_tags": ["B-PER", "O", "O", "B-LOC", "O"]},
+    {"tokens": ["#", "tag", "of", "O"], "ner_tags": ["O", "O", "O", "B-ORG"]},
+    {"tokens": ["张", "三", "在", "北", "京", "\u3000", "𠮷"],
+     "ner_tags": ["B-人", "I-人", "O", "B-地", "I-地", "O", "O"]},
+    {"tokens": ["👨‍👩‍👧", " ", "\u2028"], "ner_tags": ["O", "O", "O"]},
+]
+
+
+def sentences(rows):
+    """The rows in the words of a format that has no texts and labels: the text is the only token."""
+    return [row if "tokens" in row else
+            {"tokens": [row["text"].replace("\n", " ") if row["label"] else "bare"],
+             "ner_tags": [row["label"] and f"B-{row['label']}"]} for row in rows]
+
+
+def write_conll(path, rows, encoding):
+    lines = ["\n".join(f"{token}\tx\t{tag or ''}" for token, tag in zip(*row.values(), strict=True))
+             for row in sentences(rows)]
+    path.write_text("\n\n".join(lines).replace("\tx\t\n", "\n") + "\n", encoding=encoding)
 
 
 def write_delimited(path, rows, encoding, delimiter):
@@ -59,6 +82,7 @@ WRITERS = {
     "tsv": lambda path, rows, encoding: write_delimited(path, rows, encoding, "\t"),
     "jsonl": write_jsonl,
     "json": write_json,
+    "conll": write_conll,
     "parquet": write_parquet,
     "xlsx": write_xlsx,
 }
@@ -80,16 +104,17 @@ def written(tmp_path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_round_trip(name, written):
-    path = written(name)
+    rows = SENTENCES if name == "conll" else ROWS
+    path = written(name, rows)
     found = list(plugins.load("data.readers", name).records(path, None))
-    assert [row.values for row in found] == ROWS
+    assert [row.values for row in found] == rows
     assert all(isinstance(row, Record) for row in found)
     assert [row.line for row in found] == sorted({row.line for row in found})
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_content_is_recognised_whatever_the_name(name, written, tmp_path):
-    path = written(name)
+    path = written(name, SENTENCES if name == "conll" else ROWS)
     other = path.rename(tmp_path / "rows.dat")
     found, _ = find_reader(other)
     assert found == name
@@ -105,7 +130,7 @@ def test_encodings_are_found(name, encoding, written):
     layout = inspect(path)
     examples, bad = read_all(layout, max_bad_rows=0)
     assert [row.text for row in examples] == [row["text"] for row in rows]
-    assert [row.labels for row in examples] == [(row["label"],) for row in rows]
+    assert [row.label_names for row in examples] == [(row["label"],) for row in rows]
     assert not bad
 
 
@@ -117,7 +142,7 @@ def test_an_empty_file_is_refused_with_its_name(name, tmp_path):
         inspect(path)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in {"json", "jsonl"}])  # these have no header
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in {"json", "jsonl", "conll"}])  # without header
 def test_a_header_alone_holds_no_rows(name, written):
     path = written(name, ROWS[:1])
     if name in {"csv", "tsv"}:
@@ -145,8 +170,9 @@ def test_a_bad_row_is_told_with_its_place_and_the_others_are_read(name, written)
     assert len(examples) == 5
     places = [row.line for row in plugins.load("data.readers", name).records(path, None)]
     assert [row.line for row in bad] == [places[3]]
-    assert "no label" in bad[0].reason
-    with pytest.raises(DataError, match=f"line {places[3]}: 'label' is empty"):
+    reason = "without a tag" if name == "conll" else "'label' is empty"
+    assert reason in bad[0].reason
+    with pytest.raises(DataError, match=f"line {places[3]}: .*{reason}"):
         read_all(inspect(path), max_bad_rows=0)
 
 
@@ -176,12 +202,39 @@ def test_a_large_file_is_streamed(name, written):
     assert peak < 5_000_000, "the file holds 10 MB of text"
 
 
+@pytest.mark.parametrize("name", TEXT_NAMES)
+def test_a_file_compressed_with_gzip_is_read_as_it_is_unpacked(name, written, tmp_path):
+    rows = SENTENCES * 3 if name == "conll" else ROWS * 3
+    path = written(name, rows)
+    plain = read_all(inspect(path), max_bad_rows=0)
+    packed = tmp_path / f"{path.name}.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    layout = inspect(packed)
+    assert layout.reader == name
+    examples, bad = read_all(layout, max_bad_rows=0)
+    assert [(row.text, row.labels, row.spans) for row in examples] == [
+        (row.text, row.labels, row.spans) for row in plain[0]]
+    assert examples[0].id.startswith(f"{packed.name}:")
+    packed.write_bytes(packed.read_bytes()[:-9])
+    with pytest.raises(DataError, match="compressed with gzip and damaged"):
+        inspect(packed)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in TEXT_NAMES])
+def test_a_binary_file_within_gzip_is_refused(name, written, tmp_path):
+    packed = tmp_path / "rows.gz"
+    packed.write_bytes(gzip.compress(written(name).read_bytes()))
+    with pytest.raises(DataError, match="compressed with gzip, and what is in it is no text") as caught:
+        inspect(packed)
+    assert "gunzip -k" in caught.value.fix
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_damaged_file_is_refused_or_its_rows_are_bad(name, written):
     path = written(name, ROWS * 20)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     reader = plugins.load("data.readers", name)
-    if name in {"csv", "tsv", "jsonl"}:
+    if name in {"csv", "tsv", "jsonl", "conll"}:
         assert 0 < len(list(reader.records(path, None))) < len(ROWS) * 20
         return
     with pytest.raises(DataError, match=path.name) as caught:

@@ -2,105 +2,182 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 
 from luthier import plugins, recipe
-from luthier.schema import Example, LabelSet
+from luthier.models.encoding import Encoder, Ragged
+from luthier.schema import Example, LabelSet, Logits, Span
 
 LABEL_SETS = [
     LabelSet(("a", "b", "c")),
     LabelSet(("a", "b", "c"), "multi_label_classification"),
     LabelSet(("only", "two")),
+    LabelSet(("PER", "LOC"), "token_classification"),
+    LabelSet(("only",), "token_classification"),
 ]
+CASES = [(name, labels) for name in plugins.names("tasks") for labels in LABEL_SETS
+         if labels.problem_type in plugins.load("tasks", name).PROBLEMS]
 
 
-@pytest.fixture(params=plugins.names("tasks"))
-def task(request: pytest.FixtureRequest) -> ModuleType:
-    return plugins.load("tasks", request.param)
+@dataclass(frozen=True)
+class Case:
+    """A task with labelled rows, as the model would see them."""
 
+    task: ModuleType
+    labels: LabelSet
+    rows: list[Example]
+    ragged: Ragged
 
-@pytest.fixture(params=LABEL_SETS, ids=["one", "several", "two"])
-def labels(request: pytest.FixtureRequest) -> LabelSet:
-    return request.param
+    @property
+    def texts(self) -> list[str]:
+        return [row.text for row in self.rows]
+
+    @property
+    def outputs(self) -> int:
+        return len(self.task.outputs(self.labels))
+
+    def targets(self) -> Any:
+        return self.task.targets(self.rows, self.labels, self.ragged)
+
+    def sure(self) -> Logits:
+        """Return the logits of a model that knows the targets."""
+        every, targets = 20 * np.eye(self.outputs, dtype=np.float32) - 10, self.targets()
+        if self.labels.of_spans:
+            return [every[np.maximum(row, 0)] for row in targets.rows]
+        return every[targets] if targets.ndim == 1 else (20 * targets - 10).astype(np.float32)
+
+    def random(self) -> Logits:
+        generator = np.random.default_rng(0)
+        if self.labels.of_spans:
+            return [generator.normal(size=(len(ids), self.outputs)).astype(np.float32) for ids in self.ragged.ids]
+        return generator.normal(size=(len(self.rows), self.outputs)).astype(np.float32)
+
+    def decode(self, logits: Logits) -> list[Any]:
+        return self.task.decode(logits, self.ragged, self.texts, self.labels, self.task.Settings())
+
+    def alone(self, row: int) -> Case:
+        parts = {name: value[row : row + 1] for name in ("ids", "truncated", "offsets", "sequence")
+                 if (value := getattr(self.ragged, name)) is not None}
+        return Case(self.task, self.labels, self.rows[row : row + 1], replace(self.ragged, **parts))
 
 
 def examples(labels: LabelSet) -> list[Example]:
-    return [Example(f"x:{number}", f"text {number}", None, (name,)) for number, name in enumerate(labels.names)]
+    texts = [f"text {number} 很好 of {name}" for number, name in enumerate(labels.names * 3)]
+    if not labels.of_spans:
+        return [Example(f"x:{number}", text, None, (labels.names[number % len(labels)],))
+                for number, text in enumerate(texts)]
+    return [Example(f"x:{number}", text, spans=tuple(
+        Span(start, start + 4, labels.names[number % len(labels)]) for start in (0,) * (number > 0)))
+        for number, text in enumerate(texts)]
 
 
-def sure_logits(labels: LabelSet) -> np.ndarray:
-    return (20 * np.eye(len(labels)) - 10).astype(np.float32)
+@pytest.fixture(params=CASES, ids=[f"{name}-{labels.problem_type}-{len(labels)}" for name, labels in CASES])
+def case(request: pytest.FixtureRequest, tiny_model: Path) -> Case:
+    name, labels = request.param
+    task, rows = plugins.load("tasks", name), examples(labels)
+    ragged = Encoder.load(tiny_model).encode_ragged([row.text for row in rows], offsets=task.OFFSETS)
+    return Case(task, labels, rows, replace(ragged, truncated=np.arange(len(rows)) % 2 == 0))
 
 
-def test_it_tells_its_name_settings_and_metrics(task: ModuleType) -> None:
+def test_it_tells_its_name_settings_and_metrics(case: Case) -> None:
+    task = case.task
     assert task.TITLE
     assert issubclass(task.Settings, recipe.Settings)
     task.Settings()
     assert "loss" in task.METRICS
+    assert task.BEST_METRIC in task.METRICS
+    assert set(task.ANSWER.COLUMNS) <= set(task.ANSWER.KEYS)
 
 
-def test_labels_survive_the_round_trip(task: ModuleType, labels: LabelSet) -> None:
-    rows = examples(labels)
-    predictions = task.decode(sure_logits(labels), labels, np.zeros(len(rows), bool), task.Settings())
-    assert [prediction.labels for prediction in predictions] == [row.labels for row in rows]
-    assert all(prediction.names == labels.names for prediction in predictions)
-    found = task.metrics(sure_logits(labels), task.targets(rows, labels), labels)
-    assert set(found) == set(task.METRICS)
-    assert found["accuracy"] == found["f1_macro"] == 1.0
+def test_labels_survive_the_round_trip(case: Case) -> None:
+    answers = case.decode(case.sure())
+    assert [answer.labels for answer in answers] == [row.label_names for row in case.rows]
+    assert [answer.truncated for answer in answers] == case.ragged.truncated.tolist()
+    for answer in answers:
+        assert isinstance(answer, case.task.ANSWER)
+        assert tuple(answer.to_dict()) == case.task.ANSWER.KEYS
+        assert tuple(answer.to_cells()) == case.task.ANSWER.COLUMNS
+    found = case.task.metrics(case.sure(), case.targets(), case.labels)
+    assert set(found) == set(case.task.METRICS)
+    assert found["accuracy"] == found[case.task.BEST_METRIC] == 1.0
 
 
-def test_batched_equals_single(task: ModuleType, labels: LabelSet) -> None:
-    logits = np.random.default_rng(0).normal(size=(9, len(labels))).astype(np.float32)
-    cut = np.arange(9) % 2 == 0
-    together = task.decode(logits, labels, cut, task.Settings())
-    for row in range(9):
-        (alone,) = task.decode(logits[row : row + 1], labels, cut[row : row + 1], task.Settings())
-        assert (alone.labels, alone.truncated) == (together[row].labels, together[row].truncated)
-        assert np.array_equal(alone.probabilities, together[row].probabilities)
+def test_batched_equals_single(case: Case) -> None:
+    logits = case.random()
+    together = case.decode(logits)
+    for row in range(len(case.rows)):
+        (alone,) = case.alone(row).decode(logits[row : row + 1])
+        assert alone.to_dict() == together[row].to_dict()
+
+
+def test_no_rows_have_no_answers(case: Case) -> None:
+    none = replace(case, rows=[], ragged=replace(case.ragged, ids=[], truncated=case.ragged.truncated[:0]))
+    assert none.decode(case.random()[:0]) == []
+
+
+def test_a_guess_is_worse_than_knowing(case: Case) -> None:
+    targets = case.targets()
+    found = case.task.guessed(targets, targets, case.labels)
+    assert set(found) == set(case.task.METRICS)
+    assert found[case.task.BEST_METRIC] < 1
+    assert np.isfinite(found["loss"])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scale", [0.0, 1.0, 1e4])
-def test_losses_and_gradients_are_finite(task: ModuleType, labels: LabelSet, scale: float) -> None:
+def test_losses_and_gradients_are_finite(case: Case, scale: float) -> None:
     import torch
 
-    targets = torch.from_numpy(task.targets(examples(labels), labels))
-    logits = (
-        torch.randn(len(labels), len(labels), generator=torch.Generator().manual_seed(0)) * scale
-    ).requires_grad_()
-    rows = task.loss(logits, targets, class_weights=torch.ones(len(labels)), label_smoothing=0.1)
-    assert rows.shape == (len(labels),)
+    logits = (padded(case.random()) * scale).requires_grad_()
+    rows = case.task.loss(logits, every_target(case), class_weights=torch.ones(case.outputs), label_smoothing=0.1)
+    assert rows.shape == (len(case.rows),)
     rows.mean().backward()
     assert torch.isfinite(rows).all()
     assert torch.isfinite(logits.grad).all()
 
 
 @pytest.mark.slow
-def test_a_built_model_answers_with_a_logit_for_each_class(
-    task: ModuleType, labels: LabelSet, tiny_model: Path
-) -> None:
+def test_a_built_model_answers_with_a_logit_for_each_output(case: Case, tiny_model: Path) -> None:
     import torch
 
-    built = task.build(tiny_model, labels, dropout=None, seed=0, attention="sdpa")
+    built = case.task.build(tiny_model, case.labels, dropout=None, seed=0, attention="sdpa")
     with torch.inference_mode():
         logits = built.model(torch.tensor([[2, 9, 3]])).logits
-    assert logits.shape == (1, len(labels))
+    assert logits.shape == ((1, 3, case.outputs) if case.labels.of_spans else (1, case.outputs))
     assert not built.model.training
     assert built.new_modules
+    named = built.model.config.id2label
+    assert tuple(named[number] for number in range(len(named))) == case.task.outputs(case.labels).names
 
 
 @pytest.mark.slow
-def test_the_loss_of_a_row_does_not_depend_on_its_company(task: ModuleType, labels: LabelSet) -> None:
+def test_the_loss_of_a_row_does_not_depend_on_its_company(case: Case) -> None:
     import torch
 
-    rows = examples(labels) * 3
-    targets = torch.from_numpy(task.targets(rows, labels))
-    logits = torch.randn(len(rows), len(labels), generator=torch.Generator().manual_seed(0))
-    options = {"class_weights": torch.arange(1.0, len(labels) + 1), "label_smoothing": 0.1}
-    together = task.loss(logits, targets, **options)
-    alone = torch.cat([task.loss(logits[row : row + 1], targets[row : row + 1], **options) for row in range(len(rows))])
-    assert torch.allclose(together, alone, atol=1e-6)
+    targets, logits = every_target(case), padded(case.random())
+    options = {"class_weights": torch.arange(1.0, case.outputs + 1), "label_smoothing": 0.1}
+    together = case.task.loss(logits, targets, **options)
+    alone = torch.cat([case.task.loss(logits[row : row + 1], targets[row : row + 1], **options)
+                       for row in range(len(case.rows))])
+    assert torch.allclose(together, alone, atol=1e-5)
+
+
+def every_target(case: Case) -> Any:
+    import torch
+
+    targets = case.targets()
+    return torch.from_numpy(targets[np.arange(len(case.rows))])
+
+
+def padded(logits: Logits) -> Any:
+    import torch
+
+    if not isinstance(logits, list):
+        return torch.from_numpy(logits)
+    return torch.nn.utils.rnn.pad_sequence([torch.from_numpy(row) for row in logits], batch_first=True)

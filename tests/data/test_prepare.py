@@ -120,7 +120,7 @@ def test_a_sample_is_stratified_and_told():
 def test_several_labels():
     labelled = [Example(f"f:{i}", f"text {i}", None, labels)
                 for i, labels in enumerate([("x",), ("x", "y"), (), ("y", "z")] * 15)]
-    dataset, report = prepare(labelled, None, None, PLAIN, 0, multi_label=True)
+    dataset, report = prepare(labelled, None, None, PLAIN, 0, problem_type="multi_label_classification")
     assert dataset.labels.multi_label
     assert dataset.labels.names == ("x", "y", "z")
     assert sum(report.split_sizes.values()) == 60

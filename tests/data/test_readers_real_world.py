@@ -197,7 +197,7 @@ def test_a_workbook_of_the_office(tmp_path):
 
 @pytest.mark.parametrize(("name", "content", "message", "fix"), [
     ("a.xls", b"\xd0\xcf\x11\xe0" + b"\x00" * 600, "old .xls", "save it as .xlsx"),
-    ("a.csv.gz", b"\x1f\x8b\x08" + bytes(range(256)), "compressed with gzip", "gunzip -k"),
+    ("a.csv.gz", b"\x1f\x8b\x08" + bytes(range(256)), "compressed with gzip and damaged", "gzip -t"),
     ("a.bin", bytes(range(256)) * 8, "none that Luthier reads", "save it as CSV"),
     ("a.xlsx", b"PK\x03\x04" + b"\x00" * 600, "not a workbook", "save it again"),
     ("a.parquet", b"PAR1" + b"\x00" * 600, "not a Parquet file", "write the file again"),

@@ -251,7 +251,7 @@ def test_what_the_rows_raise_comes_through(counting):
 
 
 def test_what_the_encoder_raises_comes_through(counting):
-    def encode_ragged(texts):
+    def encode_ragged(texts, *, offsets):
         raise LuthierError("a broken tokenizer")
 
     counting.encoder = SimpleNamespace(encode_ragged=encode_ragged)

@@ -98,7 +98,7 @@ def test_what_cannot_be_packed_gives_the_same(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize(("change", "said"), [
     ({"model_type": "distilbert"}, "'distilbert'"), ({"model_type": None}, "None"),
-    ({"architectures": ["BertModel"]}, "no sequence classifier"), ({"hidden_act": "relu"}, "'relu'"),
+    ({"architectures": ["BertModel"]}, "classifies neither texts nor tokens"), ({"hidden_act": "relu"}, "'relu'"),
     ({"position_embedding_type": "relative_key"}, "positions"), ({"is_decoder": True}, "attention"),
 ])
 def test_what_is_not_written_out_is_told(change: dict, said: str) -> None:

@@ -56,6 +56,27 @@ def test_the_second_run_reads_what_the_first_one_found(
     assert [file.stat().st_mode & 0o077 for file in place.iterdir()] == [0]
 
 
+@pytest.mark.parametrize("texts", [TEXTS, PAIRS], ids=["texts", "pairs"])
+@pytest.mark.parametrize("overlap", [None, 0, 5])
+@pytest.mark.parametrize("offsets", [False, True])
+def test_places_and_owners_are_read_again(
+    texts: list[Any], overlap: int | None, offsets: bool, directory: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encoder = Encoder.load(directory, max_length=24, overlap=overlap)
+    right = encoder.encode_ragged(texts, offsets=offsets)
+    encoded.encode(encoder, directory, texts, offsets=offsets)
+    monkeypatch.setattr(Encoder, "encode_ragged", refuse)
+    found, _ = encoded.encode(encoder, directory, texts, offsets=offsets)
+    assert (found.ids, found.type_ids) == (right.ids, right.type_ids)
+    np.testing.assert_array_equal(found.truncated, right.truncated)
+    assert (found.owners is None) == (overlap is None)
+    assert (found.offsets is None) == (found.sequence is None) == (not offsets)
+    for one, other in ((found.owners, right.owners), *zip(found.offsets or [], right.offsets or [], strict=True),
+                       *zip(found.sequence or [], right.sequence or [], strict=True)):
+        np.testing.assert_array_equal(one, other)
+        assert one is None or one.dtype == np.int64
+
+
 def test_other_texts_lengths_tokenizers_and_cuts_are_encoded_anew(directory: Path, tmp_path: Path) -> None:
     def key(texts: list[Any], where: Path = directory, **settings: Any) -> str:
         return encoded._key(Encoder.load(where, **{"max_length": 24, **settings}), where, texts)
@@ -63,7 +84,9 @@ def test_other_texts_lengths_tokenizers_and_cuts_are_encoded_anew(directory: Pat
     other = made(tmp_path / "other")
     (other / "tokenizer_config.json").write_text('{"model_max_length": 30}', encoding="utf-8")
     keys = [key(["ab", "c"]), key(["a", "bc"]), key(["abc"]), key([("ab", "c")]), key(["ab", "c"], max_length=25),
-            key(["ab", "c"], normalize="nfkc"), key(["ab", "c"], other), key(["c", "ab"])]
+            key(["ab", "c"], normalize="nfkc"), key(["ab", "c"], overlap=0), key(["ab", "c"], overlap=3),
+            encoded._key(Encoder.load(directory, max_length=24), directory, ["ab", "c"], offsets=True),
+            key(["ab", "c"], other), key(["c", "ab"])]
     assert len(set(keys)) == len(keys)
     (directory / "model.safetensors").write_bytes(b"other weights")
     assert key(["ab", "c"]) == keys[0]
@@ -91,6 +114,22 @@ def test_a_file_whose_parts_do_not_fit_is_not_believed(directory: Path, encoder:
         with file.open("wb") as out:
             np.savez(out, **{**parts, **change})
         assert encoded.encode(encoder, directory, TEXTS)[0].ids == right.ids
+
+
+def test_a_file_whose_windows_do_not_fit_is_not_believed(directory: Path, place: Path) -> None:
+    encoder = Encoder.load(directory, max_length=24, overlap=5)
+    right, _ = encoded.encode(encoder, directory, TEXTS, offsets=True)
+    (file,) = place.iterdir()
+    with np.load(file) as stored:
+        parts = dict(stored)
+    for name in ("offsets", "sequence", "owners"):
+        for change in ({**parts, name: parts[name][:-1]}, {key: part for key, part in parts.items() if key != name},
+                       {**parts, "owners": np.minimum(parts["owners"], len(TEXTS) - 2)}):
+            with file.open("wb") as out:
+                np.savez(out, **change)
+            found, said = encoded.encode(encoder, directory, TEXTS, offsets=True)
+            assert said is None
+            assert found.ids == right.ids
 
 
 def test_the_oldest_go_when_there_are_too_many(

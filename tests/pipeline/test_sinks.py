@@ -13,15 +13,18 @@ import numpy as np
 import pytest
 
 from luthier.pipeline.sinks import open_sink
-from luthier.schema import Prediction
+from luthier.schema import Answer, Entities, Entity, Prediction
 
 PREDICTION = Prediction(("good",), ("bad", "good"), np.array([0.25, 0.75], np.float32), truncated=True)
 
 
-def written(place: Path, *rows: dict[str, Any]) -> str:
-    with open_sink(place) as write:
+ENTITIES = Entities((Entity("PER", 0.5, "安", 0, 1),))
+
+
+def written(place: Path, *rows: dict[str, Any], answer: Answer = PREDICTION) -> str:
+    with open_sink(place, type(answer)) as write:
         for number, cells in enumerate(rows, 1):
-            write(f"rows:{number}", cells, PREDICTION)
+            write(f"rows:{number}", cells, answer)
     return place.read_text(encoding="utf-8-sig")
 
 
@@ -50,6 +53,19 @@ def test_no_rows_give_a_header(tmp_path: Path) -> None:
 
 
 def test_standard_output_takes_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    with open_sink(None) as write:
+    with open_sink(None, Prediction) as write:
         write("rows:1", {"text": "好"}, PREDICTION)
     assert json.loads(capsys.readouterr().out)["text"] == "好"
+
+
+def test_entities_are_a_list_in_json_and_in_a_cell(tmp_path: Path) -> None:
+    cells = {"text": "安", "entities": "x", "label": "y"}
+    found = [{"entity_group": "PER", "score": 0.5, "word": "安", "start": 0, "end": 1}]
+    (line,) = written(tmp_path / "out.jsonl", cells, answer=ENTITIES).splitlines()
+    assert json.loads(line) == {"id": "rows:1", "text": "安", "given_entities": "x", "label": "y", "entities": found,
+                                "truncated": False}
+    header, row = csv.reader(written(tmp_path / "out.csv", cells, answer=ENTITIES).splitlines())
+    assert header == ["id", "text", "given_entities", "label", "entities", "truncated"]
+    assert json.loads(row[4]) == found
+    assert row[5] == "false"
+    assert written(tmp_path / "none.csv", answer=ENTITIES) == "id,entities,truncated\n"

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from luthier.errors import DataError
+from luthier.models.encoding import Ragged
 from luthier.schema import Example, LabelSet
 from luthier.tasks import text_classification as task
 
@@ -59,9 +60,14 @@ def test_probabilities_are_probabilities(rows: list[list[float]]) -> None:
     assert np.allclose(task.probabilities(logits + np.float32(3), ONE), one, atol=1e-3)
 
 
+def seen(*truncated: bool) -> Ragged:
+    """Return rows as the model saw them, as far as decoding looks."""
+    return Ragged([[1]] * len(truncated), None, np.array(truncated))
+
+
 def test_decode_one_label() -> None:
     logits = np.array([[0, 2, 0], [5, 0, 0]], np.float32)
-    first, second = task.decode(logits, ONE, np.array([True, False]), task.Settings())
+    first, second = task.decode(logits, seen(True, False), ["", ""], ONE, task.Settings())
     assert (first.labels, first.truncated, first.names) == (("yes",), True, ONE.names)
     assert first.score == pytest.approx(np.exp(2) / (np.exp(2) + 2))
     assert (second.label, second.truncated) == ("no", False)
@@ -69,10 +75,11 @@ def test_decode_one_label() -> None:
 
 def test_decode_several_labels_by_the_threshold() -> None:
     logits = np.array([[-1, 0, 3], [-5, -5, -5]], np.float32)
-    cut = np.zeros(2, bool)
-    assert [p.labels for p in task.decode(logits, MANY, cut, task.Settings())] == [("yes", "maybe"), ()]
-    assert [p.labels for p in task.decode(logits, MANY, cut, task.Settings(threshold=0.9))] == [("maybe",), ()]
-    assert task.decode(logits[:0], MANY, cut[:0], task.Settings()) == []
+    whole, texts = seen(False, False), ["", ""]
+    found = task.decode(logits, whole, texts, MANY, task.Settings())
+    assert [answer.labels for answer in found] == [("yes", "maybe"), ()]
+    strict = task.decode(logits, whole, texts, MANY, task.Settings(threshold=0.9))
+    assert [answer.labels for answer in strict] == [("maybe",), ()]
 
 
 def test_metrics() -> None:

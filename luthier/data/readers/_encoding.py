@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from luthier.data.readers._files import open_bytes
 from luthier.errors import DataError
 
 HEAD_BYTES = 1 << 16
@@ -30,7 +32,7 @@ def detect(path: Path) -> str:
     Raises:
         DataError: the bytes are none of these.
     """
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         head = file.read(HEAD_BYTES)
     for mark, name in _BOMS:
         if head.startswith(mark):
@@ -72,7 +74,7 @@ def resolve(path: Path, encoding: str | None) -> str:
 
 def _check_start(path: Path, name: str) -> None:
     """Refuse a codec that gives up on the file as a whole: UTF-16 without its mark, or one not made for files."""
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         head = file.read(HEAD_BYTES)
     try:
         codecs.getincrementaldecoder(name)(_HANDLER).decode(head)
@@ -84,7 +86,8 @@ def _check_start(path: Path, name: str) -> None:
 @contextmanager
 def open_text(path: Path, encoding: str | None) -> Iterator[IO[str]]:
     """Open for reading with line ends as they are; bytes that do not decode become ``DAMAGE``."""
-    with path.open("r", encoding=resolve(path, encoding), errors=_HANDLER, newline="") as file:
+    codec = resolve(path, encoding)
+    with open_bytes(path) as raw, io.TextIOWrapper(raw, encoding=codec, errors=_HANDLER, newline="") as file:
         yield file
 
 
@@ -127,7 +130,7 @@ def _utf16_without_mark(head: bytes) -> str | None:
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         while chunk := file.read(_CHUNK):
             yield chunk
 

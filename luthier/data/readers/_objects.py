@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from luthier.data.columns import is_known
+from luthier.data.columns import TOKEN_NAMES, is_known, plain
 
 LIST_KEYS = ("data", "rows", "records", "examples", "items", "results", "instances", "samples", "train", "数据")
 """Keys below which people put the list of rows, the likelier first."""
@@ -33,6 +33,9 @@ def is_columns(value: Mapping[str, Any]) -> bool:
     if len(children) < 2:
         return False
     if all(isinstance(child, list) for child in children):
+        # One sentence cut into tokens has the shape of a file of columns; only its name tells.
+        if any(plain(key) in TOKEN_NAMES and all(isinstance(one, str) for one in value[key]) for key in value):
+            return False
         return len({len(child) for child in children}) == 1
     if all(isinstance(child, dict) for child in children):
         return len({tuple(child) for child in children}) == 1 and any(is_known(key) for key in value)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from luthier.data.readers import _delimited
 from luthier.data.readers._encoding import decode_head
+from luthier.data.readers._files import suffix_of
 from luthier.data.readers._objects import starts_with_object
+from luthier.data.readers._tagged import looks_tagged
 from luthier.data.rows import BadRow, Record
 
 SUFFIXES: tuple[str, ...] = (".csv", ".txt", ".text", "")
@@ -20,9 +22,9 @@ _STEADY = 0.9
 def sniff(path: Path, head: bytes) -> bool:
     """Accept text that a delimiter cuts into columns, and any text whose name says CSV or plain text."""
     text = decode_head(head)
-    if text is None or starts_with_object(text):
+    if text is None or starts_with_object(text) or looks_tagged(text):
         return False
-    return path.suffix.lower() in SUFFIXES or _delimited.guess_delimiter(text, ",;\t|", _STEADY) is not None
+    return suffix_of(path) in SUFFIXES or _delimited.guess_delimiter(text, ",;\t|", _STEADY) is not None
 
 
 def records(path: Path, encoding: str | None) -> Iterator[Record | BadRow]:
@@ -36,7 +38,7 @@ def notes(path: Path, encoding: str | None) -> list[str]:
 
 
 def _delimiter(path: Path, sample: str) -> str:
-    named = path.suffix.lower() == ".csv"
+    named = suffix_of(path) == ".csv"
     # Lines of prose hold commas too, only not the same number in each.
     found = _delimited.guess_delimiter(sample, ",;\t|", 0.5 if named else _STEADY)
     first = sample.split("\n", 1)[0]

@@ -13,6 +13,7 @@ from typing import Any
 
 from luthier.data.readers import _header
 from luthier.data.readers._encoding import DAMAGE, HEAD_BYTES, decode_head, open_text
+from luthier.data.readers._files import suffix_of
 from luthier.data.readers._objects import column_rows, is_columns, is_whole_file, rows_key
 from luthier.data.rows import BadRow, Record
 from luthier.errors import DataError
@@ -28,7 +29,7 @@ def sniff(path: Path, head: bytes) -> bool:
     """Accept text that starts a list of rows, or an object that runs over several lines or is a data set by itself."""
     text = (decode_head(head) or "").lstrip()
     if text.startswith("["):
-        return path.suffix.lower() in SUFFIXES or text[1:].lstrip().startswith(("{", "[", "]"))
+        return suffix_of(path) in SUFFIXES or text[1:].lstrip().startswith(("{", "[", "]"))
     if not text.startswith("{"):
         return False
     lines = text.splitlines()
@@ -36,7 +37,7 @@ def sniff(path: Path, head: bytes) -> bool:
         first = json.loads(lines[0])
     except ValueError:
         return sum(1 for line in lines[:20] if line.startswith("{")) == 1 and (
-            path.suffix.lower() in SUFFIXES or len(lines) > 1 or len(head) == HEAD_BYTES)
+            suffix_of(path) in SUFFIXES or len(lines) > 1 or len(head) == HEAD_BYTES)
     return isinstance(first, dict) and len(lines) == 1 and is_whole_file(first)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from luthier.data.readers._encoding import DAMAGE, HEAD_BYTES, decode_head, open_text
+from luthier.data.readers._files import suffix_of
 from luthier.data.readers._objects import is_whole_file
 from luthier.data.rows import BadRow, Record
 
@@ -26,7 +27,7 @@ def sniff(path: Path, head: bytes) -> bool:
     except ValueError:
         # A broken or very long first line: more lines that open an object, or the name, tell.
         opening = sum(1 for line in lines[:20] if line.startswith("{"))
-        return opening > 1 or (path.suffix.lower() in SUFFIXES and (len(head) < HEAD_BYTES or len(lines) == 1))
+        return opening > 1 or (suffix_of(path) in SUFFIXES and (len(head) < HEAD_BYTES or len(lines) == 1))
     alone = not any(line.strip() for line in lines[1:])
     return isinstance(first, dict) and not (alone and is_whole_file(first))
 

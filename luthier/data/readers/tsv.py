@@ -7,7 +7,9 @@ from pathlib import Path
 
 from luthier.data.readers import _delimited
 from luthier.data.readers._encoding import decode_head
+from luthier.data.readers._files import suffix_of
 from luthier.data.readers._objects import starts_with_object
+from luthier.data.readers._tagged import looks_tagged
 from luthier.data.rows import BadRow, Record
 
 SUFFIXES: tuple[str, ...] = (".tsv", ".tab")
@@ -17,9 +19,9 @@ IS_TEXT = True
 def sniff(path: Path, head: bytes) -> bool:
     """Accept text that tabs cut into columns, and any text whose name says TSV."""
     text = decode_head(head)
-    if text is None or starts_with_object(text):
+    if text is None or starts_with_object(text) or looks_tagged(text):
         return False
-    if path.suffix.lower() in SUFFIXES:
+    if suffix_of(path) in SUFFIXES:
         return "\t" in text or _delimited.guess_delimiter(text, ",;|") is None
     return _delimited.guess_delimiter(text, "\t,;|") == "\t"
 

@@ -64,9 +64,10 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, css: str = "",
     return f'<div class="scroll"><table class="{css}">{head}<tbody>{body}</tbody></table></div>'
 
 
-def section(key: str, lead: str, body: str, command: str | None = None) -> str:
-    """Return a section with its heading, its lead and the command that reproduces it."""
-    return f'<section id="{key}"><h2>{both(key)}</h2><p class="lead">{lead}</p>{body}{command_line(command)}</section>'
+def section(key: str, lead: str, body: str, command: str | None = None, *, title: str = "") -> str:
+    """Return a section with its heading (of another key than its own if there is one), its lead and its command."""
+    head = f'<section id="{key}"><h2>{both(title or key)}</h2>'
+    return f'{head}<p class="lead">{lead}</p>{body}{command_line(command)}</section>'
 
 
 def command_line(command: str | None) -> str:

@@ -9,14 +9,18 @@ from luthier.evaluation.report.content import Report, comparisons
 from luthier.evaluation.report.html import both, esc
 from luthier.evaluation.report.sections.classes import classes
 from luthier.evaluation.report.sections.confusion import confusion
+from luthier.evaluation.report.sections.counting import counting
 from luthier.evaluation.report.sections.curves import curves
 from luthier.evaluation.report.sections.data import data
 from luthier.evaluation.report.sections.errors import errors
+from luthier.evaluation.report.sections.outcomes import outcomes
 from luthier.evaluation.report.sections.reproduce import reproduce
 from luthier.evaluation.report.sections.scores import scores
 from luthier.evaluation.report.sections.summary import hero, notices
+from luthier.evaluation.report.sections.tags import tags
 from luthier.evaluation.report.sections.training import training
 from luthier.evaluation.report.style import style_sheet
+from luthier.evaluation.report.words import of_kind
 
 # Nothing may be fetched, whatever a text in the page holds: the browser itself is told so.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -32,19 +36,24 @@ _SECTIONS = {
     "notices": notices,
     "scores": scores,
     "classes": classes,
+    "outcomes": outcomes,
     "confusion": confusion,
+    "counting": counting,
+    "tags": tags,
     "curves": curves,
     "errors": errors,
     "training": training,
     "data": data,
     "reproduce": reproduce,
 }
+"""In the order of the page; those that have nothing to say of a report are left out."""
 
 
 def page(report: Report) -> str:
     """Return the report as one HTML document."""
     parts = {name: build(report) for name, build in _SECTIONS.items()}
-    links = "".join(f'<a href="#{name}">{both(name)}</a>' for name, part in parts.items() if part)
+    labels = report.systems[report.main].labels
+    links = "".join(f'<a href="#{name}">{both(of_kind(name, labels))}</a>' for name, part in parts.items() if part)
     first = report.languages[0] if report.languages else "en"
     meta = " · ".join(
         part for part in (both("created", when=_when(report.created)) if report.created else "", _model(report)) if part

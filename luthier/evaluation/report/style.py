@@ -160,6 +160,13 @@ vertical-align:2px;margin-right:8px}
 .error blockquote{margin:7px 0 0;font-size:16px;white-space:pre-wrap;overflow-wrap:anywhere}
 .error .id{margin-left:auto;font:12px ui-monospace,Menlo,Consolas,monospace}
 .error blockquote+blockquote{border-top:1px dashed var(--rule);padding-top:6px}
+.chip.tag{font-size:12px;font-style:normal;padding:0 6px;margin:0 3px;line-height:1.5;vertical-align:1px;
+white-space:nowrap}
+mark{background:var(--faint);color:inherit;border-radius:3px;padding:1px 0;box-decoration-break:clone;
+-webkit-box-decoration-break:clone}
+mark.right{background:var(--good-bg)}mark.missed{background:var(--even-bg);box-shadow:inset 0 -2px var(--even)}
+mark.extra{background:var(--bad-bg)}mark.missed.extra{box-shadow:inset 0 -2px var(--even)}
+.marked{line-height:1.9}
 .split{margin:0 0 18px;display:flex;border-radius:8px;overflow:hidden;height:34px;font-size:13px;gap:2px}
 .split span{display:flex;align-items:center;justify-content:center;white-space:nowrap;overflow:hidden;min-width:0}
 .split span span{background:none}

@@ -112,7 +112,7 @@ class NativeLayers:
         self.encoder, self.embeddings, self.workers = base.encoder, base.embeddings, workers
         self._layers = list(base.encoder.layer[skipped:])
         self.dropout = float(model.config.hidden_dropout_prob)
-        # A classifier's head reads the first token, and nothing else of what the layers give.
+        # The head of a classifier of texts reads the first token, and nothing else of what the layers give.
         self.shape = Shape(int(model.config.num_attention_heads), float(model.config.layer_norm_eps),
                            only_first=type(model).__name__.endswith("SequenceClassification"))
         names = Names.of(config_of(model))

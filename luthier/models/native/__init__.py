@@ -74,16 +74,17 @@ class NativeClassifier:
         self._counts = (0, 0, 0)
         """Words, positions and segments there are."""
         self._model = self._whole(config, names, weights)
-        dense, dense_bias, out, out_bias = (
-            weights(f"{name}.{part}") for name in names.head for part in ("weight", "bias"))
-        classes = len(out)
-        self._head = (_shaped(dense, self._width, self._width), _shaped(dense_bias, self._width),
-                      _shaped(out, classes, self._width), _shaped(out_bias, classes))
+        self._head = tuple(self._linear_of(weights, name, dense=name != names.head[-1]) for name in names.head)
 
     def __call__(self, batch: Batch) -> Float32:
-        """Return the logits of B texts, (B, C) float32."""
-        dense, dense_bias, out, out_bias = self._head
-        return self._linear(np.tanh(self._linear(self.first(batch), dense, dense_bias)), out, out_bias)
+        """Return the logits of B texts, (B, C) float32, or of their tokens, (B, T, C), zero where there is none."""
+        if len(self._head) == 1:
+            found = self._linear(self.all(batch), *self._head[0])  # (N, C)
+            spread = np.zeros((*batch.mask.shape, found.shape[1]), np.float32)
+            spread[batch.mask] = found
+            return spread
+        dense, out = self._head
+        return self._linear(np.tanh(self._linear(self.first(batch), *dense)), *out)
 
     def first(self, batch: Batch) -> Float32:
         """Return the hidden states of each row's first token, (B, D) float32."""
@@ -96,6 +97,12 @@ class NativeClassifier:
         found = np.empty((int(batch.mask.sum()), self._width), np.float32)
         self._encode(batch, all_=found.ctypes.data)
         return found
+
+    def _linear_of(self, weights: Callable[[str], Float32], name: str, *, dense: bool) -> tuple[Float32, Float32]:
+        """Return weight and bias of a part of the head; a dense one is as wide as the model."""
+        weight, bias = (weights(f"{name}.{part}") for part in ("weight", "bias"))
+        rows = self._width if dense else len(weight)
+        return _shaped(weight, rows, self._width), _shaped(bias, rows)
 
     def _linear(self, x: Float32, weight: Float32, bias: Float32) -> Float32:
         """Return (B, in) times (out, in). NumPy's own product would wake threads that the other workers need."""

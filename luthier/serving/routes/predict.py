@@ -1,4 +1,4 @@
-"""``POST /predict``: texts in, labels and probabilities out."""
+"""``POST /predict``: texts in, labels and probabilities or entities out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def router(context: Context) -> APIRouter:
 
     @routes.post(
         "/predict",
-        summary="Classify texts",
+        summary="Classify texts, or find their entities",
         openapi_extra={"requestBody": REQUEST_BODY},
         responses={200: {"model": PredictAnswer}, **errors(400, 408, 413, 415, 422, 429, 500, 503)},
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from luthier.evaluation.evaluate import Evaluation
 from luthier.evaluation.intervals import Interval
-from luthier.evaluation.metrics import ClassScores
 from luthier.evaluation.report.content import Report
 from luthier.evaluation.report.html import both, count, esc, percent, section, table
+from luthier.evaluation.report.words import of_kind
+from luthier.evaluation.scores import ClassScores
 
 _SHOWN = 20
 """Up to one and a half times this many labels are listed at once; beyond, the strongest fold away."""
@@ -18,17 +19,20 @@ def classes(report: Report) -> str:
     baseline = report.systems.get("baseline") if report.main != "baseline" else None
     order = sorted(range(len(system.labels)), key=lambda c: (system.scores.classes[c].f1, c))
     rows = [_row(system, baseline, report.main, c) for c in order]
-    heads = [both("label"), both("f1"), "", both("precision"), both("recall"), both("rows")]
+    labels = system.labels
+    heads = [both(of_kind("label", labels)), both("f1"), "", both("precision"), both("recall"),
+             both(of_kind("rows", labels))]
     split = len(rows) if len(rows) <= _SHOWN * 3 // 2 else _SHOWN
     body = _legend() if baseline else ""
     body += table(heads, rows[:split], css="classes", text_columns=2)
     if rows[split:]:
         body += (
-            f"<details><summary>{both('show_all', count=len(rows) - split)}</summary>"
+            f"<details><summary>{both(of_kind('show_all', labels), count=len(rows) - split)}</summary>"
             f"{table(heads, rows[split:], css='classes', text_columns=2)}</details>"
         )
-    lead = both("classes_lead", confidence=percent(report.settings.confidence, 0))
-    return section("classes", lead, f'<div class="card">{body}</div>', report.command("classes"))
+    lead = both(of_kind("classes_lead", labels), confidence=percent(report.settings.confidence, 0))
+    title = of_kind("classes", labels)
+    return section("classes", lead, f'<div class="card">{body}</div>', report.command("classes"), title=title)
 
 
 def _legend() -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from luthier.evaluation.evaluate import Evaluation
 from luthier.evaluation.report.content import Report
 from luthier.evaluation.report.html import both, clip, count, esc, percent, section, table, tooltip
+from luthier.evaluation.report.sections.outcomes import decisions
 from luthier.evaluation.report.svg import words
 from luthier.schema import Int64
 
@@ -17,10 +17,12 @@ _TOP = 12
 
 
 def confusion(report: Report) -> str:
-    """Return the section on confusions of the main system."""
+    """Return the section on confusions of the main system, or nothing for spans: they are found or not."""
     system = report.systems[report.main]
+    if system.labels.of_spans:
+        return ""
     if system.scores.confusion is None:
-        body, lead = f'<div class="card">{_decisions(system)}</div>', both("decisions_lead")
+        body, lead = f'<div class="card">{decisions(system)}</div>', both("decisions_lead")
     else:
         names, matrix = system.labels.names, system.scores.confusion
         body = f'<div class="card">{_heat_map(names, matrix)}</div>' + _top(names, matrix)
@@ -153,29 +155,3 @@ def _top(names: tuple[str, ...], matrix: Int64) -> str:
             )
     heads = [both("column_truth"), both("column_said"), both("rows"), both("confusions_share")]
     return f'<h3>{both("confusions_top")}</h3><div class="card">{table(heads, rows, text_columns=2)}</div>'
-
-
-def _decisions(system: Evaluation) -> str:
-    """Return found, missed and false alarms of each label, as a table with a bar divided in three."""
-    rows = []
-    most = max(entry.support + entry.predicted - entry.true_positives for entry in system.scores.classes) or 1
-    for entry in system.scores.classes:
-        parts = (entry.true_positives, entry.support - entry.true_positives, entry.predicted - entry.true_positives)
-        bar, x = "", 0.0
-        for css, part in zip(("hit", "even", "miss"), parts, strict=True):
-            width = 400 * part / most
-            bar += f'<rect class="{css}" x="{x:.1f}" width="{width:.1f}" height="16"/>'
-            x += width
-        rows.append(
-            [
-                esc(entry.label),
-                f'<svg class="bar" viewBox="0 0 400 16" preserveAspectRatio="none" aria-hidden="true">{bar}</svg>',
-                *(count(part) for part in parts),
-            ]
-        )
-    legend = "".join(
-        f'<span class="c-{css}"><i></i><span class="key">{both(key)}</span></span>'
-        for css, key in (("hit", "found"), ("even", "missed"), ("miss", "false_alarm"))
-    )
-    heads = [both("label"), "", both("found"), both("missed"), both("false_alarm")]
-    return f'<div class="legend">{legend}</div>' + table(heads, rows, css="classes", text_columns=2)

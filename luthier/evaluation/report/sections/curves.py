@@ -20,8 +20,10 @@ _TICKS = (0, 0.25, 0.5, 0.75, 1)
 
 
 def curves(report: Report) -> str:
-    """Return the section with both curves."""
+    """Return the section with both curves, or nothing for what has no probability at every row."""
     main = report.systems[report.main]
+    if main.probabilities is None:
+        return ""
     binary = len(main.labels) == 2 and not main.labels.multi_label
     lead = (
         both("curves_lead_binary", label=main.labels.names[1])
@@ -41,9 +43,10 @@ def _chart(report: Report, key: str, curve_of: CurveOf, axis_keys: tuple[str, st
     if key == "roc":
         parts.append(line(frame, ((0, 0), (1, 1)), "guide"))
     main = report.systems[report.main]
-    if not binary:
+    if not binary and main.probabilities is not None:
+        truth = main.truth
         for c, name in enumerate(main.labels.names):
-            single = curve_of(main.probabilities[:, c], main.truth[:, c])
+            single = curve_of(main.probabilities[:, c], truth[:, c])
             if single is not None:
                 kept = thin(single, 50)
                 parts.append(line(frame, _drawn(kept, key), "thin", title=f"{name}: {single.area:.3f}"))
@@ -75,6 +78,8 @@ def _drawn(curve: Curve, key: str) -> list[tuple[float, float]]:
 
 def _pooled(system: Evaluation, curve_of: CurveOf, *, binary: bool) -> Curve | None:
     """Return the second label's curve of two, or the curve of all labels' decisions pooled."""
+    if system.probabilities is None:
+        return None
     if binary:
         return curve_of(system.probabilities[:, 1], system.truth[:, 1])
     return curve_of(system.probabilities.reshape(-1), system.truth.reshape(-1))  # (N, C) -> (N * C,)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from luthier.evaluation.evaluate import RowError
 from luthier.evaluation.report.content import Report
 from luthier.evaluation.report.html import both, count, esc, percent, section
+from luthier.evaluation.report.sections.marked import legend, marked
+from luthier.evaluation.report.words import of_kind
+from luthier.schema import Entities, Prediction
 
 _LONGEST = 600
 """Characters shown of one text."""
@@ -17,24 +20,48 @@ def errors(report: Report) -> str:
         return ""
     if not system.wrong:
         return section("errors", both("errors_none"), "", report.command("errors"))
-    lead = both("errors_lead", shown=count(len(system.errors)), wrong=count(system.wrong))
-    body = "".join(_error(error) for error in system.errors)
+    lead = both(of_kind("errors_lead", system.labels), shown=count(len(system.errors)), wrong=count(system.wrong))
+    body = legend() if system.labels.of_spans else ""
+    body += "".join(_error(error) for error in system.errors)
     return section("errors", lead, f'<div class="card">{body}</div>', report.command("errors"))
 
 
 def _error(error: RowError) -> str:
-    example, prediction = error.example, error.prediction
-    cut = f'<span class="chip flag">{both("was_cut")}</span>' if prediction.truncated else ""
-    texts = "".join(
-        f"<blockquote>{_text(text)}</blockquote>" for text in (example.text, example.text_b) if text is not None
+    cut = f'<span class="chip flag">{both("was_cut")}</span>' if error.prediction.truncated else ""
+    if isinstance(error.prediction, Entities):
+        what, texts = _spans(error, error.prediction)
+    else:
+        what, texts = _labels(error)
+    sure = (
+        f'<span class="meter"><i style="width:{percent(error.confidence)}"></i></span>{percent(error.confidence)}'
+        if error.confidence or not isinstance(error.prediction, Entities)
+        else both("only_missed")
     )
     return (
-        f'<article class="error"><div class="what">'
-        f'<span><span class="meter"><i style="width:{percent(error.confidence)}"></i></span>'
-        f"{percent(error.confidence)}</span><span>{both('said')} {_chips(prediction.labels, 'miss-chip')}</span>"
-        f"<span>{both('truth')} {_chips(example.labels or (), 'hit-chip')}</span>{cut}"
-        f'<span class="id">{esc(example.id)}</span></div>{texts}</article>'
+        f'<article class="error"><div class="what"><span>{sure}</span>{what}{cut}'
+        f'<span class="id">{esc(error.example.id)}</span></div>{texts}</article>'
     )
+
+
+def _labels(error: RowError) -> tuple[str, str]:
+    """Return what a classifier said against what is labelled, and the text or the pair of texts."""
+    example = error.example
+    said = error.prediction.labels if isinstance(error.prediction, Prediction) else (error.prediction.label,)
+    what = (
+        f"<span>{both('said')} {_chips(said, 'miss-chip')}</span>"
+        f"<span>{both('truth')} {_chips(example.labels or (), 'hit-chip')}</span>"
+    )
+    texts = (text for text in (example.text, example.text_b) if text is not None)
+    return what, "".join(f"<blockquote>{_text(text)}</blockquote>" for text in texts)
+
+
+def _spans(error: RowError, answer: Entities) -> tuple[str, str]:
+    """Return how many entities were missed and too many, and the text with all of them marked."""
+    true, found = set(error.example.spans or ()), {one.span for one in answer.entities}
+    counts = (("fact_missed", len(true - found)), ("fact_extra", len(found - true)))
+    what = "".join(f"<span>{both(key)} {count(number)}</span>" for key, number in counts if number)
+    text = marked(error.example.text, true, answer.entities, _LONGEST)
+    return what, f'<blockquote class="marked" dir="auto">{text}</blockquote>'
 
 
 def _chips(names: tuple[str, ...], css: str) -> str:

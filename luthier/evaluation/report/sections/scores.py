@@ -5,8 +5,11 @@ from __future__ import annotations
 from luthier.evaluation.report.content import Report
 from luthier.evaluation.report.html import both, count, percent, section, table, tooltip
 from luthier.evaluation.report.svg import Frame, axes, drawing, nice_ticks, words
+from luthier.evaluation.report.words import of_kind
+from luthier.schema import LabelSet
 
 _DRAWN = ("accuracy", "f1_macro", "f1_weighted")
+_DRAWN_SPANS = ("f1_micro", "precision_micro", "recall_micro")
 _LISTED = (
     "accuracy",
     "f1_macro",
@@ -19,6 +22,7 @@ _LISTED = (
     "log_loss",
     "hamming_loss",
 )
+_LISTED_SPANS = (*_DRAWN_SPANS, "f1_macro", "f1_weighted", "accuracy")
 _PLAIN = frozenset({"roc_auc_macro", "average_precision_macro", "log_loss", "hamming_loss"})  # shown as 0.912, not in %
 _ROW = 23  # pixels between systems
 _GAP = 30  # pixels between metrics
@@ -32,28 +36,31 @@ def scores(report: Report) -> str:
         confidence=sure,
         resamples=count(report.settings.bootstrap),
     )
+    note = of_kind("macro_note", _labels(report))
     body = f'<div class="card">{_legend(report)}{_dots(report)}</div>'
-    body += f'<h3>{both("all_metrics")}</h3>{_table(report)}<p class="after">{both("macro_note", confidence=sure)}</p>'
+    body += f'<h3>{both("all_metrics")}</h3>{_table(report)}<p class="after">{both(note, confidence=sure)}</p>'
     return section("scores", lead, body, report.command("scores"))
 
 
+def _labels(report: Report) -> LabelSet:
+    return report.systems[report.main].labels
+
+
 def _legend(report: Report) -> str:
-    return (
-        '<div class="legend">'
-        + "".join(
-            f'<span class="c-{name}"><i></i><span class="key">{both(name)}: {both(f"{name}_is")}</span></span>'
-            for name in report.systems
-        )
-        + "</div>"
-    )
+    entries = []
+    for name in report.systems:
+        what = both(of_kind(f"{name}_is", _labels(report)))
+        entries.append(f'<span class="c-{name}"><i></i><span class="key">{both(name)}: {what}</span></span>')
+    return f'<div class="legend">{"".join(entries)}</div>'
 
 
 def _dots(report: Report) -> str:
     systems = list(report.systems.values())
+    drawn = _DRAWN_SPANS if _labels(report).of_spans else _DRAWN
     pins = [
         pin
         for system in systems
-        for metric in _DRAWN
+        for metric in drawn
         for pin in (system.intervals.metrics[metric].low, system.intervals.metrics[metric].high)
     ]
     ticks = [
@@ -61,20 +68,19 @@ def _dots(report: Report) -> str:
     ]
     group = _ROW * len(systems) + _GAP
     frame = Frame(
-        960, group * len(_DRAWN) + 52, (ticks[0], max(ticks[-1], 100 * max(pins))), (0, 1), left=190, right=70, top=0
+        960, group * len(drawn) + 52, (ticks[0], max(ticks[-1], 100 * max(pins))), (0, 1), left=190, right=70, top=0
     )
     parts = [
         axes(frame, x_ticks=ticks, y_ticks=(), x_key="scores_axis_cut" if ticks[0] > 0 else "scores_axis", y_key="")
     ]
-    for place, metric in enumerate(_DRAWN):
+    for place, metric in enumerate(drawn):
         parts.append(_group(report, frame, metric, place * group))
     return f'<div class="scroll">{drawing(frame, "".join(parts), title=tooltip("scores"), css="dots")}</div>'
 
 
 def _group(report: Report, frame: Frame, metric: str, top: float) -> str:
     """Return one metric's rows, a dot with its interval for each system."""
-    multi = report.systems[report.main].labels.multi_label
-    key = "accuracy_multi" if metric == "accuracy" and multi else metric
+    key = of_kind(metric, _labels(report))
     middle = top + (_ROW * len(report.systems) + _GAP) / 2
     parts = [words(key, frame.left - 18, middle + 4, "strong end")]
     if top:
@@ -97,11 +103,10 @@ def _group(report: Report, frame: Frame, metric: str, top: float) -> str:
 
 def _table(report: Report) -> str:
     rows = []
-    for metric in _LISTED:
+    for metric in _LISTED_SPANS if _labels(report).of_spans else _LISTED:
         if not any(metric in system.scores.values for system in report.systems.values()):
             continue
-        multi = report.systems[report.main].labels.multi_label
-        cells = [both("accuracy_multi" if metric == "accuracy" and multi else metric)]
+        cells = [both(of_kind(metric, _labels(report)))]
         rows.append(cells + [_cell(report, name, metric) for name in report.systems])
     rows.append([both("seconds"), *(f"{system.seconds:,.2f}" for system in report.systems.values())])
     rows.append([both("cut"), *(count(system.truncated) for system in report.systems.values())])

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from luthier.evaluation.intervals import Difference
 from luthier.evaluation.report.content import Report
 from luthier.evaluation.report.html import both, count, esc, percent, section, signed_points
+from luthier.evaluation.report.words import of_kind
 
 Differences = Mapping[str, Mapping[str, Difference]]
 
@@ -19,13 +20,16 @@ THIN_CLASS = 10
 def hero(report: Report, differences: Differences) -> str:
     """Return the headline with its interval, a verdict against each other system and the facts."""
     main = report.systems[report.main]
-    interval = main.intervals.metrics["accuracy"]
-    share, sure = percent(main.scores.values["accuracy"]), percent(report.settings.confidence, 0)
-    head = both("hero_multi" if main.labels.multi_label else "hero", share=share, rows=count(main.scores.rows))
-    certain = both(
-        "hero_sure", confidence=sure, low=percent(interval.low), high=percent(interval.high), system=report.main
-    )
-    if not main.wrong:  # the bootstrap would claim 100 % to 100 %
+    metric = _headline(report)[0]
+    interval = main.intervals.metrics[metric]
+    share, sure = percent(interval.value), percent(report.settings.confidence, 0)
+    low, high = interval.low, interval.high
+    # Without an error the bootstrap would claim 100 % to 100 %.
+    width = f" [{100 * low:.1f}, {100 * high:.1f}]" if main.wrong else ""
+    head = both(of_kind("hero", main.labels), share=share, rows=count(main.scores.rows), interval=width)
+    certain = both(of_kind("hero_sure", main.labels), confidence=sure, low=percent(low), high=percent(high),
+                   system=report.main)
+    if not main.wrong:
         certain = both("hero_perfect", share=percent(min(1.0, 3 / main.scores.rows)), system=report.main)
     verdicts = "".join(_verdict(report, other, metrics) for other, metrics in differences.items())
     return (
@@ -35,8 +39,15 @@ def hero(report: Report, differences: Differences) -> str:
     )
 
 
+def _headline(report: Report) -> tuple[str, str]:
+    """Return the metric of the headline and of the verdicts, and the one told beside it."""
+    main = report.systems[report.main]
+    return (main.main_metric, "accuracy") if main.labels.of_spans else ("accuracy", main.main_metric)
+
+
 def _verdict(report: Report, other: str, metrics: Mapping[str, Difference]) -> str:
-    difference, f1 = metrics["accuracy"], metrics["f1_macro"]
+    difference, beside = (metrics[name] for name in _headline(report))
+    labels = report.systems[report.main].labels
     css = {"better": "better", "worse": "worse"}.get(difference.verdict, "even")
     sentence = both(
         f"verdict_{difference.verdict}",
@@ -44,27 +55,32 @@ def _verdict(report: Report, other: str, metrics: Mapping[str, Difference]) -> s
         low=signed_points(difference.low),
         high=signed_points(difference.high),
     )
-    also = both("also_f1", value=signed_points(f1.value), low=signed_points(f1.low), high=signed_points(f1.high))
+    also = both(of_kind("also_f1", labels), value=signed_points(beside.value), low=signed_points(beside.low),
+                high=signed_points(beside.high))
+    against = both("against", other=other, what=of_kind(f"{other}_is", labels))
     return (
         f'<div class="verdict {css}"><b>{both("points", value=signed_points(difference.value))}</b>'
-        f'{both("against", other=other, what=f"{other}_is")}<p>{sentence}</p><p class="also">{also}</p></div>'
+        f'{against}<p>{sentence}</p><p class="also">{also}</p></div>'
     )
 
 
 def _facts(report: Report) -> str:
     main = report.systems[report.main]
     rate = main.scores.rows / main.seconds if main.seconds > 0 else 0.0
-    facts = [
-        ("fact_rows", count(main.scores.rows)),
-        ("fact_labels", count(len(main.labels))),
-        ("fact_wrong", count(main.wrong)),
-        ("fact_cut", count(main.truncated)),
-    ]
+    facts = [("fact_rows", count(main.scores.rows)), ("fact_labels", count(len(main.labels)))]
+    if main.labels.of_spans:
+        support, predicted, hits = (
+            sum(getattr(entry, name) for entry in main.scores.classes)
+            for name in ("support", "predicted", "true_positives")
+        )
+        facts += [("fact_entities", count(support)), ("fact_found", count(hits)),
+                  ("fact_missed", count(support - hits)), ("fact_extra", count(predicted - hits))]
+    facts += [("fact_wrong", count(main.wrong)), ("fact_cut", count(main.truncated))]
     if rate:
         facts.append(("fact_rate", f"{rate:,.0f}"))
     return (
         '<div class="facts">'
-        + "".join(f"<div><b>{value}</b><span>{both(key)}</span></div>" for key, value in facts)
+        + "".join(f"<div><b>{value}</b><span>{both(of_kind(key, main.labels))}</span></div>" for key, value in facts)
         + "</div>"
     )
 
@@ -82,13 +98,12 @@ def notices(report: Report) -> str:
     thin = [entry.label for entry in main.scores.classes if entry.support < THIN_CLASS]
     if thin:
         names = ", ".join(thin[:8]) + (" …" if len(thin) > 8 else "")
-        lines.append(
-            ("warn", both("thin_classes", count=count(len(thin)), classes=count(len(main.labels)), names=names))
-        )
+        key = of_kind("thin_classes", main.labels)
+        lines.append(("warn", both(key, count=count(len(thin)), classes=count(len(main.labels)), names=names)))
     aside = report.data_report.get("contradictory_rows", 0)
     if aside and report.data_report.get("deduplicated", True):
         lines.append(("warn", both("set_aside", count=count(aside))))
     if "baseline" not in report.systems:
-        lines.append(("warn", both("no_baseline")))
+        lines.append(("warn", both(of_kind("no_baseline", main.labels))))
     items = "".join(f'<li class="{css}">{text}</li>' for css, text in lines)
     return section("notices", "", f'<ul class="notice">{items}</ul>')

@@ -9,6 +9,7 @@ from typing import Any
 from luthier.evaluation.report.content import Report
 from luthier.evaluation.report.html import both, esc, section, tooltip
 from luthier.evaluation.report.svg import Frame, axes, dot, drawing, line, nice_ticks
+from luthier.evaluation.report.words import of_kind
 
 Points = list[tuple[float, float]]
 
@@ -21,22 +22,24 @@ def training(report: Report) -> str:
     checks = [
         dict(event) | dict(event.get("metrics") or {}) for event in report.history if event.get("event") == "validation"
     ]
-    metric = _metric(report)
+    metric = next((name for name in _metrics(report) if _points(checks, "validation", name)), "")
     valid_loss, valid_score = _points(checks, "validation", "loss"), _points(checks, "validation", metric)
-    charts = ""
+    labels, charts = report.systems[report.main].labels, ""
     if loss:
         charts += _loss_chart(loss, valid_loss)
     if valid_score:
-        charts += _score_chart(valid_score, metric, report.best_step)
+        charts += _score_chart(valid_score, (metric, of_kind(metric, labels)), report.best_step)
     if not charts:
         return ""
     return section("training", both("training_lead"), f'<div class="pair">{charts}</div>', report.command("history"))
 
 
-def _metric(report: Report) -> str:
+def _metrics(report: Report) -> tuple[str, ...]:
+    """Return the metrics that may be drawn, the wanted one first."""
     validation = report.recipe.get("validation")
     chosen = validation.get("metric_for_best_model") if isinstance(validation, Mapping) else None
-    return str(chosen or "f1_macro")
+    main = report.systems[report.main].main_metric
+    return (str(chosen), main) if chosen else (main,)
 
 
 def _points(events: Iterable[Mapping[str, Any]], kind: str, field: str) -> Points:
@@ -88,15 +91,16 @@ def _loss_chart(loss: Points, valid: Points) -> str:
     )
 
 
-def _score_chart(points: Points, metric: str, best: int | None) -> str:
+def _score_chart(points: Points, named: tuple[str, str], best: int | None) -> str:
+    metric, key = named
     percents = [(x, 100 * y) if metric != "loss" else (x, y) for x, y in points]
     frame, x_ticks, y_ticks = _frame(percents)
-    name = f"{tooltip(metric)}"
-    body = axes(frame, x_ticks=x_ticks, y_ticks=y_ticks, x_key="step", y_key=metric)
+    name = f"{tooltip(key)}"
+    body = axes(frame, x_ticks=x_ticks, y_ticks=y_ticks, x_key="step", y_key=key)
     body += f'<g class="c-baseline">{line(frame, percents, "")}'
     for x, y in percents:
         body += dot(frame, x, y, "fill", radius=4, title=f"{x:.0f}: {y:.2f}")
         if best is not None and x == best:
             body += f'</g><g class="c-tuned">{dot(frame, x, y, "ring", radius=9)}</g><g class="c-baseline">'
-    legend = f'<span class="c-baseline"><i></i><span class="key">{both("valid_loss")}: {both(metric)}</span></span>'
+    legend = f'<span class="c-baseline"><i></i><span class="key">{both("valid_loss")}: {both(key)}</span></span>'
     return f'<div class="card"><div class="legend">{legend}</div>{drawing(frame, body + "</g>", title=esc(name))}</div>'

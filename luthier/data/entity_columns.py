@@ -1,0 +1,136 @@
+"""Which columns mark entities: a list of tokens with a list of tags, or a text with its marked spans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from luthier import plugins
+from luthier.data import columns as roles
+from luthier.data.labels import as_list
+from luthier.data.spans import form_of
+from luthier.errors import DataError
+
+Rows = Sequence[Mapping[str, Any]]
+
+CLASSIFICATION, ENTITIES = TASKS = ("text-classification", "named-entities")
+
+_ENOUGH = 0.5
+"""Share of the filled cells that must have the form; the others are bad rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The column that marks entities."""
+
+    column: str
+    tokens: str | None
+    """Column of the tokens, when the marks are a tag for each of them."""
+    form: str
+    """What its cells hold, in words."""
+    numbers: bool = False
+    """Whether the tags are numbers, whose names stand elsewhere."""
+    asked: bool = False
+    """Whether the caller named the column."""
+
+
+def check_task(task: str | None) -> None:
+    """Refuse the name of a task that files are not read for.
+
+    Raises:
+        UnknownNameError: it is none of ``TASKS``.
+    """
+    if task is not None and task not in TASKS:
+        raise plugins.unknown("task", task, TASKS)
+
+
+def find_tokens(rows: Rows, present: Sequence[str], asked: str | None) -> str | None:
+    """Return the column that holds texts as lists of tokens: the one asked for, or one of their usual names."""
+    named = roles.matching(present, [roles.plain(asked)] if asked else roles.TOKEN_NAMES)
+    return next((column for column in named if _mostly(rows, column, _is_tokens)), None)
+
+
+def find_marks(rows: Rows, present: Sequence[str], tokens: str | None, asked: str | None,
+               task: str | None) -> Marks | None:
+    """Return the column that marks entities: the one asked for, or one of their usual names; ``None`` without one.
+
+    Args:
+        rows: the first rows of the file.
+        present: the columns.
+        tokens: the column of tokens, if there is one.
+        asked: the column that the caller named for the labels.
+        task: what the caller asked for; without it, a column of empty lists could hold anything.
+    """
+    for column in roles.matching(present, [roles.plain(asked)] if asked else roles.SPAN_NAMES):
+        forms = [form for row in rows if (form := form_of(row.get(column)))]
+        # Spans count in the text as it is, so there must be one; beside tokens alone they would count something else.
+        known = forms or (task == ENTITIES and any(_is_marked(row.get(column)) for row in rows))
+        if known and _mostly(rows, column, _is_marked) and _has_text(rows, present, column, tokens):
+            form = max(forms, key=forms.count, default="all empty so far")
+            return Marks(column, None, form, asked=asked is not None)
+    if tokens is None:
+        return None
+    for column in roles.matching(present, [roles.plain(asked)] if asked else roles.TAG_NAMES):
+        if column == tokens:
+            continue
+        pairs = [(cells, tags) for row in rows if (cells := as_list(row.get(tokens))) is not None
+                 and (tags := as_list(row.get(column))) is not None]
+        if sum(len(cells) == len(tags) for cells, tags in pairs) > _ENOUGH * len(pairs):
+            numbers = any(isinstance(tag, int) or hasattr(tag, "dtype") for _, tags in pairs for tag in tags)
+            return Marks(column, tokens, "a tag for each token", numbers, asked is not None)
+    return None
+
+
+def wanted(path: Path, task: str | None, marks: Marks | None, rows: Rows, present: Sequence[str]) -> bool:
+    """Tell whether the file is read for its entities.
+
+    Raises:
+        DataError: entities are asked for, or all there is to learn, and cannot be read.
+    """
+    if task == ENTITIES and marks is None:
+        raise DataError(f"{path} marks no entities that can be read; the columns are {roles.shown(present)}",
+                        'give CoNLL columns, {"tokens": [...], "ner_tags": ["B-PER", ...]}, or {"text": "…", '
+                        '"entities": [{"start": 0, "end": 4, "label": "PER"}]}; name the column: --label COLUMN')
+    if task == CLASSIFICATION or marks is None:
+        return False
+    if task is None and not (marks.asked or marks.tokens) and class_column(rows, present, marks) is not None:
+        return False
+    if marks.numbers:
+        raise DataError(f"{path}: the tags in column {marks.column!r} are numbers, whose names are not in the file",
+                        'write the names, ["B-PER", "O", …]; with Hugging Face datasets: '
+                        f'names = dataset.features[{marks.column!r}].feature.names, then names[tag] for each tag')
+    return True
+
+
+def class_column(rows: Rows, present: Sequence[str], marks: Marks) -> str | None:
+    """Return a column beside the marks that is called like a label of the whole text and holds one in each row."""
+    free = [column for column in roles.matching(present, roles.LABEL_NAMES) if column != marks.column]
+    return next((column for column in free if _mostly(rows, column, _is_name)), None)
+
+
+def _mostly(rows: Rows, column: str, test: Callable[[Any], bool]) -> bool:
+    cells = [cell for row in rows if (cell := row.get(column)) is not None and not (isinstance(cell, str) and not cell)]
+    return sum(map(test, cells)) > _ENOUGH * len(cells)
+
+
+def _is_tokens(cell: Any) -> bool:
+    members = as_list(cell)
+    return members is not None and all(isinstance(one, str) for one in members)
+
+
+def _is_marked(cell: Any) -> bool:
+    return form_of(cell) is not None
+
+
+def _is_name(cell: Any) -> bool:
+    return isinstance(cell, str | int | float) and as_list(cell) is None and form_of(cell) is None
+
+
+def _has_text(rows: Rows, present: Sequence[str], column: str, tokens: str | None) -> bool:
+    free = [name for name in present if name not in (column, tokens)]
+    named = roles.named(free, roles.TEXT_NAMES)
+    if tokens is not None:
+        return named is not None and roles.longest_text(rows, [named]) is not None
+    return roles.longest_text(rows, free) is not None

@@ -1,0 +1,90 @@
+"""CoNLL: a token and its tag on each line, a blank line between sentences.
+
+The layout of the CoNLL-2003 shared task (Tjong Kim Sang and De Meulder, 2003): columns parted by tabs or spaces, the
+token in the first, the tag in the last. Lines that begin with ``-DOCSTART-`` and comments above a sentence are passed
+over. Where the first column only numbers the tokens (GermEval, CoNLL-U), the token is in the second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+from luthier.data.readers._encoding import DAMAGE, HEAD_BYTES, decode_head, open_text, resolve
+from luthier.data.readers._files import suffix_of
+from luthier.data.readers._objects import starts_with_object
+from luthier.data.readers._tagged import START, columns_of, ends_in_tag, is_comment, looks_tagged
+from luthier.data.rows import BadRow, Record
+
+SUFFIXES: tuple[str, ...] = (".conll", ".bio", ".iob", ".iob2", ".bioes", ".bmes", ".ner")
+IS_TEXT = True
+
+_Sentence = list[tuple[int, str]]
+"""Number and content of each line."""
+
+
+def sniff(path: Path, head: bytes) -> bool:
+    """Accept lines that end in tags with blank lines between sentences; under a name of CoNLL, one such line."""
+    text = decode_head(head)
+    if text is None or starts_with_object(text):
+        return False
+    return looks_tagged(text) or (suffix_of(path) in SUFFIXES and any(map(ends_in_tag, text.split("\n"))))
+
+
+def records(path: Path, encoding: str | None) -> Iterator[Record | BadRow]:
+    """Yield a row for each sentence, lazily: its ``tokens`` and ``ner_tags``, with the line of its first token."""
+    codec = resolve(path, encoding)
+    skip = _numbers(path, codec)
+    with open_text(path, codec) as file:
+        for sentence in _sentences(file):
+            yield _record(sentence, skip)
+
+
+def notes(path: Path, encoding: str | None) -> list[str]:
+    """Return what was guessed about the columns."""
+    numbers = _numbers(path, resolve(path, encoding))
+    return ["the first column numbers the tokens, so the token is taken from the second"] * numbers
+
+
+def _sentences(lines: Iterator[str]) -> Iterator[_Sentence]:
+    """Yield the lines of each sentence without comments."""
+    sentence: _Sentence = []
+    for number, line in enumerate(lines, start=1):
+        text = line.removeprefix("\ufeff") if number == 1 else line
+        if not text.strip() or text.startswith(START):
+            if sentence:
+                yield sentence
+            sentence = []
+        elif sentence or not is_comment(text):
+            sentence.append((number, text))
+    if sentence:
+        yield sentence
+
+
+def _record(sentence: _Sentence, skip: int) -> Record | BadRow:
+    tokens, tags = [], []
+    for number, line in sentence:
+        if DAMAGE in line:
+            return BadRow(number, "bytes that do not belong to the file's encoding")
+        cells = columns_of(line)[skip:]
+        if len(cells) < 2:
+            return BadRow(number, f"expected a token and its tag, came {line.strip()[:40]!r} without a tag")
+        tokens.append(cells[0])
+        tags.append(cells[-1])
+    return Record(sentence[0][0], {"tokens": tokens, "ner_tags": tags})
+
+
+def _numbers(path: Path, codec: str) -> int:
+    """Return 1 when the first of at least three columns counts the tokens of every sentence at the start, else 0."""
+    with open_text(path, codec) as file:
+        lines = file.read(HEAD_BYTES).removeprefix("\ufeff").split("\n")[:-1]
+    longest = 0
+    for filled, group in groupby(lines, key=lambda line: bool(line.strip()) and not line.startswith(("#", START))):
+        if not filled:
+            continue
+        cells = [columns_of(line) for line in group]
+        if [row[0] for row in cells if len(row) > 2] != [str(place) for place in range(1, len(cells) + 1)]:
+            return 0
+        longest = max(longest, len(cells))
+    return int(longest > 1)

@@ -1,0 +1,73 @@
+"""Tags of tokens to entities and back.
+
+Every usual scheme (IOB1, IOB2 alias BIO, IOBES, BILOU, BMES) is read by the same rules, those of the CoNLL evaluation
+script (Tjong Kim Sang and Buchholz, "Introduction to the CoNLL-2000 Shared Task: Chunking", 2000): a tag that cannot
+go on with the entity before it begins one, so every sequence of tags has exactly one reading.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+Entity = tuple[int, int, str]
+"""First token, the token behind the last, type."""
+
+_TAG = re.compile(r"([BIESLUM])-(.+)", re.DOTALL)
+_SAME = {"L": "E", "U": "S", "M": "I"}
+"""Letters of BILOU and BMES -> those of IOBES."""
+
+
+def is_tag(word: str) -> bool:
+    """Tell whether a word is ``O``, or a letter of a scheme with a type, such as ``B-PER``."""
+    return word == "O" or _TAG.fullmatch(word) is not None
+
+
+def entities(tags: Sequence[str]) -> list[Entity]:
+    """Return the entities that a sequence of tags marks, in their order.
+
+    Args:
+        tags: T tags of any scheme; several schemes may be mixed.
+
+    Raises:
+        ValueError: a tag is none of any scheme.
+    """
+    found: list[Entity] = []
+    start, before, kind = 0, "O", ""
+    for place, (letter, name) in enumerate(map(_parts, (*tags, "O"))):
+        # After O, E and S nothing is open; B and S begin in any case, and so does another type.
+        begins = letter in "BS" or before in "OES" or name != kind
+        if before != "O" and begins:
+            found.append((start, place, kind))
+        if begins:
+            start = place
+        before, kind = letter, name
+    return found
+
+
+def bio(spans: Iterable[Entity], length: int) -> list[str]:
+    """Return the IOB2 tags of ``length`` tokens.
+
+    Raises:
+        ValueError: a span is empty, lies outside the tokens, or overlaps another: one row of tags cannot say that.
+    """
+    tags = ["O"] * length
+    for start, end, name in sorted(spans):
+        if not 0 <= start < end <= length:
+            raise ValueError(f"tokens {start} to {end} ({name}) do not lie within {length} tokens")
+        if any(tag != "O" for tag in tags[start:end]):
+            raise ValueError(f"tokens {start} to {end} ({name}) overlap another entity")
+        tags[start:end] = [f"B-{name}", *[f"I-{name}"] * (end - start - 1)]
+    return tags
+
+
+def _parts(tag: str) -> tuple[str, str]:
+    """Return the letter in IOBES, and the type."""
+    if tag == "O":
+        return "O", ""
+    match = _TAG.fullmatch(tag)
+    if match is None:
+        raise ValueError(f"unknown tag {tag!r}: expected O, or B, I, E, S, L, U or M with a hyphen and a type, "
+                         "such as B-PER")
+    letter, name = match.groups()
+    return _SAME.get(letter, letter), name

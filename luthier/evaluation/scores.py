@@ -1,0 +1,122 @@
+"""What answers score, whatever the task: the values that reports and programs read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from luthier.evaluation.outcomes import Outcomes
+from luthier.schema import Float32, Int64, LabelSet
+from luthier.tasks import precision_recall_f1
+
+Areas = Sequence[tuple[float | None, float | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScores:
+    """How one class fares against all others."""
+
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+    """Test rows that carry the label; of a type of span, the spans that carry it."""
+    predicted: int
+    """Test rows, or spans, that were given the label."""
+    true_positives: int
+    roc_auc: float | None
+    """Area under the ROC curve; ``None`` when the test rows hold only one side, and for spans."""
+    average_precision: float | None
+    """Area under the precision-recall curve in steps; ``None`` when no test row carries the label, and for spans."""
+
+
+@dataclass(frozen=True, slots=True)
+class TagScores:
+    """How one tag of words fares."""
+
+    tag: str
+    """``O``, ``B-PER`` and so on."""
+    precision: float
+    recall: float
+    f1: float
+    support: int
+    """Words that carry the tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTable:
+    """The words by their tags, ``O`` among them: what scikit-learn's ``classification_report`` shows of BIO tags."""
+
+    tags: tuple[TagScores, ...]
+    """``O`` first; tags that no word carries or was given are left out."""
+    averages: dict[str, float]
+    """``precision_macro`` … ``f1_weighted`` over these tags. ``f1_micro`` is the share of words with the right tag."""
+    words: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Everything that one set of predictions scores."""
+
+    rows: int
+    values: dict[str, float]
+    """``accuracy``, ``precision_macro`` … ``f1_weighted``, ``log_loss``, ``roc_auc_macro``, ``average_precision_macro``
+    and, with several labels a row, ``hamming_loss``. Undefined areas are left out.
+
+    For spans ``accuracy`` is the share of rows with every span right and none too many, the nine averages are strict,
+    and there are ``precision_``, ``recall_`` and ``f1_`` of ``exact``, ``partial`` and ``type``, ``token_f1_micro`` and
+    ``token_f1_macro``."""
+    classes: tuple[ClassScores, ...]
+    """C entries in the order of the label set."""
+    confusion: Int64 | None
+    """(C, C) int64 rows, true class by chosen class; ``None`` when rows carry several labels, and for spans."""
+    tokens: TokenTable | None = None
+    """The words by their tags; spans only."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form used in ``scores.json``."""
+        result = {
+            "rows": self.rows,
+            "metrics": self.values,
+            "classes": [asdict(entry) for entry in self.classes],
+            "confusion": None if self.confusion is None else self.confusion.tolist(),
+        }
+        return result if self.tokens is None else {**result, "tokens": asdict(self.tokens)}
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The answers to N rows, held against the truth."""
+
+    scores: Scores
+    outcomes: Outcomes
+    confidence: Float32
+    """(N,) float32: 0 for right rows, else how far off the answer was (see ``RowError.confidence``)."""
+    probabilities: Float32 | None = None
+    """(N, C) float32; classification only."""
+
+
+def class_scores(
+    labels: LabelSet, parts: tuple[Int64, Int64, Int64], areas: Areas = ()
+) -> tuple[ClassScores, ...]:
+    """Return one entry a class from its true positives, false positives and false negatives, each (C,).
+
+    ``areas`` are those under each class's two curves, where there are curves.
+    """
+    precision, recall, f1 = precision_recall_f1(*parts)
+    hits, false, missed = parts
+    return tuple(
+        ClassScores(
+            name,
+            float(precision[c]),
+            float(recall[c]),
+            float(f1[c]),
+            int(hits[c] + missed[c]),
+            int(hits[c] + false[c]),
+            int(hits[c]),
+            *(areas[c] if areas else (None, None)),
+        )
+        for c, name in enumerate(labels.names)
+    )

@@ -1,0 +1,264 @@
+"""Named entities: labelled spans of a text that do not overlap, found by tagging tokens.
+
+Every token has a tag, not only the first of each word, because Chinese has no words to take the first token of. What
+is decoded are the likeliest tags that make sense, and a word of letters is never cut: see ``_tags``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from luthier import recipe
+from luthier.errors import DataError
+from luthier.models.building import Attention, Built, build_classifier
+from luthier.models.encoding import Ragged
+from luthier.models.files import ModelFiles
+from luthier.plugins import did_you_mean
+from luthier.schema import Bool, Entities, Entity, Example, Float32, Int64, LabelSet, TextInput
+from luthier.tasks._scores import averages
+from luthier.tasks._tags import best_tags, joined_scores, log_softmax, names_of, spans_in, tags_of
+from luthier.tasks._tokens import IGNORED, TokenTargets
+
+if TYPE_CHECKING:
+    import torch
+
+TITLE = "Named entities"
+PROBLEMS = ("token_classification",)
+"""The problem types of its label sets."""
+ANSWER = Entities
+"""What it says of a text."""
+OFFSETS = True
+"""Whether it needs to know where tokens stand in the text."""
+WINDOWS = True
+"""Whether long texts are read in windows, when the recipe leaves that open."""
+METRICS = ("f1_micro", "f1_macro", "precision_micro", "recall_micro", "accuracy", "loss")
+"""What ``metrics`` gives and ``validation.metric_for_best_model`` may name; more is better, but for ``loss``."""
+LEARNING_RATES = {"full": 1.5e-4}
+"""Method -> peak learning rate, where the method's own is not the best for this task."""
+HEAD_LEARNING_RATE = 1e-2
+"""Peak learning rate of the new head: with that of the rest, three epochs teach it far less (docs/log.md)."""
+BEST_METRIC = "f1_micro"
+"""The one by which the best step is chosen when the recipe leaves it open."""
+
+
+class Settings(recipe.Settings):
+    """The task's own settings."""
+
+    whole_words: bool = True
+    """Never cut a word: letters and digits that stand together, but in scripts that are written without spaces."""
+
+
+def outputs(labels: LabelSet) -> LabelSet:
+    """Return what the head's outputs are called: the tags of K types."""
+    return LabelSet(names_of(labels.names), "token_classification")
+
+
+def build(
+    files: ModelFiles | Path,
+    labels: LabelSet,
+    *,
+    dropout: float | None = None,
+    attention_dropout: float | None = None,
+    seed: int = 0,
+    attention: Attention = "sdpa",
+) -> Built:
+    """Put a new head with 2 K + 1 outputs for each token on a pretrained model; see ``models.building``."""
+    return build_classifier(files, outputs(labels), dropout=dropout, attention_dropout=attention_dropout, seed=seed,
+                            attention=attention)
+
+
+def targets(examples: Sequence[Example], labels: LabelSet, ragged: Ragged) -> TokenTargets:
+    """Return the tags of the tokens of N examples, a row for each of their windows.
+
+    Raises:
+        DataError: an example has no spans, one of a type that is not in the set, or two that overlap.
+    """
+    numbers = {name: number for number, name in enumerate(labels.names)}
+    for example in examples:
+        _check(example, numbers)
+    offsets, owners = _placed(ragged)
+    rows = []
+    for row, owner in enumerate(owners.tolist()):
+        tags = tags_of(examples[owner].spans or (), offsets[row], numbers,
+                       continued=row > 0 and owners[row - 1] == owner)
+        rows.append(np.where(offsets[row][:, 1] > offsets[row][:, 0], tags, IGNORED))
+    return TokenTargets(rows)
+
+
+def loss(
+    logits: torch.Tensor,
+    targets: torch.Tensor,
+    *,
+    class_weights: torch.Tensor | None = None,
+    label_smoothing: float = 0.0,
+) -> torch.Tensor:
+    """Return the cross entropy of each row, summed over its tokens: divide by the tokens of all rows together.
+
+    Args:
+        logits: (B, T, S) of any float type; computed in float32.
+        targets: (B, T) int64, ``IGNORED`` where a token has none.
+        class_weights: (S,) float32.
+        label_smoothing: share in [0, 1), spread evenly over the S tags.
+
+    Returns:
+        (B,) float32.
+    """
+    from torch.nn import functional
+
+    each = functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="none",
+                                    weight=class_weights, ignore_index=IGNORED, label_smoothing=label_smoothing)
+    return each.view(targets.shape).sum(-1)
+
+
+def decode(logits: Sequence[Float32], ragged: Ragged, texts: Sequence[TextInput], labels: LabelSet,
+           settings: Settings) -> list[Entities]:
+    """Read the entities of N texts off the logits of their W windows.
+
+    Args:
+        logits: W arrays (T, S) float32.
+        ragged: the W windows, with offsets.
+        texts: the N texts as they came.
+        labels: K types.
+        settings: whether words are kept whole.
+    """
+    if not texts:
+        return []
+    names = [text if isinstance(text, str) else text[0] for text in texts]
+    tokens = _Tokens.of(logits, ragged)
+    first = _word_starts(tokens, names) if settings.whole_words else np.arange(len(tokens.text))
+    scores = joined_scores(log_softmax(tokens.logits), first)  # (U, S)
+    text = tokens.text[first]
+    tags = best_tags(scores, np.bincount(text, minlength=len(names)))
+    behind_words = np.append(first, len(tokens.text))[1:]
+    sure = np.exp(scores[np.arange(len(tags)), tags] / (behind_words - first))  # a word's tokens' geometric mean
+    ends = tokens.ends[behind_words - 1]
+    found: list[list[Entity]] = [[] for _ in names]
+    for begin, behind, kind in spans_in(tags, text):
+        owner, start, end = int(text[begin]), int(tokens.starts[first[begin]]), int(ends[behind - 1])
+        found[owner].append(Entity(labels.names[kind], float(sure[begin:behind].mean()), names[owner][start:end],
+                                   start, end))
+    return [Entities(tuple(entities), bool(cut))
+            for entities, cut in zip(found, _cut(ragged, len(names)), strict=True)]
+
+
+def metrics(logits: Sequence[Float32], targets: TokenTargets, labels: LabelSet,
+            _settings: Settings | None = None) -> dict[str, float]:
+    """Score W windows for validation: spans of tokens that agree in both ends and type, as ``seqeval`` counts them.
+
+    Returns:
+        A number for each of ``METRICS``; ``accuracy`` is that of tags, ``loss`` the mean over tokens in nats.
+    """
+    real = [row != IGNORED for row in targets.rows]
+    text = np.repeat(np.arange(len(real)), [int(one.sum()) for one in real])
+    scores = log_softmax(np.concatenate([one[keep] for one, keep in zip(logits, real, strict=True)]))
+    right, found = targets.flat, best_tags(scores, np.bincount(text, minlength=len(real)))
+    values = _span_scores(right, found, text, len(labels))
+    return {**{name: values[name] for name in METRICS[:4]}, "accuracy": float((right == found).mean()),
+            "loss": float(-scores[np.arange(len(right)), right].mean())}
+
+
+def guessed(train: TokenTargets, valid: TokenTargets, labels: LabelSet) -> dict[str, float]:
+    """Return the metrics of knowing the tags of the training rows and no text: what is commonest, at each token."""
+    share = np.bincount(train.flat, minlength=2 * len(labels) + 1)
+    logits = np.log(np.maximum(share, 0.5) / max(share.sum(), 1)).astype(np.float32)
+    return metrics([np.tile(logits, (len(row), 1)) for row in valid.rows], valid, labels)
+
+
+def _check(example: Example, numbers: dict[str, int]) -> None:
+    if example.spans is None:
+        raise DataError(f"{example.id}: expected spans, got none",
+                        "mark the entities of the row, or give it an empty list of them")
+    for span in example.spans:
+        if span.label not in numbers:
+            raise DataError(f"{example.id}: entity type {span.label!r} is not in the label set",
+                            did_you_mean(span.label, numbers))
+    for one, other in pairwise(sorted(example.spans)):
+        if other.start < one.end:
+            raise DataError(f"{example.id}: {one.label} {one.start}-{one.end} and {other.label} {other.start}-"
+                            f"{other.end} overlap, which one tag a token cannot say",
+                            "keep the outer or the inner ones only")
+
+
+def _placed(ragged: Ragged) -> tuple[list[Int64], Int64]:
+    """Return the offsets of each window and the text that it belongs to."""
+    if ragged.offsets is None:
+        raise ValueError("named entities need texts encoded with offsets")
+    return ragged.offsets, np.arange(len(ragged)) if ragged.owners is None else ragged.owners
+
+
+def _cut(ragged: Ragged, texts: int) -> Bool:
+    """Return whether any window of a text lost something, (N,) bool."""
+    cut = np.zeros(texts, np.bool_)
+    np.logical_or.at(cut, _placed(ragged)[1], ragged.truncated)
+    return cut
+
+
+@dataclass(frozen=True, slots=True)
+class _Tokens:
+    """The M real tokens of N texts, text after text, each once."""
+
+    logits: Float32
+    """(M, S)."""
+    starts: Int64
+    """(M,), in characters of the text."""
+    ends: Int64
+    text: Int64
+    """(M,), the number of the text."""
+
+    @classmethod
+    def of(cls, logits: Sequence[Float32], ragged: Ragged) -> _Tokens:
+        offsets, owners = _placed(ragged)
+        keep = [places[:, 1] > places[:, 0] for places in offsets]
+        for before in np.flatnonzero(owners[1:] == owners[:-1]).tolist():
+            _share(offsets, keep, before)
+        empty = np.empty((0, 2), np.int64)
+        places = np.concatenate([*(one[real] for one, real in zip(offsets, keep, strict=True)), empty])
+        counts = [int(real.sum()) for real in keep]
+        return cls(np.concatenate([one[real] for one, real in zip(logits, keep, strict=True)]),
+                   places[:, 0], places[:, 1], np.repeat(owners, counts))
+
+
+def _share(offsets: Sequence[Int64], keep: Sequence[Bool], before: int) -> None:
+    """Take each token that two windows share from the one in which it stands further from the edge."""
+    left, right = (np.flatnonzero(keep[number]) for number in (before, before + 1))
+    if not len(left) or not len(right):
+        return
+    shared = int((offsets[before + 1][right, 1] <= offsets[before][left[-1], 1]).sum())
+    keep[before][left[len(left) - (shared - shared // 2):]] = False
+    keep[before + 1][right[: shared // 2]] = False
+
+
+def _word_starts(tokens: _Tokens, texts: Sequence[str]) -> Int64:
+    """Return where words begin, (U,) int64: a token that stands right behind another one may go on with its word."""
+    begins = np.ones(len(tokens.text), np.bool_)
+    near = (tokens.starts[1:] == tokens.ends[:-1]) & (tokens.text[1:] == tokens.text[:-1])
+    for place in (np.flatnonzero(near) + 1).tolist():
+        text, at = texts[tokens.text[place]], int(tokens.starts[place])
+        begins[place] = not goes_on(text[at - 1], text[at])
+    return np.flatnonzero(begins)
+
+
+def goes_on(left: str, right: str) -> bool:
+    """Return whether two characters stand in one word: both letters or digits of scripts that put spaces between."""
+    return left.isalnum() and right.isalnum() and not (_unspaced(left) or _unspaced(right))
+
+
+def _unspaced(letter: str) -> bool:
+    """Return whether words of a letter's script run together, or endings stand at them: Thai to Khmer, CJK, Hangul."""
+    return "\u0e00" <= letter <= "\u109f" or "\u1780" <= letter <= "\u17ff" or letter >= "\u2e80"
+
+
+def _span_scores(right: Int64, found: Int64, text: Int64, types: int) -> dict[str, float]:
+    """Compare tags as spans and return averages over types."""
+    gold, given = (set(spans_in(tags, text)) for tags in (right, found))
+    counted = [np.bincount([kind for *_, kind in spans], minlength=types)
+               for spans in (gold & given, given - gold, gold - given)]
+    return {name: float(value) for name, value in averages(*counted, multi_label=False).items()}
+
+

@@ -1,0 +1,111 @@
+"""Files of a token and a tag a line, as people have them; and files that only look alike."""
+
+import gzip
+
+import pytest
+
+from luthier.data import BadRow, inspect, read, read_all
+from luthier.data.layout import find_reader
+from luthier.data.readers import conll
+from luthier.errors import DataError
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(content, name="rows.conll"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+def values(path):
+    return [(row.line, row.reason) if isinstance(row, BadRow) else (row.line, *row.values.values())
+            for row in conll.records(path, None)]
+
+
+CONLL_2003 = ("-DOCSTART- -X- -X- O\n\nEU NNP B-NP B-ORG\nrejects VBZ B-VP O\n\nPeter NNP B-NP I-PER\n"
+              "Blackburn NNP I-NP I-PER\n")
+
+
+@pytest.mark.parametrize("name", ["train.conll", "train.txt", "train", "train.tsv", "train.iob", "train.csv"])
+def test_the_shared_task(name, file):
+    path = file(CONLL_2003, name)
+    layout = inspect(path)
+    assert (layout.reader, layout.problem_type, layout.tokens, layout.spans) == (
+        "conll", "token_classification", "tokens", "ner_tags")
+    assert values(path) == [(3, ["EU", "rejects"], ["B-ORG", "O"]), (6, ["Peter", "Blackburn"], ["I-PER", "I-PER"])]
+    assert read_all(layout, max_bad_rows=0)[0][1].id == f"{name}:6"
+
+
+def test_comments_stand_above_a_sentence_only(file):
+    path = file("# id = 1\n# text = Vitamin O\n# made by hand\n#\tO\nEU\tB-X\n#\tO\n\n# last = 1\n#tag\tO\nB\tI-Y\n")
+    assert values(path) == [(4, ["#", "EU", "#"], ["O", "B-X", "O"]), (9, ["#tag", "B"], ["O", "I-Y"])]
+
+
+def test_white_space_may_be_a_token_and_line_ends_may_be_any(file):
+    path = file("a\tB-X\r\n \tO\r\n\u3000\tO\r\n\tO\r\n \r\n\r\nNew York\tB-Y\r\n  O\r\nb  B-X\r\n")
+    assert values(path) == [(1, ["a", " ", "\u3000", " "], ["B-X", "O", "O", "O"]),
+                            (7, ["New York", " ", "b"], ["B-Y", "O", "B-X"])]
+
+
+def test_a_line_without_a_tag_costs_its_sentence(file):
+    path = file("a\tB-X\n\nb\tO\nc\nd\ne\tO\n\nf\tO\n")
+    assert values(path)[1] == (4, "expected a token and its tag, came 'c' without a tag")
+    assert [row[0] for row in values(path)] == [1, 4, 8]
+
+
+def test_numbers_of_tokens_are_no_tokens(file):
+    path = file("# id\n1\tIn\tO\tO\n2\tOslo\tB-LOC\tO\n\n1\tNo\tO\tI-X\n")
+    assert [row[1] for row in values(path)] == [["In", "Oslo"], ["No"]]
+    assert any("numbers the tokens" in note for note in inspect(path).notes)
+    plain = file("1\tO\n2\tB-X\n\n1\tO\n", "plain.conll")
+    assert values(plain)[0][1] == ["1", "2"]
+    counted = file("1 CD B-X\n2 CD O\n\n3 CD O\n", "counted.conll")
+    assert values(counted)[0][1] == ["1", "2"]
+
+
+@pytest.mark.parametrize(("content", "reader"), [
+    ("text\tlabel\n" + "good\tB-PER\nbad\tO\n" * 5, "tsv"),  # no blank line parts it
+    ("text\tlabel\n\nso good\tpos\n\nso bad\tneg\n\n", "tsv"),
+    ("so good\tO\n\nso bad\tO\n\n", "tsv"),  # nothing but O
+    ("I like the I-95\n\nA road to O\n\nit is long, and I am tired\nvery, very tired\n", "csv"),
+    ("vitamin C, O\n\nand B\n\n", "csv"),
+])
+def test_other_files_stay_what_they_are(content, reader, file):
+    assert find_reader(file(content, "rows.txt" if reader == "csv" else "rows.tsv"))[0] == reader
+
+
+def test_a_name_of_conll_needs_no_blank_line_nor_entity(file):
+    assert inspect(file("all\tO\nright\tO\n", "rows.bio")).reader == "conll"
+    with pytest.raises(DataError, match="none that Luthier reads"):
+        inspect(file("prose under a strange name\nand no tag\n", "rows.ner"))
+
+
+def test_unknown_tags_are_bad_rows_with_their_sentence(file):
+    layout = inspect(file("a\tB-X\n\nb\tO\nc\tPER\n\nd\tO\n"))
+    examples, bad = read_all(layout, max_bad_rows=1)
+    assert len(examples) == 2
+    assert (bad[0].line, bad[0].reason[:17]) == (3, "unknown tag 'PER'")
+
+
+def test_without_labels_the_tokens_are_the_text(file):
+    layout = inspect(file(CONLL_2003), labelled=False)
+    assert (layout.problem_type, layout.spans, layout.label) == (None, None, None)
+    rows = list(read(layout, on_bad=pytest.fail))
+    assert [(row.text, row.labels, row.spans) for row in rows] == [("EU rejects", None, None),
+                                                                   ("Peter Blackburn", None, None)]
+
+
+def test_the_name_within_gz_counts_and_damage_met_later_is_told(file):
+    text = "".join(f"word{n}\tO\n\n" for n in range(80_000)).encode()
+    path = file(gzip.compress(text), "rows.BIO.gz")
+    layout = inspect(path)
+    assert layout.reader == "conll"
+    assert any("compressed with gzip" in note for note in layout.notes)
+    assert not any("because of its content" in note for note in layout.notes)
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(DataError, match="damaged: Compressed file ended") as caught:
+        list(conll.records(path, "utf-8"))
+    assert "gzip -t" in caught.value.fix

@@ -1,0 +1,242 @@
+"""Texts with marked entities, in the forms of the tools that people mark them with."""
+
+import csv
+import json
+
+import pytest
+
+from luthier.data import Columns, from_arrays, inspect, read, read_all
+from luthier.data.spans import glue_of, joined
+from luthier.errors import DataError, UnknownNameError
+from luthier.schema import Span
+
+TEXT = " 张三 lives in 北京. "
+SPANS = (Span(1, 3, "人"), Span(13, 15, "地"))
+MARKS = [(13, 15, "地"), (1, 3, "人"), (1, 3, "人")]
+
+
+@pytest.fixture
+def jsonl(tmp_path):
+    def write(*rows, name="rows.jsonl"):
+        path = tmp_path / name
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+        return path
+
+    return write
+
+
+def only(path, columns=Columns(), **more):  # noqa: B008 - frozen
+    layout = inspect(path, columns, **more)
+    examples, _ = read_all(layout, max_bad_rows=0)
+    return layout, examples[0]
+
+
+OBJECTS = [dict(zip(("start", "end", "label"), mark, strict=True)) for mark in MARKS]
+
+
+@pytest.mark.parametrize(("column", "cell"), [
+    ("entities", OBJECTS), ("spans", OBJECTS), ("label", [list(mark) for mark in MARKS]), ("ner", OBJECTS),
+    ("entities", [{"id": 1, "start_offset": s, "end_offset": e, "label": x} for s, e, x in MARKS]),
+    ("annotations", [{"begin": s, "finish": float(e), "type": x, "text": TEXT[s:e]} for s, e, x in MARKS]),
+    ("labels", [{"offset": s, "length": e - s, "tag": x} for s, e, x in MARKS]),
+    ("entities", [{"start": s, "end": e, "entity_group": x, "word": TEXT[s:e], "score": 1} for s, e, x in MARKS]),
+    ("entities", [{"start_idx": s, "end_idx": e, "type": x, "entity": TEXT[s:e]} for s, e, x in MARKS]),
+    ("label", [{"start": s, "end": e, "text": TEXT[s:e], "labels": [x]} for s, e, x in MARKS]),
+    ("label", {"人": {"张三": [[1, 2]]}, "地": {"北京": [[13, 14]]}}),
+    ("实体", [[s - 1, e + 1, x] for s, e, x in MARKS[1:]] + [[12, 15, "地"]]),  # white space is taken off
+])
+def test_spans_of_a_text(column, cell, jsonl, tmp_path):
+    if column == "实体":
+        cell = [[0, 3, "人"], [12, 15, "地"]]
+    layout, row = only(jsonl({"id": 7, "text": TEXT, column: cell}, {"id": 8, "text": "nothing", column: type(cell)()}))
+    assert (layout.problem_type, layout.text, layout.spans, layout.tokens) == (
+        "token_classification", "text", column, None)
+    assert (row.text, row.spans, row.labels) == (TEXT, SPANS, None)
+    assert any("named entities" in note and repr(column) in note for note in layout.notes)
+    with (tmp_path / "rows.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("text", column), (TEXT, json.dumps(cell, ensure_ascii=False)), ("none", "[]")])
+    assert only(tmp_path / "rows.csv")[1].spans == SPANS
+
+
+def test_label_studio(tmp_path):
+    def task(number, results, **more):
+        return {"id": number, "data": {"text": TEXT}, "annotations": [{"was_cancelled": True, "result": []},
+                                                                      {"result": results, **more}]}
+
+    marks = [{"type": "labels", "value": {"start": s, "end": e, "text": TEXT[s:e], "labels": [x]}} for s, e, x in MARKS]
+    untouched = {**task(3, []), "annotations": []}
+    (tmp_path / "export.json").write_text(json.dumps([
+        task(1, [*marks, {"type": "relation"}, {"value": {"choices": ["x"]}}]), task(2, []), untouched]))
+    layout = inspect(tmp_path / "export.json")
+    examples, bad = read_all(layout, max_bad_rows=1)
+    assert [row.spans for row in examples] == [SPANS, ()]
+    assert [row.reason for row in bad] == ["expected a list of spans, came nothing"]
+    assert next(read(inspect(tmp_path / "export.json", labelled=False), on_bad=pytest.fail)).text == TEXT
+
+
+@pytest.mark.parametrize(("tokens", "tags"), [("tokens", "ner_tags"), ("words", "labels"), ("chars", "label"),
+                                              ("tokens", "tags"), ("Tokens", "NER")])
+def test_tokens_with_tags(tokens, tags, jsonl):
+    layout, row = only(jsonl({"id": 1, tokens: ["Anna", "Li", "is", "in", "北京", "市", "。"],
+                              tags: ["B-PER", "I-PER", "O", "O", "B-LOC", "I-LOC", "O"]}, {tokens: [], tags: []}))
+    assert (layout.problem_type, layout.tokens, layout.text, layout.spans, layout.label, layout.glue) == (
+        "token_classification", tokens, tokens, tags, tags, " ")
+    assert row.text == "Anna Li is in 北京市。"
+    assert row.spans == (Span(0, 7, "PER"), Span(14, 17, "LOC"))
+    again, same = only(layout.path, Columns(text=layout.text, label=layout.label))
+    assert same == row
+    assert again.spans == tags
+
+
+def test_one_row_of_tokens_is_a_row_and_not_a_table(jsonl):
+    assert only(jsonl({"tokens": ["Anna", "is"], "tags": ["S-PER", "O"]}))[1].text == "Anna is"
+
+
+def test_single_characters_are_joined_without_spaces(jsonl):
+    layout, row = only(jsonl({"chars": list("去 CSOL 吧"), "tags": ["O", "O", *["B-G", *["I-G"] * 3], "O", "O"]}))
+    assert (layout.glue, row.text, row.spans) == ("", "去 CSOL 吧", (Span(2, 6, "G"),))
+    assert glue_of([["a"] * 99 + ["bb"]]) == ""
+    assert glue_of([["a"] * 98 + ["bb", "cc"]]) == " "
+    assert glue_of([]) == " "
+
+
+@pytest.mark.parametrize(("tokens", "text"), [
+    ("他 说 ： “ 你好 ” …… Python 3 很 好", "他说：“你好”…… Python 3 很好"),
+    ("“ Hello ” — he", "“ Hello ” — he"), ("他 说 “ ok ” ， 走", "他说“ ok ”，走"), ("東京 タワー", "東京タワー"),
+    ("나는 학교에", "나는 학교에"), ("", ""),
+])
+def test_no_space_stands_between_chinese_characters(tokens, text):
+    found, places = joined(tokens.split(), " ")
+    assert found == text
+    assert [found[start:end] for start, end in places] == tokens.split()
+
+
+def test_empty_tokens_cost_nothing():
+    assert joined(["北", "", "京"], " ")[0] == "北京"
+    assert joined(["", "a", "", "b"], " ") == ("a b", [(0, 0), (0, 1), (1, 1), (2, 3)])
+
+
+def test_numbers_for_tags_are_refused_with_what_to_write(jsonl):
+    path = jsonl({"tokens": ["EU", "is"], "ner_tags": [3, 0]})
+    with pytest.raises(DataError, match="the tags in column 'ner_tags' are numbers") as caught:
+        inspect(path)
+    assert "write the names" in caught.value.fix
+    assert inspect(path, labelled=False).tokens == "tokens"
+
+
+BAD = [([[0, 99, "X"]], r"the span 0-99 \(X\) lies outside the text of 17 characters"),
+       ([[-1, 2, "X"]], "lies outside"), ([[3, 3, "X"]], r"the span 3-3 \(X\) holds no character"),
+       ([[3, 1, "X"]], "holds no character"), ([[3, 4, "X"]], "holds only white space"),
+       ([[1, 3, None]], r"the span 1-3 has no label \(None\)"), ([[1, 3, ""]], "has no label"),
+       ([{"start": 1, "end": 3}], "has no label"), ([{"start": 1, "label": "X"}], "a span has the keys start, label"),
+       ([{"start": "1", "end": 3, "label": "X"}], "a span's place is '1', expected a whole number"),
+       ([{"start": 1, "end": 2, "label": "X", "text": "张三"}], "the span 1-2 is '张' and not '张三': places"),
+       (["X"], "expected spans as objects"), ("X", "expected a list of spans, came str"),
+       (None, "expected a list of spans, came nothing"), ([{}], r"the keys \(none\)"),
+       ({"X": [[1, 2]]}, "came list for 'X'"), ({"X": {"张三": [[1]]}}, r"expected \[first, last\]"),
+       ({"X": {"北京": [[1, 2]]}}, "not '北京'")]
+
+
+@pytest.mark.parametrize(("cell", "reason"), BAD)
+def test_bad_spans_are_bad_rows(cell, reason, jsonl):
+    good = {"text": TEXT, "entities": [[1, 3, "X"]]}
+    layout = inspect(jsonl(good, good, {"text": TEXT, "entities": cell}))
+    examples, bad = read_all(layout, max_bad_rows=1)
+    assert len(examples) == 2
+    assert bad[0].line == 3
+    with pytest.raises(ValueError, match=reason):
+        raise ValueError(bad[0].reason)
+
+
+@pytest.mark.parametrize(("row", "reason"), [
+    ({"tokens": ["a", "b"], "tags": ["O"]}, "2 tokens came with 1 tags"),
+    ({"tokens": ["a"], "tags": ["PER"]}, "unknown tag 'PER'"), ({"tokens": ["a"], "tags": [1]}, "unknown tag '1'"),
+    ({"tokens": ["a"]}, "expected a list of tags, came nothing"), ({"tokens": ["a"], "tags": "O"}, "came str"),
+    ({"tokens": [1], "tags": ["O"]}, "'tokens': token 1 is int, expected text"),
+    ({"tokens": "a", "tags": ["O"]}, "'tokens': expected a list of tokens, came str"),
+    ({"tokens": ["\ud800"], "tags": ["O"]}, "half a surrogate pair"),
+])
+def test_bad_tokens_are_bad_rows(row, reason, tmp_path):
+    path = tmp_path / "rows.jsonl"
+    good = {"tokens": ["Anna"], "tags": ["B-PER"]}
+    layout_of = [good] * 3
+    path.write_text("".join(json.dumps(one) + "\n" for one in layout_of))
+    layout = inspect(path)
+    path.write_text("".join(json.dumps(one) + "\n" for one in [*layout_of, row]))
+    _, bad = read_all(layout, max_bad_rows=1)
+    assert bad[0].line == 4
+    assert reason in bad[0].reason
+
+
+def test_nested_spans_are_kept_and_text_is_kept_exactly(jsonl):
+    text = "\u200b上海大学\r\n "
+    _, row = only(jsonl({"text": text, "spans": [[1, 5, "ORG"], [1, 3, "LOC"], [1, 3, "LOC"]]}))
+    assert row.text == text
+    assert row.spans == (Span(1, 3, "LOC"), Span(1, 5, "ORG"))
+
+
+def test_a_label_of_the_text_beside_the_entities_goes_on_being_what_is_learned(jsonl):
+    path = jsonl(*({"text": "to 北京", "intent": name, "entities": [[3, 5, "LOC"]]} for name in ("go", "stay") * 2))
+    layout = inspect(path)
+    assert (layout.problem_type, layout.label, layout.spans) == ("single_label_classification", "intent", None)
+    assert any("'entities' marks entities, which are not read" in note for note in layout.notes)
+    assert inspect(path, task="text-classification").label == "intent"
+    assert inspect(path, task="named-entities").spans == "entities"
+    assert inspect(path, Columns(label="entities")).problem_type == "token_classification"
+
+
+def test_no_entity_in_the_first_rows_needs_the_task(jsonl):
+    path = jsonl({"text": "Anna", "entities": []}, {"text": "Bob", "entities": []})
+    assert only(path, task="named-entities")[1].spans == ()
+    with pytest.raises(DataError, match="no label column"):
+        inspect(path)
+
+
+def test_tokens_with_one_label_are_a_text_to_classify(jsonl):
+    layout, row = only(jsonl({"tokens": ["good", "film"], "label": "pos"}, {"tokens": ["bad", "one"], "label": "neg"}))
+    assert (layout.problem_type, layout.tokens, layout.spans) == ("single_label_classification", "tokens", None)
+    assert (row.text, row.labels, row.spans) == ("good film", ("pos",), None)
+
+
+def test_lists_of_labels_stay_labels(jsonl):
+    layout = inspect(jsonl({"text": "a b", "labels": ["x", "y"]}, {"text": "c d", "labels": []}))
+    assert (layout.problem_type, layout.multi_label) == ("multi_label_classification", True)
+
+
+@pytest.mark.parametrize(("row", "task", "columns", "message"), [
+    ({"text": "a b", "label": "x"}, "named-entities", Columns(), "marks no entities that can be read; the columns"),
+    ({"text": "a b", "label": [[0, 1, "x"]]}, "text-classification", Columns(),
+     "marks entities in column 'label', and text-classification needs one label"),
+    ({"tokens": ["a"], "ner_tags": ["O"]}, "text-classification", Columns(label="ner_tags"), "needs one label"),
+    ({"text": "a b", "more": "c", "label": [[0, 1, "x"]]}, "named-entities", Columns(text_b="more"),
+     "'more' is named for a second"),
+])
+def test_a_file_that_does_not_fit_the_task(row, task, columns, message, jsonl):
+    with pytest.raises(DataError, match=message) as caught:
+        inspect(jsonl(row, row), columns, task=task)
+    assert caught.value.fix
+
+
+def test_an_unknown_task(jsonl):
+    with pytest.raises(UnknownNameError, match="unknown task 'ner'; known: named-entities, text-classification"):
+        inspect(jsonl({"text": "a"}), task="ner")
+
+
+@pytest.mark.parametrize("labels", [
+    [[(1, 3, "人"), (13, 15, "地")], []], [OBJECTS, []], [list(SPANS), ()],
+])
+def test_arrays_of_entities(labels):
+    rows = from_arrays([TEXT, "none"], labels, problem_type="token_classification")
+    assert [row.spans for row in rows] == [SPANS, ()]
+    assert rows[0].labels is None
+    assert from_arrays([TEXT], None, problem_type="token_classification")[0].spans is None
+
+
+@pytest.mark.parametrize(("texts", "labels", "message"), [
+    ([TEXT], [None], "row 1: expected a list of spans, came nothing"), ([("a", "b")], [[]], "row 1: .* came a pair"),
+    (["ab", "c"], [[], [(0, 2, "X")]], "row 2: the span 0-2 .* outside the text of 1"),
+])
+def test_arrays_of_entities_that_do_not_fit(texts, labels, message):
+    with pytest.raises(DataError, match=message) as caught:
+        from_arrays(texts, labels, problem_type="token_classification")
+    assert "(start, end, label)" in caught.value.fix

@@ -1,0 +1,42 @@
+"""What the command line prints of scores, for entities and for classes."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from fakes import report
+from span_fakes import span_report
+
+from luthier.cli._show import print_evaluation, print_scores
+
+
+def run(made):
+    scores = {"systems": {name: system.to_dict() for name, system in made.systems.items()}, "verdicts": ["a verdict"]}
+    return SimpleNamespace(scores=scores, warnings=("a warning",),
+                           recipe=SimpleNamespace(evaluation=SimpleNamespace(confidence=0.95)))
+
+
+def test_a_run_on_entities(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    made = span_report(80)
+    print_scores(run(made))
+    printed = capsys.readouterr().out
+    for words in ("entity F1 [95 %]", "precision [95 %]", "recall [95 %]", "on 80 test rows", "a verdict", "a warning",
+                  "baseline (dictionary of the training entities)", "type", "entities", "PER"):
+        assert words in printed, words
+    interval = made.systems["tuned"].intervals.metrics["f1_micro"]
+    assert f"{interval.value:.4f} [{interval.low:.4f}, {interval.high:.4f}]" in printed
+    print_evaluation(made.systems["tuned"])
+    assert f"entity F1 {interval.value:.4f} [" in capsys.readouterr().out
+
+
+def test_a_run_on_classes(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    made = report()
+    print_scores(run(made))
+    printed = capsys.readouterr().out
+    assert "accuracy [95 %]" in printed
+    assert "baseline (TF-IDF)" in printed
+    assert "entity" not in printed
+    print_evaluation(made.systems["tuned"])
+    assert "macro F1" in capsys.readouterr().out
