@@ -99,17 +99,22 @@ def metrics(evaluated: Any) -> dict[str, float]:
 
 def label(trainer: Any, rows: list[dict[str, Any]]) -> list[int]:
     """Return the class number given to each row, in the order of the rows."""
+    return [int(scores.argmax()) for scores in label_logits(trainer, rows)]
+
+
+def label_logits(trainer: Any, rows: list[dict[str, Any]]) -> list[Any]:
+    """Return the logits of each row, (C,) or (T, C) float32, in the order of the rows."""
     # With length groups the Trainer shuffles rows even to predict. Sorting by hand is as fast and keeps the order.
     if hasattr(trainer.args, "train_sampling_strategy"):
         trainer.args.train_sampling_strategy = "sequential"
     else:
         trainer.args.group_by_length = False
     order = sorted(range(len(rows)), key=lambda row: len(rows[row]["input_ids"]))
-    given = trainer.predict([rows[row] for row in order]).predictions.argmax(-1)  # (N, C) float32 -> (N,) int64
-    chosen = [0] * len(rows)
-    for row, number in zip(order, given.tolist(), strict=True):
-        chosen[row] = number
-    return chosen
+    given = trainer.predict([rows[row] for row in order]).predictions
+    found: list[Any] = [None] * len(rows)
+    for row, scores in zip(order, given, strict=True):
+        found[row] = scores
+    return found
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ SYSTEMS = {
     "tuned": "tuned",
 }
 COLUMNS = {"accuracy": "accuracy", "f1_macro": "macro F1"}
-SPAN_SYSTEMS = {**SYSTEMS, "baseline": "baseline (dictionary of the training entities)"}
+SPAN_SYSTEMS = {**SYSTEMS, "baseline": "baseline (dictionary)"}
 SPAN_COLUMNS = {"f1_micro": "entity F1", "precision_micro": "precision", "recall_micro": "recall"}
 
 
@@ -30,10 +30,12 @@ def print_scores(run: Run) -> None:
     spans = _of_spans(first)
     columns, names = (SPAN_COLUMNS, SPAN_SYSTEMS) if spans else (COLUMNS, SYSTEMS)
     confidence = round(100 * run.recipe.evaluation.confidence)
-    table = Table(f"on {first['rows']} test rows", *[f"{title} [{confidence} %]" for title in columns.values()],
-                  box=None, pad_edge=False)
+    sure = tuple(columns)[:1] if spans else tuple(columns)  # three with their intervals would not stand in a line
+    heads = [f"{title} [{confidence} %]" if metric in sure else title for metric, title in columns.items()]
+    table = Table(f"on {first['rows']} test rows", *heads, box=None, pad_edge=False)
     for system, scores in found.items():
-        table.add_row(names[system], *[_cell(scores, metric) for metric in columns])
+        table.add_row(names[system], *[_cell(scores, metric) if metric in sure else f"{scores['metrics'][metric]:.4f}"
+                                       for metric in columns])
     Console().print(table, highlight=False)
     if spans and "tuned" in found:
         Console().print(_per_label(found["tuned"]), highlight=False)

@@ -17,8 +17,6 @@ MODEL_FOR_LANGUAGE = {"en": "minilm-l6"}
 MULTILINGUAL = "e5-small"
 
 EPOCHS, MOST_EPOCHS = 3, 20
-LEAST_STEPS = 100
-"""Optimiser steps below which a new head has hardly begun to learn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +122,13 @@ def _settle_model(recipe: Recipe, report: DataReport) -> tuple[Recipe, list[str]
 
 
 def _settle_epochs(recipe: Recipe, rows: int) -> tuple[Recipe, list[str]]:
-    """Choose the passes over the rows: 3, or what makes ``LEAST_STEPS``; early stopping ends the needless ones."""
+    """Choose the passes over the rows: 3, or what makes the task's fewest steps; early stopping ends needless ones."""
     if recipe.train.num_train_epochs is not None:
         return recipe, []
     batch = recipe.train.per_device_train_batch_size * recipe.train.gradient_accumulation_steps
     per_epoch = -(-rows // batch)
-    epochs = min(max(EPOCHS, -(-LEAST_STEPS // per_epoch)), MOST_EPOCHS)
+    least: int = plugins.load("tasks", recipe.task["name"]).LEAST_STEPS
+    epochs = min(max(EPOCHS, -(-least // per_epoch)), MOST_EPOCHS)
     settled = recipe.override(train=recipe.train.model_copy(update={"num_train_epochs": epochs}))
     why = "the default" if epochs == EPOCHS else f"because an epoch over {rows} rows has only {per_epoch} steps"
     return settled, [f"epochs: {epochs}, {why}"]

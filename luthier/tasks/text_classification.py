@@ -33,6 +33,8 @@ WINDOWS = False
 """Whether long texts are read in windows, when the recipe leaves that open."""
 METRICS = ("accuracy", "f1_macro", "f1_micro", "f1_weighted", "loss")
 """What ``metrics`` gives and ``validation.metric_for_best_model`` may name; more is better, but for ``loss``."""
+LEAST_STEPS = 100
+"""Optimiser steps below which a new head has hardly begun to learn."""
 LEARNING_RATES: dict[str, float] = {}
 """Method -> peak learning rate, where the method's own is not the best for this task."""
 HEAD_LEARNING_RATE = None

@@ -1,0 +1,86 @@
+"""The other side for entities: the usual script, words split beforehand, a tag at each word's first token.
+
+``python -m benchmarks._plain_entities JOB.json ANSWER.json``
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks._entities import Sentence, read_sentences, spans_of, write_spans
+from benchmarks._job import Job
+from benchmarks._trainer import arguments_of, label_logits
+from luthier.tasks._tags import names_of
+
+IGNORED = -100
+
+
+def main(job_file: str, answer_file: str) -> None:
+    """Tune, keep the best epoch by entity F1 of the tags, and tag the test words by argmax."""
+    import torch
+    from transformers import (
+        AutoModelForTokenClassification,
+        AutoTokenizer,
+        DataCollatorForTokenClassification,
+        Trainer,
+        set_seed,
+    )
+
+    job = Job.read(job_file)
+    torch.set_num_threads(job.threads)
+    set_seed(job.seed)
+    tags = names_of(job.labels)
+    tokenizer = AutoTokenizer.from_pretrained(job.model_path, add_prefix_space=True)
+    model = AutoModelForTokenClassification.from_pretrained(
+        job.model_path, id2label=dict(enumerate(tags)), label2id={name: number for number, name in enumerate(tags)})
+    sentences = {split: read_sentences(Path(getattr(job, split))) for split in ("train", "valid", "test")}
+    rows = {split: encode(part, tokenizer, job, tags) for split, part in sentences.items()}
+
+    def metrics(evaluated: Any) -> dict[str, float]:
+        from seqeval.metrics import f1_score
+
+        shown = evaluated.label_ids != IGNORED  # (N, T)
+        said, true = ([[tags[number] for number in row[keep]] for row, keep in zip(numbers, shown, strict=True)]
+                      for numbers in (evaluated.predictions.argmax(-1), evaluated.label_ids))
+        return {"f1_macro": float(f1_score(true, said))}  # the name that both sides' arguments look for
+
+    trainer = Trainer(
+        model=model, args=arguments_of(job), train_dataset=rows["train"], eval_dataset=rows["valid"],
+        processing_class=tokenizer, data_collator=DataCollatorForTokenClassification(tokenizer),
+        compute_metrics=metrics)
+    started = time.perf_counter()
+    trainer.train()
+    seconds = time.perf_counter() - started
+    said = label_logits(trainer, rows["test"])
+    write_spans(answer_file, [tagged(sentence, row, scores, tags) for sentence, row, scores in zip(
+        sentences["test"], rows["test"], said, strict=True)], seconds, {"steps": trainer.state.global_step})
+
+
+def encode(sentences: list[Sentence], tokenizer: Any, job: Job, tags: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return token ids and targets: that of its word at each first token, nothing at the others."""
+    number = {name: place for place, name in enumerate(tags)}
+    found = []
+    for sentence in sentences:
+        encoded = tokenizer(list(sentence.words), is_split_into_words=True, truncation=True, max_length=job.max_length)
+        words = encoded.word_ids()
+        first = [word is not None and word != before for word, before in zip(words, [None, *words], strict=False)]
+        found.append({**{key: encoded[key] for key in encoded}, "labels": [
+            number[sentence.tags[word]] if begins else IGNORED for word, begins in zip(words, first, strict=True)]})
+    return found
+
+
+def tagged(sentence: Sentence, row: dict[str, Any], scores: Any, tags: tuple[str, ...]) -> list[list[Any]]:
+    """Return the spans of a sentence's words; words that were cut have none."""
+    keep = np.array(row["labels"]) != IGNORED
+    said = [tags[number] for number in scores[: len(keep)][keep].argmax(-1)]
+    return spans_of(Sentence(sentence.words, tuple(said) + ("O",) * (len(sentence.words) - len(said)),
+                             sentence.places, sentence.text))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])
