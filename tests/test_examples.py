@@ -25,6 +25,17 @@ def test_the_recipe(rows: list[tuple[str, str]], tiny_model: Path, tmp_path: Pat
     assert (tmp_path / "runs" / "reviews-lora" / "adapter_model.safetensors").exists()
 
 
+def test_the_recipe_for_entities(tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(EXAMPLES)
+    command = [sys.executable, "-m", "luthier", "train", "examples/entities.yaml", "--model", str(tiny_model),
+               "train.num_train_epochs=1", "evaluation.bootstrap=100"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "entity F1" in result.stdout
+    (found,) = luthier.load(tmp_path / "runs" / "tickets").predict(["Order A-1234 has not reached Cork."])
+    assert not found.truncated
+
+
 def test_asking_many(tiny_bundle: Path) -> None:
     texts = ["very good", "很差", "bad awful poor ugly 1"] * 3
     result = subprocess.run([sys.executable, str(EXAMPLES / "ask_many.py"), str(tiny_bundle)], text=True, check=True,

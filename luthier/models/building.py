@@ -63,13 +63,16 @@ def build_classifier(
         attention: how attention is computed; the weights do not depend on it.
 
     Raises:
-        ModelError: the directory cannot be opened, or lacks weights of the encoder itself.
+        ModelError: the directory cannot be opened, lacks weights of the encoder itself, or holds a decoder where tokens
+            are to be classified.
     """
     plugins.require("torch", "transformers")
     import torch
 
     directory = files.path if isinstance(files, ModelFiles) else Path(files)
     config = _config(directory, outputs)
+    if outputs.of_spans:
+        _check_sees_both_sides(config, directory)
     _set(config, _DROPOUTS, dropout)
     _set(config, _ATTENTION_DROPOUTS, attention_dropout)
     with torch.random.fork_rng(devices=[]):
@@ -139,6 +142,25 @@ def _config(directory: Path, labels: LabelSet) -> Any:
         tokenizer_config = tokenizer_files.read_tokenizer_config(directory)
         config.pad_token_id = tokenizer_files.pad_id(tokenizer_files.read_tokenizer(directory), {}, tokenizer_config)
     return config
+
+
+def _check_sees_both_sides(config: Any, directory: Path) -> None:
+    """Refuse to tag tokens with a decoder, which has not read what stands behind them.
+
+    Raises:
+        ModelError: names models that can.
+    """
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+    )
+
+    kind = config.model_type
+    if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+        raise ModelError(f"{directory} holds a decoder ({kind}), which reads only what stands before a token: it "
+                         "cannot tell what the token is part of",
+                         "take an encoder: minilm-l6 (English), e5-small (Chinese and many others), or one from a hub, "
+                         "such as bert-base-cased")
 
 
 def _set(config: Any, names: tuple[str, ...], rate: float | None) -> None:

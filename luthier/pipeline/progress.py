@@ -17,8 +17,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 PLAIN_SECONDS = 15.0
 """Between progress lines where there is no terminal to draw a bar on."""
 
-SHOWN = ("accuracy", "f1_macro", "f1_micro", "loss")
+SHOWN = ("accuracy", "f1_macro", "loss")
 """Validation metrics worth a line."""
+SHOWN_OF_SPANS = ("f1_micro", "precision_micro", "recall_micro", "loss")
 
 
 class ProgressView:
@@ -62,8 +63,10 @@ class ProgressView:
         self._advance("tuning", event["step"], event["total_steps"], detail)
 
     def _on_validation(self, event: Mapping[str, Any]) -> None:
-        metrics = "  ".join(f"{name} {event['metrics'][name]:.4f}" for name in SHOWN if name in event["metrics"])
-        best = "  (best so far)" if event.get("best") else ""
+        found = event["metrics"]
+        shown = SHOWN_OF_SPANS if SHOWN_OF_SPANS[1] in found else SHOWN
+        metrics = "  ".join(f"{name.removesuffix('_micro')} {found[name]:.4f}" for name in shown if name in found)
+        best = "  (best)" if event.get("best") else ""
         self._console.print(f"  step {event['step']}: {metrics}{best}")
 
     def _on_early_stop(self, event: Mapping[str, Any]) -> None:

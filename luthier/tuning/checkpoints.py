@@ -41,6 +41,8 @@ class Progress:
     """Optimiser steps taken."""
     best_step: int = 0
     best_metric: float | None = None
+    best_loss: float | None = None
+    """Validation loss at the best step: it decides between equal metrics."""
     stale: int = 0
     """Validations since the best."""
     stopped_early: bool = False

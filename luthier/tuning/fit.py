@@ -228,10 +228,13 @@ def _validate(run: _Run, step: int) -> None:
     logits = predict_logits(job, run.feed, run.device, run.precision)
     training_mode(job.model)
     metrics = job.task.metrics(logits, job.valid.targets, job.labels)
-    best = better(metric, metrics[metric], progress.best_metric)
+    gained = better(metric, metrics[metric], progress.best_metric)
+    best = gained or (metrics[metric] == progress.best_metric and better("loss", metrics["loss"], progress.best_loss))
     if best:
-        progress.best_step, progress.best_metric, progress.stale = step, metrics[metric], 0
+        progress.best_step, progress.best_metric, progress.best_loss = step, metrics[metric], metrics["loss"]
         checkpoints.save_best(job.directory, job.model, step)
+    if gained:
+        progress.stale = 0
     elif progress.best_metric != 0.0:  # what has found no entity yet may still be about to
         progress.stale += 1
     train_loss = sum(progress.recent_losses) / max(len(progress.recent_losses), 1)

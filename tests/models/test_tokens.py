@@ -16,6 +16,7 @@ from transformers import (
     RobertaForTokenClassification,
 )
 
+from luthier.errors import ModelError
 from luthier.models.architecture import config_of, per_token, unsupported
 from luthier.models.building import build_classifier, load_classifier
 from luthier.models.forward import Forward
@@ -85,6 +86,16 @@ def test_a_stored_head_of_other_tags_is_not_taken(tiny_model: Path, tmp_path: Pa
     other = LabelSet(("O", "B-LOC", "I-LOC"), "token_classification")
     assert build_classifier(tmp_path, other).new_modules == ("classifier",)
     assert "classifier" in build_classifier(tmp_path, LabelSet(("a", "b", "c"))).new_modules
+
+
+def test_a_decoder_is_refused_with_models_that_can(tmp_path: Path) -> None:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    shape = {"vocab_size": 90, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    LlamaForCausalLM(LlamaConfig(**shape, intermediate_size=16, pad_token_id=0)).save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="holds a decoder .llama., which reads only what stands before") as told:
+        build_classifier(tmp_path, TAGS)
+    assert "take an encoder: minilm-l6 (English), e5-small" in str(told.value)
 
 
 def test_answers_for_batches_come_into_the_order_of_the_rows() -> None:

@@ -37,7 +37,7 @@ def test_notes_warnings_scores_and_early_stops_are_lines(view: ProgressView, sho
     view({"event": "of another kind"})
     assert shown.getvalue().splitlines() == [
         "Reading", "  read as [gb18030]", "  warning: nothing was learned",
-        "  step 10: accuracy 0.5000  loss 0.7000  (best so far)",
+        "  step 10: accuracy 0.5000  loss 0.7000  (best)",
         "  stopped early at step 12: no better f1_macro in 3 validations",
     ]
 

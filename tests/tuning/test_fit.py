@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from toy import LABELS, Toy
+from toy import LABELS, Toy, make_toy
 
 from luthier.errors import RecipeError, TuningError
 from luthier.schema import LabelSet
@@ -80,11 +80,12 @@ def test_events_tell_the_whole_story(toy: Toy, tmp_path: Path) -> None:
     assert fitted.decisions["device"].reason
 
 
-def test_the_model_comes_back_with_the_best_weights(toy: Toy, tmp_path: Path) -> None:
-    job = toy.job(tmp_path, train={"num_train_epochs": 6, "learning_rate": 5e-3},
+def test_the_model_comes_back_with_the_best_weights(tmp_path: Path) -> None:
+    toy = make_toy(tmp_path, noise=0.3)  # with wrong labels it learns by heart what is worth nothing
+    job = toy.job(tmp_path, train={"num_train_epochs": 10, "learning_rate": 5e-3},
                   validation={"eval_steps": 5, "early_stopping_patience": None})
     fitted, _ = run(job)
-    best = max(fitted.history, key=lambda entry: entry["metrics"]["f1_macro"])  # the first of equals
+    best = max(fitted.history, key=lambda entry: (entry["metrics"]["f1_macro"], -entry["metrics"]["loss"]))
     assert fitted.best_step == best["step"] < fitted.steps
     batch = toy.encoder.collate(toy.valid.ragged, range(len(toy.valid)))
     with torch.inference_mode():
@@ -93,6 +94,14 @@ def test_the_model_comes_back_with_the_best_weights(toy: Toy, tmp_path: Path) ->
     metrics = job.task.metrics(logits.numpy(), toy.valid.targets, LABELS)
     assert metrics["f1_macro"] == fitted.best_metric
     assert metrics["loss"] == pytest.approx(best["metrics"]["loss"], rel=1e-4)
+
+
+def test_of_equal_metrics_the_lower_loss_wins(toy: Toy, tmp_path: Path) -> None:
+    fitted, _ = run(toy.job(tmp_path, train={"num_train_epochs": 6, "learning_rate": 5e-3},
+                            validation={"eval_steps": 5, "early_stopping_patience": None}))
+    best = [entry for entry in fitted.history if entry["metrics"]["f1_macro"] == fitted.best_metric]
+    assert len(best) > 1
+    assert fitted.best_step == min(best, key=lambda entry: entry["metrics"]["loss"])["step"]
 
 
 def test_a_batch_cut_into_parts_has_the_same_gradient(toy: Toy, tmp_path: Path) -> None:
