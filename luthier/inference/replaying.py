@@ -81,9 +81,9 @@ def ids_of(ragged: Ragged, rows: int) -> list[tuple[int, ...]]:
 
 
 def _recorded(logits: Logits, ragged: Ragged, rows: int) -> list[tuple[float, ...]]:
-    """Return each text's logits; where each token has some, those of up to ``TOKENS`` tokens spread over the text."""
+    """Return each text's logits, window after window; where each token has some, those of up to ``TOKENS`` of them."""
     if not isinstance(logits, list):
-        return [tuple(map(float, scores)) for scores in logits]
+        logits = [scores[None] for scores in logits]
     owners = np.arange(rows) if ragged.owners is None else ragged.owners
     found: list[list[Float32]] = [[] for _ in range(rows)]
     for owner, scores in zip(owners.tolist(), logits, strict=True):

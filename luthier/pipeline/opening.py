@@ -15,7 +15,6 @@ import numpy as np
 
 from luthier import plugins
 from luthier import recipe as recipes
-from luthier.errors import RecipeError
 from luthier.inference import Predictor
 from luthier.models.encoding import Encoder, Ragged
 from luthier.models.files import ModelFiles
@@ -109,13 +108,10 @@ def _opened(loaded: Loaded) -> Opened:
 
 
 def _encoder(recipe: Recipe, directory: Path, task: ModuleType) -> Encoder:
-    """Open the tokenizer; where the task reads long texts in windows, they share a quarter of their tokens."""
+    """Open the tokenizer. Windows share a quarter of their tokens where the recipe leaves that open."""
     length, form = recipe.model.max_length, recipe.prepare.normalize
     encoder = Encoder.load(directory, max_length=length, normalize=form)
-    if not task.WINDOWS:
-        if recipe.model.overlap is not None:
-            raise RecipeError(f"model.overlap is set, but {recipe.task['name']} reads no windows: long texts are cut",
-                              "leave model.overlap out")
+    if not task.WINDOWS and recipe.model.overlap is None:
         return encoder
     overlap = encoder.max_length // OVERLAP if recipe.model.overlap is None else recipe.model.overlap
     return Encoder.load(directory, max_length=length, normalize=form, overlap=overlap)

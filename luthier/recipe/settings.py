@@ -69,8 +69,8 @@ class ModelSettings(Settings):
     max_length: int | None = Field(None, ge=8)
     """Most tokens of one text, special ones included; the model's own limit when left out."""
     overlap: int | None = Field(None, ge=0)
-    """Tokens that neighbouring windows of a long text share, where the task reads it in windows; a quarter of
-    ``max_length`` when left out."""
+    """Tokens that neighbouring windows of a long text share. When left out, a text to be classified is cut at its end,
+    and other tasks read windows that share a quarter of ``max_length``."""
     dropout: float | None = Field(None, ge=0, lt=1)
     """Dropout of hidden layers; the model's own when left out."""
     attention_dropout: float | None = Field(0.0, ge=0, lt=1)

@@ -69,23 +69,24 @@ def build(
                             attention=attention)
 
 
-def targets(examples: Sequence[Example], labels: LabelSet, _ragged: Ragged | None = None) -> npt.NDArray[Any]:
-    """Return what the head shall say of N labelled examples.
+def targets(examples: Sequence[Example], labels: LabelSet, ragged: Ragged | None = None) -> npt.NDArray[Any]:
+    """Return what the head shall say of N labelled examples, or of each of their windows: the text's label.
 
     Returns:
-        (N,) int64 class numbers, or (N, C) float32 of 0 and 1 where a row may carry several labels.
+        (N,) int64 class numbers, or (N, C) float32 of 0 and 1 where a row may carry several labels; (W, …) of windows.
 
     Raises:
         DataError: an example has no label, several where one is expected, or one that is not in the set.
     """
     numbers = {name: number for number, name in enumerate(labels.names)}
     rows = [_numbers(example, numbers, labels.multi_label) for example in examples]
-    if not labels.multi_label:
-        return np.array([row[0] for row in rows], np.int64)
-    hot = np.zeros((len(rows), len(labels)), np.float32)
-    for row, classes in enumerate(rows):
-        hot[row, classes] = 1.0
-    return hot
+    if labels.multi_label:
+        found: npt.NDArray[Any] = np.zeros((len(rows), len(labels)), np.float32)
+        for row, classes in enumerate(rows):
+            found[row, classes] = 1.0
+    else:
+        found = np.array([row[0] for row in rows], np.int64)
+    return found if ragged is None or ragged.owners is None else found[ragged.owners]
 
 
 def loss(
@@ -135,19 +136,24 @@ def probabilities(logits: Float32, labels: LabelSet) -> Float32:
 
 def decode(logits: Float32, ragged: Ragged, _texts: Sequence[TextInput], labels: LabelSet,
            settings: Settings) -> list[Prediction]:
-    """Read N predictions off the logits.
+    """Read N predictions off the logits. A text in several windows has the mean of their probabilities.
 
     Args:
-        logits: (N, C) float32.
-        ragged: the N texts as the model saw them.
+        logits: (N, C) float32, or (W, C) of windows.
+        ragged: the N texts, or their W windows, as the model saw them.
         labels: C names.
         settings: holds the threshold for several labels.
     """
-    scores = probabilities(logits, labels)
+    scores, truncated = probabilities(logits, labels), ragged.truncated
+    if ragged.owners is not None and len(ragged):
+        first = np.flatnonzero(np.diff(ragged.owners, prepend=-1))  # windows of a text stand together
+        windows = np.diff(first, append=len(ragged))
+        scores = np.asarray(np.add.reduceat(scores, first) / windows[:, None], np.float32)
+        truncated = np.logical_or.reduceat(truncated, first)
     chosen = _chosen(scores, labels, settings.threshold)
     return [
         Prediction(tuple(labels.names[number] for number in row), labels.names, score, bool(cut))
-        for row, score, cut in zip(chosen, scores, ragged.truncated, strict=True)
+        for row, score, cut in zip(chosen, scores, truncated, strict=True)
     ]
 
 

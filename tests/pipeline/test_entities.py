@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 
 import luthier
 from luthier.bundle import read_manifest
-from luthier.errors import BundleError, DataError, RecipeError
+from luthier.errors import BundleError, DataError
 from luthier.inference import Predictor, verify
 from luthier.models import tiny
 from luthier.pipeline import predict_file
@@ -181,5 +181,3 @@ def test_other_methods_learn_too(data: Path, bundle: Path, method: str, tmp_path
 def test_what_does_not_fit_is_refused(data: Path, tiny_csv: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError):
         luthier.train(tiny_csv, task="named-entities", out=tmp_path / "a", progress=False)
-    with pytest.raises(RecipeError, match="model.overlap is set, but text-classification reads no windows"):
-        luthier.train(tiny_csv, overrides=["model.overlap=4"], out=tmp_path / "b", progress=False)

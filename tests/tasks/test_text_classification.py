@@ -73,6 +73,17 @@ def test_decode_one_label() -> None:
     assert (second.label, second.truncated) == ("no", False)
 
 
+def test_windows_of_a_text_share_its_label_and_their_mean_decides() -> None:
+    windows = Ragged([[1]] * 4, None, np.array([False, True, False, False]), owners=np.array([0, 0, 0, 1]))
+    assert task.targets(examples(("yes",), ("no",)), ONE, windows).tolist() == [1, 1, 1, 0]
+    assert task.targets(examples(("yes",), ()), MANY, windows).sum() == 3
+    logits = np.log(np.array([[0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.1, 0.8, 0.1], [0.9, 0.05, 0.05]], np.float32))
+    first, second = task.decode(logits, windows, ["a", "b"], ONE, task.Settings())
+    assert (first.label, second.label) == ("yes", "no")
+    assert first.score == pytest.approx(0.6)
+    assert (first.truncated, second.truncated) == (True, False)
+
+
 def test_decode_several_labels_by_the_threshold() -> None:
     logits = np.array([[-1, 0, 3], [-5, -5, -5]], np.float32)
     whole, texts = seen(False, False), ["", ""]
