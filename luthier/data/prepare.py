@@ -28,7 +28,7 @@ from luthier.data.spans import overlapping
 from luthier.data.split import sample, stratified
 from luthier.errors import DataError
 from luthier.recipe import PrepareSettings
-from luthier.schema import Dataset, Example, LabelSet, ProblemType
+from luthier.schema import ANSWERED, Dataset, Example, LabelSet, ProblemType
 from luthier.text import dominant_language
 
 NAMES = ("train", "valid", "test")
@@ -52,7 +52,7 @@ def prepare(train: Sequence[Example], valid: Sequence[Example] | None, test: Seq
         test: rows for the final scores, if there is a file for them.
         settings: normal form, deduplication, shares, sample size.
         seed: decides the sample and the split; the same rows and seed give the same data set.
-        problem_type: whether a row carries one label, several or none, or labelled spans.
+        problem_type: whether a row carries one label, several or none, labelled spans, or answers.
 
     Returns:
         Disjoint splits whose rows keep the order of their files, and the report on what happened.
@@ -67,7 +67,8 @@ def prepare(train: Sequence[Example], valid: Sequence[Example] | None, test: Seq
     for name, rows in given.items():
         _check_labels(name, rows, problem_type)
         kept = distinct(normalized(rows, settings.normalize, found), found, drop=settings.deduplicate)
-        several = problem_type == "multi_label_classification"
+        # Different labels of one row are all its labels; different answers to one question are all right.
+        several = problem_type in ("multi_label_classification", "question_answering")
         splits[name] = kept if several else consistent(name, kept, found, drop=settings.deduplicate)
     splits = without_leaks(splits, found, drop=settings.deduplicate)
     count_near_duplicates((row for rows in splits.values() for row in rows), found)
@@ -91,6 +92,8 @@ def content_hash(splits: Splits) -> str:
             values: list[object] = [name, row.id, row.text, row.text_b, row.labels]
             if row.spans is not None:
                 values.append([[span.start, span.end, span.label] for span in row.spans])
+            if row.answers is not None:
+                values.append([[answer.text, answer.start] for answer in row.answers])
             line = json.dumps(values, ensure_ascii=True)
             digest.update(line.encode() + b"\n")
     return digest.hexdigest()
@@ -111,6 +114,9 @@ def _with_unique_ids(given: Splits) -> Splits:
 
 
 def _check_labels(name: str, rows: Sequence[Example], problem_type: ProblemType) -> None:
+    if problem_type == "question_answering":
+        _check_answers(name, rows)
+        return
     of_spans = problem_type == "token_classification"
     bare = [row.id for row in rows if (row.spans if of_spans else row.labels) is None]
     if bare and of_spans:
@@ -123,6 +129,14 @@ def _check_labels(name: str, rows: Sequence[Example], problem_type: ProblemType)
     if several and problem_type == "single_label_classification":
         raise DataError(f"{name}: {len(several)} rows do not have exactly one label, such as {', '.join(several[:3])}",
                         "tell how several labels are written: --label-separator ';' (or lists in JSON)")
+
+
+def _check_answers(name: str, rows: Sequence[Example]) -> None:
+    bare = [row.id for row in rows if row.answers is None or row.text_b is None]
+    if bare:
+        raise DataError(f"{name}: {len(bare)} rows are no questions with context and answers, such as "
+                        f"{', '.join(bare[:3])}",
+                        "give every row a question, a context and a list of answers, empty where there is none")
 
 
 def _check_size(splits: Splits, given: Splits, found: Found) -> None:
@@ -150,6 +164,11 @@ def _label_names(rows: Sequence[Example], problem_type: ProblemType) -> tuple[st
             raise DataError(f"no entity is marked in {len(rows):,} rows; there is nothing to learn",
                             "give rows with entities, or name another column: --label COLUMN")
         return natural_order(counts)
+    if problem_type == "question_answering":
+        if not counts:
+            raise DataError(f"none of {len(rows):,} questions has an answer; there is nothing to learn",
+                            "give rows with answers, or name another column: --label COLUMN")
+        return (ANSWERED,)
     if not counts or (len(counts) == 1 and max(counts.values()) == len(rows)):
         only = f"the label {next(iter(counts))!r}" if counts else "no label"
         raise DataError(f"all {len(rows):,} rows carry {only}; there is nothing to tell apart",
@@ -179,6 +198,9 @@ def _split(splits: Splits, settings: PrepareSettings, seed: int, notes: list[str
 def _check_splits(splits: Splits, labels: LabelSet) -> None:
     for name in NAMES:
         if not splits[name]:
+            if labels.of_answers:
+                raise DataError(f"no row is left for {name}: questions on one context, or one article, stay together",
+                                f"give questions on more contexts, or a file for it: --{name} FILE")
             raise DataError(f"no row is left for {name}: too few rows of each label",
                             f"label more rows of each label, or give a file for it: --{name} FILE")
     for name in NAMES[1:]:
@@ -192,8 +214,8 @@ def _check_splits(splits: Splits, labels: LabelSet) -> None:
 
 def _remarks(splits: Splits, labels: LabelSet) -> list[str]:
     """Say what a person should know before trusting a score."""
-    notes = []
-    rare = _counts(splits["train"], labels)
+    notes = _answer_remarks(splits) if labels.of_answers else []
+    rare = {} if labels.of_answers else _counts(splits["train"], labels)
     few = [name for name, count in rare.items() if count < LEAST_ROWS]
     if few:
         notes.append(f"{len(few)} label(s) have fewer than {LEAST_ROWS} {'entities' if labels.of_spans else 'rows'} "
@@ -201,10 +223,24 @@ def _remarks(splits: Splits, labels: LabelSet) -> list[str]:
                      + ", ".join(repr(name) for name in few[:10]))
     if len(splits["test"]) < 100:
         notes.append(f"only {len(splits['test'])} test rows: the scores will be uncertain by many points")
-    separator = None if labels.multi_label or labels.of_spans else _separator_within(labels.names)
+    separator = None if labels.multi_label or labels.per_token else _separator_within(labels.names)
     if separator:
         notes.append(f"some labels look like several in one cell, such as {separator[1]!r}: if so, run again with "
                      f"--label-separator {separator[0]!r}")
+    return notes
+
+
+def _answer_remarks(splits: Splits) -> list[str]:
+    rows = [row for split in splits.values() for row in split]
+    moved = sum(any(answer.moved for answer in row.answers or ()) for row in rows)
+    lost = sum(all(answer.start is None for answer in row.answers) for row in rows if row.answers)
+    notes = []
+    if moved:
+        notes.append(f"{moved:,} questions had an answer that was not at its place and stands once in the context: it "
+                     "is taken from there")
+    if lost:
+        notes.append(f"{lost:,} test questions have no answer that stands in the context: they count in the scores, "
+                     "and cannot be answered rightly")
     return notes
 
 
@@ -246,4 +282,6 @@ def _report(dataset: Dataset, given: Splits, found: Found, settings: PrepareSett
         problem_type=dataset.labels.problem_type,
         without_entities={name: sum(not row.spans for row in split) for name, split in dataset.splits()
                           if dataset.labels.of_spans},
+        unanswerable={name: sum(not row.answers for row in split) for name, split in dataset.splits()
+                      if dataset.labels.of_answers},
         overlapping=sum(overlapping(sorted(row.spans)) for row in rows if row.spans))

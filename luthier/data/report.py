@@ -72,6 +72,9 @@ class DataReport:
     overlapping: int = 0
     """Entities that begin within an earlier one, over all splits."""
 
+    unanswerable: dict[str, int] = field(default_factory=dict)
+    """Split -> questions that their contexts answer not; empty where the rows are no questions."""
+
     @property
     def rows(self) -> int:
         """Return the rows kept, over all splits."""
@@ -136,6 +139,9 @@ class DataReport:
         return lines
 
     def _labels(self) -> list[str]:
+        if self.problem_type == "question_answering":
+            bare = ", ".join(f"{name} {count:,}" for name, count in self.unanswerable.items())
+            return [f"questions without an answer: {bare}"]
         counts = self.label_counts.get("train", {})
         shown = ", ".join(f"{name} {count:,}" for name, count in list(counts.items())[:10])
         more = f" and {len(counts) - 10} more" if len(counts) > 10 else ""

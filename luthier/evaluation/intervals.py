@@ -16,6 +16,7 @@ import numpy as np
 
 from luthier.errors import DataError
 from luthier.evaluation.outcomes import Array, Keys, Outcomes, label_outcomes
+from luthier.evaluation.row_values import RowValues
 from luthier.schema import Bool, Int64
 
 _CHUNK_CELLS = 2_000_000  # draws held at once: 16 MB of int64
@@ -61,7 +62,7 @@ class Intervals:
 
     metrics: dict[str, Interval]
     class_f1: tuple[Interval, ...]
-    """C intervals in the order of the label set."""
+    """C intervals in the order of the label set; none where there are no classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Draws:
     """Of the draws; the same seed and rows give the same intervals."""
 
 
-def intervals(outcomes: Outcomes, draws: Draws) -> Intervals:
+def intervals(outcomes: Outcomes | RowValues, draws: Draws) -> Intervals:
     """Return percentile intervals of the accuracy, of every averaged metric and of each class's F1."""
     point, joined = _resampled([outcomes.keys], outcomes.metrics, draws)
     metrics = {
@@ -84,13 +85,12 @@ def intervals(outcomes: Outcomes, draws: Draws) -> Intervals:
         for name, value in point.items()
         if value.ndim == 1
     }
-    per_class = tuple(
-        _interval(float(value), joined["f1"][:, c], draws.confidence) for c, value in enumerate(point["f1"][0])
-    )
+    classes = point["f1"][0] if point["f1"].ndim == 2 else ()
+    per_class = tuple(_interval(float(value), joined["f1"][:, c], draws.confidence) for c, value in enumerate(classes))
     return Intervals(metrics, per_class)
 
 
-def differences(first: Outcomes, second: Outcomes, draws: Draws) -> dict[str, Difference]:
+def differences(first: Outcomes | RowValues, second: Outcomes | RowValues, draws: Draws) -> dict[str, Difference]:
     """Return how much one system scores above another on the same rows: both are scored on the same resamples.
 
     Raises:

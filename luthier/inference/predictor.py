@@ -27,7 +27,7 @@ WINDOW = 4096
 """Rows that ``stream`` holds at once (twice: one window is computed while the next is read and encoded)."""
 
 CHARACTERS = 1 << 22
-"""Characters of single texts that it holds at once, about: long ones are read in windows, whose logits take room."""
+"""Characters of texts that it holds at once, about: long ones are read in windows, whose logits take room."""
 
 _REPLACED_WHILE_OPENING = 3
 """Times that a bundle is looked at again because another was put in its place meanwhile."""
@@ -90,7 +90,8 @@ class Predictor:
         return _proved(directory.resolve(), check=check, **options)
 
     def predict(self, texts: Sequence[TextInput]) -> list[Any]:
-        """Return one answer a row, in order: a ``Prediction`` of a classifier, ``Entities`` where spans are labelled.
+        """Return one answer a row, in order: a ``Prediction`` of a classifier, ``Entities`` where spans are labelled,
+        ``FoundAnswer`` where questions are answered.
 
         Args:
             texts: N texts, or N pairs of texts for a pair bundle.
@@ -118,7 +119,7 @@ class Predictor:
     def compute(self, ragged: Ragged) -> Logits:
         """Return the logits of texts that are encoded already, (N, C) float32 or an array (T, C) for each window."""
         if not len(ragged):
-            return [] if self.labels.of_spans else np.empty((0, len(self.labels)), np.float32)
+            return [] if self.labels.per_token else np.empty((0, len(self.labels)), np.float32)
         batches = plan(ragged.lengths, max_tokens=self.backend.max_tokens)
         answers = self.backend.run_all(self.encoder.collate(ragged, rows) for rows in batches)
         return in_order(batches, answers, ragged.lengths)
@@ -176,7 +177,7 @@ def _next(source: Iterator[Any], window: int) -> list[Any]:
     room = CHARACTERS
     for row in source:
         rows.append(row)
-        room -= len(row) if isinstance(row, str) else 0
+        room -= sum(len(part) for part in (row if isinstance(row, tuple | list) else (row,)) if isinstance(part, str))
         if len(rows) == window or room <= 0:
             break
     return rows

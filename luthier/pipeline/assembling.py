@@ -38,8 +38,9 @@ from luthier.tuning import Events, Fitted, read_events
 if TYPE_CHECKING:
     import torch
 
-SHORT_SCORES = ("accuracy", "f1_macro", "f1_micro", "precision_micro", "recall_micro")
-"""Kept in the manifest."""
+SHORT_SCORES = {"token_classification": ("accuracy", "f1_macro", "f1_micro", "precision_micro", "recall_micro"),
+                "question_answering": ("f1", "exact_match")}
+"""Problem type -> scores kept in the manifest; of all others accuracy and macro F1."""
 HISTORY = ("step", "validation", "early_stop")
 
 
@@ -140,7 +141,7 @@ def _public_name(base: ModelFiles) -> str:
 
 
 def _short(system: Evaluation) -> dict[str, float]:
-    names = SHORT_SCORES if system.labels.of_spans else SHORT_SCORES[:2]
+    names = SHORT_SCORES.get(system.labels.problem_type, ("accuracy", "f1_macro"))
     return {name: round(system.scores.values[name], 6) for name in names}
 
 
@@ -173,8 +174,9 @@ def _commands(recipe: Recipe) -> dict[str, str]:
 def _warnings(done: Finished, systems: Mapping[str, Evaluation]) -> tuple[str, ...]:
     found, tuned, labels = list(done.fitted.warnings), systems["tuned"], done.loaded.dataset.labels
     answered = tuned.chosen.any(axis=0)  # (C,)
-    if labels.of_spans and not answered.any():
-        found.append("the tuned model finds no entity in any test row: it has learned nothing. Try more epochs, more "
+    if labels.per_token and not answered.any():
+        what = "finds no entity in any test row" if labels.of_spans else "answers no test question"
+        found.append(f"the tuned model {what}: it has learned nothing. Try more epochs, more "
                      "rows, or another train.learning_rate")
         return tuple(found)
     if answered.sum() == 1 and labels.problem_type == "single_label_classification":

@@ -41,14 +41,14 @@ def load_data(recipe: Recipe) -> Loaded:
         "text": layout.text, "text_b": layout.text_b, "label": layout.label, "label_separator": layout.label_separator,
     }))
     limit = recipe.data.max_bad_rows
-    train, bad = read_all(layout, max_bad_rows=limit)
+    train, bad = read_all(layout, max_bad_rows=limit, learning=True)
     unreadable = {layout.path.name: bad}  # by name: the report leaves this machine with the bundle
     given: dict[str, list[Example] | None] = {"valid": None, "test": None}
     for split in given:
         path = getattr(recipe.data, split)
         if path is not None:
             other = _like(settled, recipe, path)
-            given[split], bad = read_all(other, max_bad_rows=limit)
+            given[split], bad = read_all(other, max_bad_rows=limit, learning=split != "test")
             unreadable.setdefault(other.path.name, []).extend(bad)
     return settle(settled, train, given["valid"], given["test"], notes=layout.notes, bad=unreadable,
                   problem_type=layout.problem_type or "single_label_classification")
@@ -82,7 +82,7 @@ def settle(
     dataset, report = prepare(train, valid, test, recipe.prepare, spawn(recipe.seed, "split"),
                               problem_type=problem_type)
     report = report.with_bad_rows(bad or {})
-    recipe, told = _settle_task(recipe, problem_type)
+    recipe, told = _settle_task(recipe, problem_type, dataset.train)
     recipe, decided = _settle_model(recipe, report)
     recipe, rate = _settle_learning_rate(recipe)
     recipe, epochs = _settle_epochs(recipe, len(dataset.train))
@@ -94,7 +94,7 @@ def _columns(recipe: Recipe) -> Columns:
     return Columns(text=data.text, text_b=data.text_b, label=data.label, label_separator=data.label_separator)
 
 
-def _settle_task(recipe: Recipe, problem_type: ProblemType) -> tuple[Recipe, list[str]]:
+def _settle_task(recipe: Recipe, problem_type: ProblemType, train: Sequence[Example]) -> tuple[Recipe, list[str]]:
     """Name the task that the rows are for, and the metric that it is steered by."""
     notes = []
     if recipe.task["name"] == AUTO:
@@ -105,6 +105,11 @@ def _settle_task(recipe: Recipe, problem_type: ProblemType) -> tuple[Recipe, lis
     if problem_type not in task.PROBLEMS:
         raise DataError(f"the rows are labelled for {problem_type.replace('_', ' ')}, which is not the task "
                         f"{recipe.task['name']}", "leave the task out, or give rows that are labelled for it")
+    if hasattr(task, "settle"):  # the rows decide some of its own settings
+        own = {key: value for key, value in recipe.task.items() if key != "name"}
+        settings, told = task.settle(task.Settings(**own), train)
+        recipe = recipe.override(task={"name": recipe.task["name"], **settings.model_dump(mode="json")})
+        notes += told
     if recipe.validation.metric_for_best_model is None:
         chosen = recipe.validation.model_copy(update={"metric_for_best_model": task.BEST_METRIC})
         recipe = recipe.override(validation=chosen)

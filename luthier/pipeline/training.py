@@ -23,6 +23,10 @@ from luthier.recipe import Recipe, spawn
 from luthier.tuning import Events, Fitted, Job, Listener, open_trackers
 from luthier.tuning.validation import check_metric
 
+BASELINES = {"token_classification": "dictionary of the training entities",
+             "question_answering": "the sentence that shares most words with the question"}
+"""Problem type -> what the model is compared with."""
+
 
 def train(
     source: str | Path | Recipe,
@@ -109,8 +113,7 @@ class _Stages:
         """Score what the tuned model is compared with: last, because somebody waits for the first step."""
         systems: dict[str, Evaluation] = {}
         if loaded.recipe.evaluation.baseline:
-            spans = loaded.dataset.labels.of_spans
-            kind = "dictionary of the training entities" if spans else "TF-IDF + logistic regression"
+            kind = BASELINES.get(loaded.dataset.labels.problem_type, "TF-IDF + logistic regression")
             with self._stage("baseline", f"Scoring the baseline ({kind})"):
                 systems["baseline"] = assess_baseline(loaded)
         if loaded.recipe.evaluation.untuned:

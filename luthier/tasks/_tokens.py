@@ -19,6 +19,8 @@ class TokenTargets:
 
     rows: Sequence[Int64]
     """N arrays (T,) int64, ``IGNORED`` where a token has none."""
+    of_rows: bool = False
+    """Whether the tokens of a row are one target together, and not each its own."""
 
     def __len__(self) -> int:
         """Return N."""
@@ -33,7 +35,9 @@ class TokenTargets:
         return found
 
     def counts(self, chosen: Int64) -> int:
-        """Return how many tokens of the chosen rows have a target."""
+        """Return how many targets the chosen rows have: one for each of their tokens that has one, or one a row."""
+        if self.of_rows:
+            return len(chosen)
         return int(sum(np.count_nonzero(self.rows[row] != IGNORED) for row in chosen))
 
     @property

@@ -24,6 +24,7 @@ from luthier.schema import Bool, Entities, Entity, Example, Float32, Int64, Labe
 from luthier.tasks._scores import averages
 from luthier.tasks._tags import best_tags, joined_scores, log_softmax, names_of, spans_in, tags_of
 from luthier.tasks._tokens import IGNORED, TokenTargets
+from luthier.tasks._words import goes_on
 
 if TYPE_CHECKING:
     import torch
@@ -244,16 +245,6 @@ def _word_starts(tokens: _Tokens, texts: Sequence[str]) -> Int64:
         text, at = texts[tokens.text[place]], int(tokens.starts[place])
         begins[place] = not goes_on(text[at - 1], text[at])
     return np.flatnonzero(begins)
-
-
-def goes_on(left: str, right: str) -> bool:
-    """Return whether two characters stand in one word: both letters or digits of scripts that put spaces between."""
-    return left.isalnum() and right.isalnum() and not (_unspaced(left) or _unspaced(right))
-
-
-def _unspaced(letter: str) -> bool:
-    """Return whether words of a letter's script run together, or endings stand at them: Thai to Khmer, CJK, Hangul."""
-    return "\u0e00" <= letter <= "\u109f" or "\u1780" <= letter <= "\u17ff" or letter >= "\u2e80"
 
 
 def _span_scores(right: Int64, found: Int64, text: Int64, types: int) -> dict[str, float]:

@@ -30,7 +30,12 @@ def class_weights(
         RecipeError: a weight is given for a label that is not in the data, or is below 0.
     """
     if isinstance(setting, dict):
+        if labels.of_answers:
+            raise RecipeError("train.class_weights gives weights, and answers to questions have no classes to weigh",
+                              "leave train.class_weights out")
         return _given(setting, labels), Decision("given", "train.class_weights gives them")
+    if labels.of_answers:
+        return None, Decision("none", "answers to questions have no classes")
     if labels.of_spans:
         return None, Decision("none", "tags are left as they are: nearly all tokens stand in no span")
     if setting == "none":

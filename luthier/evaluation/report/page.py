@@ -7,6 +7,7 @@ from pathlib import PurePath
 
 from luthier.evaluation.report.content import Report, comparisons
 from luthier.evaluation.report.html import both, esc
+from luthier.evaluation.report.sections.answered import answered
 from luthier.evaluation.report.sections.classes import classes
 from luthier.evaluation.report.sections.confusion import confusion
 from luthier.evaluation.report.sections.counting import counting
@@ -35,6 +36,7 @@ _MARK = (
 _SECTIONS = {
     "notices": notices,
     "scores": scores,
+    "answered": answered,
     "classes": classes,
     "outcomes": outcomes,
     "confusion": confusion,

@@ -42,6 +42,8 @@ def hero(report: Report, differences: Differences) -> str:
 def _headline(report: Report) -> tuple[str, str]:
     """Return the metric of the headline and of the verdicts, and the one told beside it."""
     main = report.systems[report.main]
+    if main.labels.of_answers:
+        return main.main_metric, "exact_match"
     return (main.main_metric, "accuracy") if main.labels.of_spans else ("accuracy", main.main_metric)
 
 
@@ -67,7 +69,11 @@ def _verdict(report: Report, other: str, metrics: Mapping[str, Difference]) -> s
 def _facts(report: Report) -> str:
     main = report.systems[report.main]
     rate = main.scores.rows / main.seconds if main.seconds > 0 else 0.0
-    facts = [("fact_rows", count(main.scores.rows)), ("fact_labels", count(len(main.labels)))]
+    facts = [("fact_rows", count(main.scores.rows))]
+    if main.labels.of_answers:
+        facts.append(("fact_unanswerable", count(main.scores.parts.get("unanswerable", 0))))
+    else:
+        facts.append(("fact_labels", count(len(main.labels))))
     if main.labels.of_spans:
         support, predicted, hits = (
             sum(getattr(entry, name) for entry in main.scores.classes)
