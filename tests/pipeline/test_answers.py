@@ -83,8 +83,8 @@ def test_the_bundle_says_what_it_is(bundle: Path) -> None:
     assert set(manifest.scores["tuned"]) == {"f1", "exact_match"}
     assert verify(bundle).ok
     card = (bundle / "README.md").read_text(encoding="utf-8")
-    for said in ("pipeline_tag: question-answering", "AutoModelForQuestionAnswering", "It may say that there is no answer",
-                 "stretch of their context"):
+    for said in ("pipeline_tag: question-answering", "AutoModelForQuestionAnswering", "stretch of their context",
+                 "It may say that there is no answer"):
         assert said in card
     page = (bundle / "report" / "index.html").read_text(encoding="utf-8")
     for said in ('id="answered"', "Answer F1", "the sentence that shares most words"):
@@ -220,8 +220,9 @@ def test_a_pair_is_asked_for(bundle: Path) -> None:
 def test_other_methods_learn_too(data: Path, bundle: Path, method: str, tmp_path: Path) -> None:
     base = bundle.parent / "base"
     run = luthier.train(data, model=str(base), method=method, out=tmp_path / "out", seed=1, progress=False,
-                        train={"num_train_epochs": 20, "learning_rate": 1e-2, "per_device_train_batch_size": 8,
-                               "precision": "fp32"},
+                        train={"num_train_epochs": 20, "learning_rate": 5e-3, "head_learning_rate": 1e-2,
+                               "per_device_train_batch_size": 8, "precision": "fp32"},
+                        validation={"early_stopping_patience": None},
                         evaluation={"bootstrap": 100, "baseline": False, "untuned": False})
     assert run.scores["systems"]["tuned"]["metrics"]["f1"] > 0.6
     assert verify(run.path).ok
