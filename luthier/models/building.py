@@ -70,14 +70,14 @@ def build_classifier(
 
     Raises:
         ModelError: the directory cannot be opened, lacks weights of the encoder itself, or holds a decoder where tokens
-            are to be classified.
+            are to be classified, or answers found.
     """
     plugins.require("torch", "transformers")
     import torch
 
     directory = files.path if isinstance(files, ModelFiles) else Path(files)
     config = _config(directory, outputs)
-    if outputs.of_spans:
+    if outputs.per_token:
         _check_sees_both_sides(config, directory)
     _set(config, _DROPOUTS, dropout)
     _set(config, _ATTENTION_DROPOUTS, attention_dropout)
@@ -151,7 +151,7 @@ def _config(directory: Path, labels: LabelSet) -> Any:
 
 
 def _check_sees_both_sides(config: Any, directory: Path) -> None:
-    """Refuse to tag tokens with a decoder, which has not read what stands behind them.
+    """Refuse to tag tokens or to find answers with a decoder, which has not read what stands behind them.
 
     Raises:
         ModelError: names models that can.
