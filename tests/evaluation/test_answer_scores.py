@@ -157,3 +157,21 @@ def test_the_page_shows_what_was_asked_expected_and_found(tmp_path: Path) -> Non
         assert said in page
     for other in ('id="classes"', 'id="confusion"', 'id="curves"', 'id="tags"', "Rows of each label"):
         assert other not in page
+
+
+def test_what_the_terminal_shows(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
+    from luthier.cli._show import print_evaluation, print_scores
+
+    monkeypatch.setenv("COLUMNS", "200")
+    scored = evaluate(Says("in Rome", "in Rome", "", "Bob", "Bob"), ROWS, LABELS, SETTINGS)
+    recipe = SimpleNamespace(evaluation=SimpleNamespace(confidence=0.95))
+    print_scores(SimpleNamespace(scores={"systems": {"baseline": scored.to_dict()}}, warnings=(), recipe=recipe))
+    printed = capsys.readouterr().out
+    for words in ("on 5 test rows", "F1 [95 %]", "exact match [95 %]", "baseline (best sentence)", "0.4000 ["):
+        assert words in printed
+    print_evaluation(scored)
+    printed = capsys.readouterr().out
+    for words in ("exact match 0.4000 [", "F1 of 3 answerable questions 0.5556 [", "F1 of 2 unanswerable questions"):
+        assert words in printed
