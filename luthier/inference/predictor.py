@@ -27,7 +27,7 @@ WINDOW = 4096
 """Rows that ``stream`` holds at once (twice: one window is computed while the next is read and encoded)."""
 
 CHARACTERS = 1 << 22
-"""Characters of texts that it holds at once, about: long ones are read in windows, whose logits take room."""
+"""Characters that it holds at once, about, at eight outputs a token: the logits of windows take room."""
 
 _REPLACED_WHILE_OPENING = 3
 """Times that a bundle is looked at again because another was put in its place meanwhile."""
@@ -146,10 +146,10 @@ class Predictor:
             raise ValueError(f"window must be 1 or more, got {window}")
         source = iter(rows)
         with ThreadPoolExecutor(1, thread_name_prefix="luthier-encode") as encoding:
-            done = 0
+            done, room = 0, CHARACTERS * 8 // max(8, len(self.task.outputs(self.labels)))
             ahead: tuple[Sequence[TextInput], Future[Ragged]] | None = None
             while True:
-                part = checked(_next(source, window), pair=self.pair, first=done)
+                part = checked(_next(source, window, room), pair=self.pair, first=done)
                 done += len(part)
                 current, ahead = ahead, (part, encoding.submit(self.encode, part)) if part else None
                 if current is not None:
@@ -171,10 +171,9 @@ class Predictor:
         self.close()
 
 
-def _next(source: Iterator[Any], window: int) -> list[Any]:
-    """Return the next rows: so many, or fewer where they are long."""
+def _next(source: Iterator[Any], window: int, room: int) -> list[Any]:
+    """Return the next rows: so many, or fewer where they have more than ``room`` characters together."""
     rows: list[Any] = []
-    room = CHARACTERS
     for row in source:
         rows.append(row)
         room -= sum(len(part) for part in (row if isinstance(row, tuple | list) else (row,)) if isinstance(part, str))

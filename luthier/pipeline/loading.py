@@ -40,6 +40,8 @@ def load_data(recipe: Recipe) -> Loaded:
     settled = recipe.override(data=recipe.data.model_copy(update={
         "text": layout.text, "text_b": layout.text_b, "label": layout.label, "label_separator": layout.label_separator,
     }))
+    problem_type = layout.problem_type or "single_label_classification"
+    task = _asked_task(recipe) or _task_for(problem_type)
     limit = recipe.data.max_bad_rows
     train, bad = read_all(layout, max_bad_rows=limit, learning=True)
     unreadable = {layout.path.name: bad}  # by name: the report leaves this machine with the bundle
@@ -47,11 +49,11 @@ def load_data(recipe: Recipe) -> Loaded:
     for split in given:
         path = getattr(recipe.data, split)
         if path is not None:
-            other = _like(settled, recipe, path)
+            other = _like(settled, recipe, path, task)
             given[split], bad = read_all(other, max_bad_rows=limit, learning=split != "test")
             unreadable.setdefault(other.path.name, []).extend(bad)
     return settle(settled, train, given["valid"], given["test"], notes=layout.notes, bad=unreadable,
-                  problem_type=layout.problem_type or "single_label_classification")
+                  problem_type=problem_type)
 
 
 def _asked_task(recipe: Recipe) -> str | None:
@@ -59,9 +61,14 @@ def _asked_task(recipe: Recipe) -> str | None:
     return None if name == AUTO else name
 
 
-def _like(settled: Recipe, asked: Recipe, path: str) -> Layout:
+def _task_for(problem_type: ProblemType) -> str:
+    """Return the first task that is for rows labelled so."""
+    return next(name for name in plugins.names("tasks") if problem_type in plugins.load("tasks", name).PROBLEMS)
+
+
+def _like(settled: Recipe, asked: Recipe, path: str, task: str) -> Layout:
     """Look for the train file's columns in another file, or for what the caller asked for where it has other names."""
-    encoding, task = asked.data.encoding, _asked_task(asked)
+    encoding = asked.data.encoding
     try:
         return inspect(path, _columns(settled), encoding=encoding, task=task)
     except DataError:
@@ -98,7 +105,7 @@ def _settle_task(recipe: Recipe, problem_type: ProblemType, train: Sequence[Exam
     """Name the task that the rows are for, and the metric that it is steered by."""
     notes = []
     if recipe.task["name"] == AUTO:
-        name = next(name for name in plugins.names("tasks") if problem_type in plugins.load("tasks", name).PROBLEMS)
+        name = _task_for(problem_type)
         recipe = recipe.override(task={"name": name, **plugins.load("tasks", name).Settings().model_dump(mode="json")})
         notes = [f"task: {name}, because of how the rows are labelled"]
     task = plugins.load("tasks", recipe.task["name"])
