@@ -21,8 +21,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks._entities import Sentence, read_sentences, spans_of, write_sentences
 from benchmarks._job import Job
 from benchmarks._machine import heading
@@ -166,21 +164,24 @@ def table(results: dict[str, Any]) -> str:
             "script", "minutes in all, Luthier", "script", "peak MiB, Luthier", "script"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * 2 + "---:|" * (len(head) - 2)]
     for told in results.values():
-        ours, theirs = (told["sides"].get(side) for side in SIDES)
-        if ours is None or theirs is None:
-            continue
-        apart = 100 * np.subtract(ours["scores"]["entity_f1"], theirs["scores"]["entity_f1"])
-        cells = [told["title"], told["model"], f"{told['sizes']['test']:,}"]
-        cells += [f"{100 * side['scores']['entity_f1']:.2f}" for side in (ours, theirs)] + [f"{apart:+.2f}"]
-        cells += [f"{100 * side['scores']['token_f1']:.2f}" for side in (ours, theirs)]
-        cells += [f"{side['wall_seconds'] / 60:.1f}" for side in (ours, theirs)]
-        cells += [f"{side['peak_mib']:,.0f}" for side in (ours, theirs)]
+        sides = [told["sides"].get(side) for side in SIDES]
+        f1 = [side and 100 * side["scores"]["entity_f1"] for side in sides]
+        cells = [told["title"], told["model"], f"{told['sizes']['test']:,}", *(_cell(one, ".2f") for one in f1),
+                 "-" if None in f1 else f"{f1[0] - f1[1]:+.2f}"]
+        cells += [_cell(side and 100 * side["scores"]["token_f1"], ".2f") for side in sides]
+        cells += [_cell(side and side["wall_seconds"] / 60, ".1f") for side in sides]
+        cells += [_cell(side and side["peak_mib"], ",.0f") for side in sides]
         lines.append("| " + " | ".join(cells) + " |")
     notes = [f"- {told['title']}, {told['model']}: {told['sizes']['train']:,} / {told['sizes']['valid']:,} / "
              f"{told['sizes']['test']:,} sentences; {told['note']}" for told in results.values()]
     title = "## Named entities: Luthier and the usual `transformers` script"
     return "\n".join([title, "", INTRODUCTION, "", *lines, "", *notes, "",
                       "Command: `python -m benchmarks.accuracy_entities --data DIR --out docs/benchmarks.md`"]) + "\n"
+
+
+def _cell(value: Any, form: str) -> str:
+    """Return a figure, or a dash for a side that was not run."""
+    return "-" if value is None else format(value, form)
 
 
 INTRODUCTION = """\
