@@ -9,6 +9,7 @@ from typing import Any
 from luthier import plugins
 from luthier.data.labels import as_list, label_name, label_names
 from luthier.data.layout import SEAM, Columns, Layout, inspect
+from luthier.data.numbers import number_of
 from luthier.data.rows import BadRow, Reader, Record
 from luthier.data.spans import joined, marked_spans, tagged_spans, token_list, unfolded
 from luthier.errors import DataError
@@ -66,7 +67,8 @@ def from_arrays(texts: Sequence[Any], labels: Sequence[Any] | None, *, name: str
         labels: N labels of any type, N lists of labels, or ``None``. For ``token_classification`` N lists of entities:
             ``(start, end, label)``, objects with these keys, or ``Span``, counted in code points.
         name: what the ids begin with.
-        problem_type: needed for ``token_classification`` only; the others are told from the labels.
+        problem_type: needed for ``token_classification`` and ``regression`` (N numbers); the others are told from the
+            labels.
 
     Raises:
         DataError: a text is no string, a label is missing, an entity lies outside its text, or the lengths differ.
@@ -84,6 +86,10 @@ def from_arrays(texts: Sequence[Any], labels: Sequence[Any] | None, *, name: str
         if problem_type == "token_classification":
             spans = None if labels is None else _memory_spans(text, text_b, label, number)
             examples.append(Example(f"{name}:{number}", text, spans=spans))
+            continue
+        if problem_type == "regression":
+            value = None if labels is None else _memory_value(label, number)
+            examples.append(Example(f"{name}:{number}", text, text_b, value=value))
             continue
         names = label_names(label, None) if labels is not None and not isinstance(label, str) else _one(label)
         if labels is not None and names is None:
@@ -118,6 +124,13 @@ def _memory_spans(text: str, text_b: str | None, label: Any, number: int) -> tup
         raise DataError(f"row {number}: {error}", fix) from None
 
 
+def _memory_value(label: Any, number: int) -> float:
+    try:
+        return number_of(label)
+    except ValueError as error:
+        raise DataError(f"row {number}: {error}", "give a finite number for each text") from None
+
+
 def _examples(
     reader: Reader, layout: Layout, on_bad: Callable[[BadRow], None]
 ) -> Iterator[tuple[Example, dict[str, Any]]]:
@@ -141,10 +154,14 @@ def _example(record: Record, layout: Layout, file: str) -> Example | BadRow:
             return _marked(record, layout, file)
         text = _text(values, layout.text)
         text_b = None if layout.text_b is None else _text(values, layout.text_b)
-        labels = None if layout.label is None else _labels(values, layout)
+        value, labels = None, None
+        if layout.problem_type == "regression" and layout.label is not None:
+            value = _value(values, layout.label)
+        elif layout.label is not None:
+            labels = _labels(values, layout)
     except ValueError as error:
         return BadRow(record.line, str(error))
-    return Example(f"{file}:{record.line}", text, text_b, labels)
+    return Example(f"{file}:{record.line}", text, text_b, labels, value=value)
 
 
 def _marked(record: Record, layout: Layout, file: str) -> Example:
@@ -160,6 +177,8 @@ def _marked(record: Record, layout: Layout, file: str) -> Example:
     else:
         text = _text(values, layout.text)
         spans = marked_spans(text, values.get(str(layout.spans)))
+    if layout.problem_type == "regression" and layout.label is not None:
+        return Example(f"{file}:{record.line}", text, value=_value(values, layout.label))
     labels = _labels(values, layout) if layout.label not in (None, layout.spans) else None
     return Example(f"{file}:{record.line}", text, None, labels, spans)
 
@@ -185,6 +204,13 @@ def _check_pairs(cell: str, column: str) -> None:
         cell.encode("utf-8")
     except UnicodeEncodeError as error:
         raise ValueError(f"{column!r}: character {error.start + 1} is half a surrogate pair, not text") from None
+
+
+def _value(values: dict[str, Any], column: str) -> float:
+    try:
+        return number_of(values.get(column))
+    except ValueError as error:
+        raise ValueError(f"{column!r}: {error}") from None
 
 
 def _labels(values: dict[str, Any], layout: Layout) -> tuple[str, ...] | None:

@@ -34,7 +34,7 @@ class DataReport:
     contradictory_texts: int
     """Texts that came with different labels."""
     contradictory_rows: int
-    """Rows of these texts, set aside."""
+    """Rows of these texts, set aside; those with numbers become one row a text, with their mean."""
     contradictions: tuple[Contradiction, ...]
     """The first 100 of them."""
     near_duplicate_groups: int
@@ -71,6 +71,8 @@ class DataReport:
     """Split -> rows in which no entity is marked; empty where the labels are not those of spans."""
     overlapping: int = 0
     """Entities that begin within an earlier one, over all splits."""
+    values: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Split -> minimum, mean, maximum and standard deviation of its numbers; empty where the labels are no numbers."""
 
     @property
     def rows(self) -> int:
@@ -125,8 +127,10 @@ class DataReport:
         if self.duplicates:
             lines.append(f"{self.duplicates:,} exact duplicates {done}")
         if self.contradictory_texts:
-            lines.append(f"{self.contradictory_texts:,} texts with contradictory labels: "
-                         f"{self.contradictory_rows:,} rows {done}")
+            kind, fate = ("different numbers", "averaged to one a text") if self.values else (
+                "contradictory labels", done)
+            lines.append(f"{self.contradictory_texts:,} texts with {kind}: {self.contradictory_rows:,} rows "
+                         f"{fate if self.deduplicated else done}")
         lines.extend(f"{count:,} rows of {where.replace(' in ', ' stand in ')} too: {done}"
                      for where, count in self.leaks.items() if count)
         if self.near_duplicate_groups:
@@ -136,6 +140,10 @@ class DataReport:
         return lines
 
     def _labels(self) -> list[str]:
+        if self.values:
+            told = (f"{name} {one['min']:g} to {one['max']:g}, mean {one['mean']:.4g}, deviation {one['deviation']:.4g}"
+                    for name, one in self.values.items())
+            return [f"numbers: {'; '.join(told)}"]
         counts = self.label_counts.get("train", {})
         shown = ", ".join(f"{name} {count:,}" for name, count in list(counts.items())[:10])
         more = f" and {len(counts) - 10} more" if len(counts) > 10 else ""
