@@ -22,15 +22,19 @@ COLUMNS = {"accuracy": "accuracy", "f1_macro": "macro F1"}
 SPAN_SYSTEMS = {**SYSTEMS, "baseline": "baseline (dictionary)"}
 SPAN_COLUMNS = {"f1_micro": "entity F1", "precision_micro": "precision", "recall_micro": "recall"}
 
+NUMBER_SYSTEMS = {**SYSTEMS, "baseline": "baseline (TF-IDF + ridge)"}
+NUMBER_COLUMNS = {"rmse": "RMSE", "pearson": "Pearson", "mae": "MAE", "spearman": "Spearman", "r2": "R2"}
+GRADE_COLUMNS = {"rmse": "RMSE", "qwk": "QWK", "mae": "MAE", "pearson": "Pearson", "accuracy": "right grade"}
+
 
 def print_scores(run: Run) -> None:
     """Print baseline, untuned and tuned side by side with their confidence intervals."""
     found = run.scores["systems"]
     first = next(iter(found.values()))
     spans = _of_spans(first)
-    columns, names = (SPAN_COLUMNS, SPAN_SYSTEMS) if spans else (COLUMNS, SYSTEMS)
+    columns, names = _columns(first)
     confidence = round(100 * run.recipe.evaluation.confidence)
-    sure = tuple(columns)[:1] if spans else tuple(columns)  # three with their intervals would not stand in a line
+    sure = tuple(columns) if columns == COLUMNS else tuple(columns)[:1]  # three with their intervals would not stand in a line
     heads = [f"{title} [{confidence} %]" if metric in sure else title for metric, title in columns.items()]
     table = Table(f"on {first['rows']} test rows", *heads, box=None, pad_edge=False)
     for system, scores in found.items():
@@ -47,8 +51,9 @@ def print_evaluation(scored: Evaluation) -> None:
     """Print one system's averaged and per-label scores."""
     numbers = scored.to_dict()
     console = Console()
-    console.print(_per_label(numbers), highlight=False)
-    for metric, title in (SPAN_COLUMNS if _of_spans(numbers) else COLUMNS).items():
+    if numbers["classes"]:
+        console.print(_per_label(numbers), highlight=False)
+    for metric, title in _columns(numbers)[0].items():
         console.print(f"{title} {_cell(numbers, metric)}", highlight=False)
     if scored.truncated:
         typer.echo(f"{scored.truncated} texts were longer than the model reads and lost their end")
@@ -58,6 +63,13 @@ def next_steps(run: Run) -> str:
     """Say where things are and which commands use them."""
     return (f"report: {run.report}\nbundle: {run.path}\n"
             f"next:   luthier serve {run.path}   |   luthier predict {run.path} texts.csv --out labelled.jsonl")
+
+
+def _columns(scores: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the metrics to show with their titles, and what the systems are called."""
+    if "rmse" in scores["metrics"]:
+        return GRADE_COLUMNS if "qwk" in scores["metrics"] else NUMBER_COLUMNS, NUMBER_SYSTEMS
+    return (SPAN_COLUMNS, SPAN_SYSTEMS) if _of_spans(scores) else (COLUMNS, SYSTEMS)
 
 
 def _of_spans(scores: Mapping[str, Any]) -> bool:

@@ -9,22 +9,24 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from luthier.data.numbers import values_of
 from luthier.errors import DataError
 from luthier.evaluation.classes import judge_labels
 from luthier.evaluation.entities import gold_spans, judge_spans
 from luthier.evaluation.intervals import Difference, Draws, Intervals, differences, intervals
 from luthier.evaluation.metrics import membership
+from luthier.evaluation.numbers import Numbers, judge_numbers
 from luthier.evaluation.outcomes import Counts, Outcomes
 from luthier.evaluation.scores import Judged, Scores
 from luthier.recipe import EvaluationSettings
-from luthier.schema import Answer, Bool, Entities, Example, Float32, LabelSet, Prediction, TextInput
+from luthier.schema import Answer, Bool, Entities, Estimate, Example, Float32, LabelSet, Prediction, TextInput
 
 
 class PredictsTexts(Protocol):
     """Anything that answers texts: a bundle's predictor, a baseline, a test double."""
 
     def predict(self, texts: Sequence[TextInput]) -> Sequence[Answer]:
-        """Return one answer for each text, in order: a ``Prediction``, or ``Entities``."""
+        """Return one answer for each text, in order: a ``Prediction``, ``Entities`` or an ``Estimate``."""
         ...
 
 
@@ -37,11 +39,14 @@ class RowError:
     confidence: float
     """How far off the answer was: the probability of the wrong label; with several labels the largest distance
     between a label's probability and the truth; of spans the highest score of a wrong one, and 0 where spans were only
-    missed. In [0, 1]."""
+    missed. In [0, 1]. Of a number its distance from the true one, in their unit."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form used in ``scores.json``: never the text, nor a word of it."""
         said: dict[str, Any] = {}
+        if isinstance(self.prediction, Estimate):
+            return {"id": self.example.id, "value": self.example.value, "predicted": self.prediction.score,
+                    "error": self.confidence}
         if isinstance(self.prediction, Prediction):
             said = {"labels": list(self.example.labels or ()), "predicted": list(self.prediction.labels)}
         elif isinstance(self.prediction, Entities):
@@ -67,12 +72,12 @@ class Evaluation:
     truncated: int
     """Rows whose end the system did not see."""
     errors: tuple[RowError, ...]
-    """The most confident errors, most confident first."""
+    """The most confident errors, most confident first; of numbers the largest."""
     wrong: int
-    """All rows answered wrongly."""
+    """All rows answered wrongly: with another label, another grade, or without grades another number."""
     predictions: tuple[Answer, ...] = field(repr=False)
     """N answers in the order of the rows."""
-    outcomes: Outcomes = field(repr=False)
+    outcomes: Outcomes | Numbers = field(repr=False)
     """What came of each row: behind the intervals, and behind paired comparisons."""
     probabilities: Float32 | None = field(default=None, repr=False)
     """(N, C) float32; classification only."""
@@ -80,21 +85,25 @@ class Evaluation:
     @property
     def truth(self) -> Bool:
         """Return the labels that the rows carry, or the types of their spans: (N, C) bool."""
-        return self.outcomes.carried > 0
+        return _counted(self.outcomes).carried > 0
 
     @property
     def chosen(self) -> Bool:
         """Return the labels that the rows were given, or the types of the spans found in them: (N, C) bool."""
-        return self.outcomes.given > 0
+        return _counted(self.outcomes).given > 0
 
     @property
     def main_metric(self) -> str:
-        """Return the name of the value that verdicts go by: ``f1_micro`` of spans, ``f1_macro`` of classes."""
+        """Return the value that verdicts go by: ``f1_micro`` of spans, ``rmse`` of numbers, ``f1_macro`` of classes."""
+        if self.labels.of_numbers:
+            return "rmse"
         return "f1_micro" if self.labels.of_spans else "f1_macro"
 
     @property
     def main_metric_title(self) -> str:
         """Return what people call it."""
+        if self.labels.of_numbers:
+            return "RMSE"
         return "entity F1" if self.labels.of_spans else "macro F1"
 
     def to_dict(self) -> dict[str, Any]:
@@ -142,7 +151,7 @@ def evaluate(
     answers = predictor.predict([example.text_input for example in examples])
     seconds = time.perf_counter() - started
     judged = judge(answers)
-    errors = _errors(examples, answers, judged)
+    errors = _errors(examples, answers, judged, every=labels.of_numbers)
     return Evaluation(
         labels=labels,
         scores=judged.scores,
@@ -150,7 +159,7 @@ def evaluate(
         seconds=seconds,
         truncated=sum(answer.truncated for answer in answers),
         errors=tuple(errors[: settings.max_errors]),
-        wrong=len(errors),
+        wrong=int((~judged.outcomes.right).sum()),
         predictions=tuple(answers),
         outcomes=judged.outcomes,
         probabilities=judged.probabilities,
@@ -172,6 +181,9 @@ def compare(
 
 def _judge_of(examples: Sequence[Example], labels: LabelSet) -> Callable[[Sequence[Answer]], Judged]:
     """Check the truth, and return what holds answers against it."""
+    if labels.of_numbers:
+        true = values_of(examples)
+        return lambda answers: judge_numbers(answers, true, labels)
     if labels.of_spans:
         gold = gold_spans(examples, labels)
         texts = [example.text for example in examples]
@@ -184,7 +196,15 @@ def _draws(settings: EvaluationSettings, seed: int) -> Draws:
     return Draws(settings.bootstrap, settings.confidence, seed)
 
 
-def _same_truth(one: Outcomes, other: Outcomes) -> bool:
+def _counted(outcomes: Outcomes | Numbers) -> Outcomes:
+    if isinstance(outcomes, Numbers):
+        raise DataError("numbers carry no labels", "compare the numbers themselves: outcomes.true and outcomes.given")
+    return outcomes
+
+
+def _same_truth(one: Outcomes | Numbers, other: Outcomes | Numbers) -> bool:
+    if isinstance(one, Numbers) or isinstance(other, Numbers):
+        return np.array_equal(one.carried, other.carried)
     if not np.array_equal(one.carried, other.carried):
         return False
     # Rows without a span look alike: their words do not.
@@ -196,8 +216,9 @@ def _words(tokens: Counts) -> Counts:
     return tokens[:, 0] + tokens[:, 2]
 
 
-def _errors(examples: Sequence[Example], answers: Sequence[Answer], judged: Judged) -> list[RowError]:
-    """Return every wrong row, most confident first and then in the order of the rows."""
-    wrong = np.flatnonzero(~judged.outcomes.right).tolist()
+def _errors(examples: Sequence[Example], answers: Sequence[Answer], judged: Judged, *,
+            every: bool) -> list[RowError]:
+    """Return the wrong rows (or every row with an error at all), most confident first, then in their order."""
+    wrong = np.flatnonzero(judged.confidence > 0 if every else ~judged.outcomes.right).tolist()
     wrong.sort(key=lambda row: -float(judged.confidence[row]))
     return [RowError(examples[row], answers[row], float(judged.confidence[row])) for row in wrong]

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 SHORT_SCORES = ("accuracy", "f1_macro", "f1_micro", "precision_micro", "recall_micro")
 """Kept in the manifest."""
+NUMBER_SCORES = ("rmse", "mae", "pearson", "spearman", "qwk")
+"""Kept of numbers."""
 HISTORY = ("step", "validation", "early_stop")
 
 
@@ -141,6 +143,8 @@ def _public_name(base: ModelFiles) -> str:
 
 def _short(system: Evaluation) -> dict[str, float]:
     names = SHORT_SCORES if system.labels.of_spans else SHORT_SCORES[:2]
+    if system.labels.of_numbers:
+        return {name: system.scores.values[name] for name in NUMBER_SCORES if name in system.scores.values}
     return {name: round(system.scores.values[name], 6) for name in names}
 
 
@@ -172,6 +176,9 @@ def _commands(recipe: Recipe) -> dict[str, str]:
 
 def _warnings(done: Finished, systems: Mapping[str, Evaluation]) -> tuple[str, ...]:
     found, tuned, labels = list(done.fitted.warnings), systems["tuned"], done.loaded.dataset.labels
+    if labels.of_numbers:
+        return (*found, *([] if tuned.scores.values["r2"] > 0 else [
+            "on the test rows the tuned model is no better than always giving their mean: it has learned nothing"]))
     answered = tuned.chosen.any(axis=0)  # (C,)
     if labels.of_spans and not answered.any():
         found.append("the tuned model finds no entity in any test row: it has learned nothing. Try more epochs, more "

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from luthier import plugins
 from luthier.data import BadRow, Columns, DataReport, Layout, inspect, prepare, read_all
-from luthier.errors import DataError
+from luthier.errors import DataError, RecipeError
 from luthier.pipeline.settings import AUTO
 from luthier.recipe import Recipe, spawn
-from luthier.schema import Dataset, Example, ProblemType
+from luthier.schema import Dataset, Example, LabelSet, ProblemType
 
 MODEL_FOR_LANGUAGE = {"en": "minilm-l6"}
 """Language of the text -> packaged model; every other language takes the multilingual one."""
@@ -80,9 +80,9 @@ def settle(
 ) -> Loaded:
     """Prepare examples that are already in memory and settle the recipe's open entries."""
     dataset, report = prepare(train, valid, test, recipe.prepare, spawn(recipe.seed, "split"),
-                              problem_type=problem_type)
+                              problem_type=problem_type, number=recipe.data.label or "score")
     report = report.with_bad_rows(bad or {})
-    recipe, told = _settle_task(recipe, problem_type)
+    recipe, told = _settle_task(recipe, dataset.labels)
     recipe, decided = _settle_model(recipe, report)
     recipe, rate = _settle_learning_rate(recipe)
     recipe, epochs = _settle_epochs(recipe, len(dataset.train))
@@ -94,9 +94,9 @@ def _columns(recipe: Recipe) -> Columns:
     return Columns(text=data.text, text_b=data.text_b, label=data.label, label_separator=data.label_separator)
 
 
-def _settle_task(recipe: Recipe, problem_type: ProblemType) -> tuple[Recipe, list[str]]:
+def _settle_task(recipe: Recipe, labels: LabelSet) -> tuple[Recipe, list[str]]:
     """Name the task that the rows are for, and the metric that it is steered by."""
-    notes = []
+    notes, problem_type, scale = [], labels.problem_type, labels.scale
     if recipe.task["name"] == AUTO:
         name = next(name for name in plugins.names("tasks") if problem_type in plugins.load("tasks", name).PROBLEMS)
         recipe = recipe.override(task={"name": name, **plugins.load("tasks", name).Settings().model_dump(mode="json")})
@@ -105,6 +105,9 @@ def _settle_task(recipe: Recipe, problem_type: ProblemType) -> tuple[Recipe, lis
     if problem_type not in task.PROBLEMS:
         raise DataError(f"the rows are labelled for {problem_type.replace('_', ' ')}, which is not the task "
                         f"{recipe.task['name']}", "leave the task out, or give rows that are labelled for it")
+    if recipe.validation.metric_for_best_model == "qwk" and not (scale and scale.grades):
+        raise RecipeError("validation.metric_for_best_model is qwk, but the numbers are no grades: it compares whole "
+                          "numbers of which there are few", "choose mse, mae, pearson or spearman")
     if recipe.validation.metric_for_best_model is None:
         chosen = recipe.validation.model_copy(update={"metric_for_best_model": task.BEST_METRIC})
         recipe = recipe.override(validation=chosen)

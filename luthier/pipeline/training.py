@@ -23,6 +23,9 @@ from luthier.recipe import Recipe, spawn
 from luthier.tuning import Events, Fitted, Job, Listener, open_trackers
 from luthier.tuning.validation import check_metric
 
+BASELINES = {"token_classification": "dictionary of the training entities", "regression": "TF-IDF + ridge regression"}
+"""Problem type -> what the tuned model is compared with, where that is not TF-IDF with logistic regression."""
+
 
 def train(
     source: str | Path | Recipe,
@@ -109,14 +112,15 @@ class _Stages:
         """Score what the tuned model is compared with: last, because somebody waits for the first step."""
         systems: dict[str, Evaluation] = {}
         if loaded.recipe.evaluation.baseline:
-            spans = loaded.dataset.labels.of_spans
-            kind = "dictionary of the training entities" if spans else "TF-IDF + logistic regression"
+            kind = BASELINES.get(loaded.dataset.labels.problem_type, "TF-IDF + logistic regression")
             with self._stage("baseline", f"Scoring the baseline ({kind})"):
                 systems["baseline"] = assess_baseline(loaded)
         if loaded.recipe.evaluation.untuned:
             with self._stage("untuned", "Scoring the model as it was"):
                 pair, labels = is_pair(loaded.dataset.train), loaded.dataset.labels
-                systems["untuned"] = assess(opened.predictor(labels, pair=pair, model=opened.build().model), loaded)
+                model = opened.build().model
+                opened.task.finish(model, labels)
+                systems["untuned"] = assess(opened.predictor(labels, pair=pair, model=model), loaded)
         return systems
 
     def _tune(self, loaded: Loaded, opened: Opened) -> tuple[Any, Fitted]:
@@ -131,7 +135,9 @@ class _Stages:
             head=opened.built.new_modules, seed=recipe.seed, directory=self._place.path,
             fingerprint=fingerprint(loaded, opened.base), resume=self._resume,
         )
-        return model, fit(job, self._events)
+        fitted = fit(job, self._events)
+        opened.task.finish(model, loaded.dataset.labels)
+        return model, fitted
 
     @contextmanager
     def _stage(self, name: str, title: str) -> Iterator[None]:

@@ -72,12 +72,20 @@ class EntitiesBody(BaseModel):
     truncated: bool = Field(description="True when the text was too long and the model did not see its end.")
 
 
+class EstimateBody(BaseModel):
+    """What a model that gives numbers says of one text."""
+
+    score: float = Field(description="The number, in the unit of the rows that the model was tuned on.")
+    grade: int | None = Field(description="The nearest whole-number grade; null where the numbers are no grades.")
+    truncated: bool = Field(description="True when the text was too long and the model did not see its end.")
+
+
 class PredictAnswer(BaseModel):
-    """The answer of ``POST /predict``: of the first form where texts are classified, of the second for entities."""
+    """The answer of ``POST /predict``: the form goes by what the model does: classes, entities or a number."""
 
     model: str = Field(description="Name of the model that answered.")
-    predictions: PredictionBody | EntitiesBody | list[PredictionBody] | list[EntitiesBody] = Field(
-        description="One object or a list, as inputs was.")
+    predictions: (PredictionBody | EntitiesBody | EstimateBody | list[PredictionBody] | list[EntitiesBody]
+                  | list[EstimateBody]) = Field(description="One object or a list, as inputs was.")
 
 
 class ModelBody(BaseModel):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from luthier.evaluation.report.number_words import NUMBER_WORDS
 from luthier.evaluation.report.span_words import SPAN_WORDS
 from luthier.schema import LabelSet
 
@@ -236,11 +237,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "decisions": ("Decided for you, and why", "自动做出的决定及理由"),
     "recipe": ("The whole recipe", "完整配方"),
     **SPAN_WORDS,
+    **NUMBER_WORDS,
 }
 """Key -> (English, Chinese)."""
 
 
 def of_kind(key: str, labels: LabelSet) -> str:
-    """Return the key of what is said of spans, or of several labels a row, where there is one; else the key itself."""
-    suffix = "_spans" if labels.of_spans else "_multi" if labels.multi_label else ""
+    """Return the key of what is said of spans, of numbers, or of several labels a row, where there is one; else the key itself."""
+    suffix = "_spans" if labels.of_spans else "_numbers" if labels.of_numbers else "_multi" if labels.multi_label else ""
     return f"{key}{suffix}" if f"{key}{suffix}" in WORDS else key

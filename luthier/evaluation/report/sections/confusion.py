@@ -17,9 +17,9 @@ _TOP = 12
 
 
 def confusion(report: Report) -> str:
-    """Return the section on confusions of the main system, or nothing for spans: they are found or not."""
+    """Return the section on confusions of the main system, or nothing for spans, found or not, and numbers."""
     system = report.systems[report.main]
-    if system.labels.of_spans:
+    if system.labels.of_spans or system.labels.of_numbers:
         return ""
     if system.scores.confusion is None:
         body, lead = f'<div class="card">{decisions(system)}</div>', both("decisions_lead")
