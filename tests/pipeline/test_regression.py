@@ -135,7 +135,7 @@ def test_any_unit_and_method_and_tuning_on(base: Path, tmp_path: Path, method: s
     run = luthier.train(data, task="regression", model=str(base), method=method, out=tmp_path / "out", seed=1,
                         progress=False, train={**TRAIN, "learning_rate": 5e-3 if method == "lora" else 2e-3,
                                                "num_train_epochs": 20},
-                        evaluation={"bootstrap": 50, "baseline": False, "untuned": False})
+                        evaluation={"bootstrap": 100, "baseline": False, "untuned": False})
     tuned = run.scores["systems"]["tuned"]["metrics"]
     assert tuned["r2"] > 0.7
     assert "qwk" not in tuned
@@ -148,7 +148,7 @@ def test_any_unit_and_method_and_tuning_on(base: Path, tmp_path: Path, method: s
     if method == "full":
         again = luthier.train(data, task="regression", model=str(run.path), out=tmp_path / "again", seed=1,
                               progress=False, train={**TRAIN, "num_train_epochs": 1, "learning_rate": 1e-5},
-                              evaluation={"bootstrap": 50, "baseline": False, "untuned": True})
+                              evaluation={"bootstrap": 100, "baseline": False, "untuned": True})
         assert again.scores["systems"]["untuned"]["metrics"]["r2"] > 0.7  # its head was kept, in the same unit
 
 
@@ -160,7 +160,7 @@ def test_pairs_learn_how_alike_they_are(base: Path, tmp_path: Path) -> None:
         "sentence1": f"room {'good ' * a}{number}", "sentence2": f"staff {'good ' * b}{number}",
         "similarity": round((a + b) / 6 + number % 7 / 100, 3)}) + "\n" for a, b, number in rows), encoding="utf-8")
     run = luthier.train(path, model=str(base), out=tmp_path / "out", seed=1, progress=False, train=TRAIN,
-                        evaluation={"bootstrap": 50, "untuned": False})
+                        evaluation={"bootstrap": 100, "untuned": False})
     assert run.recipe.task["name"] == "regression"
     assert run.scores["systems"]["tuned"]["metrics"]["pearson"] > 0.8
     (answer,) = luthier.load(run.path).predict([("room good", "staff good")])
