@@ -93,7 +93,8 @@ class Scale:
     def nearest(self, values: npt.NDArray[Any]) -> Int64:
         """Return the place in ``grades`` of the grade nearest to each of N numbers, the lower of two equally near."""
         apart = np.abs(np.asarray(values, np.float64)[:, None] - np.array(self.grades, np.float64))  # (N, grades)
-        return apart.argmin(axis=1)
+        places: Int64 = apart.argmin(axis=1)
+        return places
 
 
 @dataclass(frozen=True, slots=True)

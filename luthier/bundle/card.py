@@ -225,7 +225,8 @@ def _limits(manifest: Manifest) -> str:
         known = ("- It knows the labels above and no others: a text of another kind still gets one of them"
                  + (", or none." if manifest.labels.multi_label else "."))
     sure = ("- It does not say how sure it is of a number." if manifest.labels.of_numbers else
-            f"- Probabilities are {'not calibrated' if manifest.calibration is None else 'calibrated on held-out rows'}.")
+            "- Probabilities are not calibrated." if manifest.calibration is None else
+            "- Probabilities are calibrated on held-out rows.")
     return "\n".join([
         read, known, sure,
         "- Scores hold for texts like those it was tuned on. It carries over what is skewed in them and in the base.",

@@ -34,7 +34,8 @@ def print_scores(run: Run) -> None:
     spans = _of_spans(first)
     columns, names = _columns(first)
     confidence = round(100 * run.recipe.evaluation.confidence)
-    sure = tuple(columns) if columns == COLUMNS else tuple(columns)[:1]  # three with their intervals would not stand in a line
+    # More than two with their intervals would not stand in a line.
+    sure = tuple(columns) if columns == COLUMNS else tuple(columns)[:1]
     heads = [f"{title} [{confidence} %]" if metric in sure else title for metric, title in columns.items()]
     table = Table(f"on {first['rows']} test rows", *heads, box=None, pad_edge=False)
     for system, scores in found.items():

@@ -89,7 +89,8 @@ def intervals(outcomes: Outcomes | Numbers, draws: Draws) -> Intervals:
         if value.ndim == 1
     }
     per_class = tuple(
-        _interval(float(value), joined["f1"][:, c], draws.confidence) for c, value in enumerate(point["f1"][0] if "f1" in point else ())
+        _interval(float(value), joined["f1"][:, c], draws.confidence)
+        for c, value in enumerate(point["f1"][0] if "f1" in point else ())
     )
     return Intervals(metrics, per_class)
 

@@ -39,7 +39,9 @@ class Numbers:
     @property
     def right(self) -> Bool:
         """Return whether each row got its grade, (N,); without grades, its very number."""
-        return self.true == self.given if self.true_grade is None else self.true_grade == self.given_grade
+        if self.true_grade is None or self.given_grade is None:
+            return np.asarray(self.true == self.given)
+        return np.asarray(self.true_grade == self.given_grade)
 
     @property
     def keys(self) -> Keys:

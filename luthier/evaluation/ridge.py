@@ -83,7 +83,7 @@ def _parts(text: TextInput) -> tuple[str, ...]:
 
 def _features(vectorizer: Any, texts: Sequence[TextInput]) -> Any:
     """Return the TF-IDF of N texts; of pairs both texts' sum, and their cosine."""
-    from scipy.sparse import csr_matrix, hstack
+    from scipy.sparse import csr_matrix, hstack  # type: ignore[import-untyped]  # no stubs are installed
 
     parts = [_parts(text) for text in texts]
     if not parts or len(parts[0]) == 1:

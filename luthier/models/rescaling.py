@@ -30,7 +30,8 @@ def output_layer(model: torch.nn.Module) -> torch.nn.Linear:
 
 def name_of(model: torch.nn.Module, layer: torch.nn.Module) -> str:
     """Return the name of a layer of the model."""
-    return next(name for name, module in model.named_modules() if module is layer)
+    found: str = next(name for name, module in model.named_modules() if module is layer)
+    return found
 
 
 def to_natural(model: torch.nn.Module, scale: Scale) -> None:

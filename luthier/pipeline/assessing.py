@@ -44,7 +44,7 @@ def verdicts(systems: Mapping[str, Evaluation], loaded: Loaded) -> list[str]:
         tuned = systems["tuned"]
         difference = compare(tuned, systems[name], recipe.evaluation, seed=seed)[tuned.main_metric]
         if tuned.labels.of_numbers:
-            gain = "{:+.4g} of RMSE [{:+.4g}, {:+.4g}]".format(difference.value, difference.low, difference.high)
+            gain = f"{difference.value:+.4g} of RMSE [{difference.low:+.4g}, {difference.high:+.4g}]"
             found.append(_said(name, difference.verdict, gain))
             continue
         points = (100 * difference.value, 100 * difference.low, 100 * difference.high)

@@ -85,7 +85,7 @@ def finish(model: torch.nn.Module, labels: LabelSet) -> None:
 
 
 def targets(examples: Sequence[Example], labels: LabelSet, ragged: Ragged | None = None) -> Float32:
-    """Return what the head shall say of N examples, (N,) float32, or of their W windows, (W,): deviations from the mean.
+    """Return the deviations that the head shall say of N examples, (N,) float32, or of their W windows, (W,).
 
     Raises:
         DataError: an example has no number.
@@ -128,10 +128,10 @@ def decode(logits: Float32, ragged: Ragged, _texts: Sequence[TextInput], labels:
         ragged: the N texts, or their W windows, as the model saw them.
         labels: tell the grades, if there are any.
     """
-    values, truncated, scale = logits[:, 0], ragged.truncated, _scale(labels)
+    values, truncated, scale = logits[:, 0].astype(np.float64), ragged.truncated, _scale(labels)
     if ragged.owners is not None and len(ragged):
         first = np.flatnonzero(np.diff(ragged.owners, prepend=-1))  # windows of a text stand together
-        values = np.add.reduceat(values.astype(np.float64), first) / np.diff(first, append=len(ragged))
+        values = np.add.reduceat(values, first) / np.diff(first, append=len(ragged))
         truncated = np.logical_or.reduceat(truncated, first)
     grades = [scale.grades[place] for place in scale.nearest(values)] if scale.grades else [None] * len(values)
     return [Estimate(float(value), grade, bool(cut))

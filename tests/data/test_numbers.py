@@ -17,7 +17,8 @@ from luthier.schema import Example
 
 @pytest.mark.parametrize(("cell", "expected"), [
     (3, 3.0), (2.5, 2.5), ("4", 4.0), (" -1.25e2 ", -125.0), (".5", 0.5), ("3.", 3.0), ("４．５", 4.5), ("－２", -2.0),
-    ("\N{MINUS SIGN}7", -7.0), ("1,234.5", 1234.5), ("1,234,567", 1234567.0), (np.float32(1.5), 1.5), (np.int64(2), 2.0),
+    ("\N{MINUS SIGN}7", -7.0), ("1,234.5", 1234.5), ("1,234,567", 1234567.0), (np.float32(1.5), 1.5),
+    (np.int64(2), 2.0),
 ])
 def test_numbers_are_read_as_people_write_them(cell: object, expected: float) -> None:
     assert number_of(cell) == expected
@@ -27,7 +28,8 @@ def test_numbers_are_read_as_people_write_them(cell: object, expected: float) ->
     ("", "is empty"), (None, "is empty"), (float("nan"), "is empty"), ("nan", "is empty"), ("inf", "no number"),
     (float("inf"), "no number within"), ("1e40", "no number within"), (10 ** 400, "no number within"),
     ("85%", "may be 85 or a hundredth"), ("８５％", "may be 85"), ("1,234", "may be 1234 or 1.234"),
-    ("3,5", "decimal point"), ("4 stars", "no number"), ("1_000", "no number"), ("5²", "no number"), ("三", "no number"),
+    ("3,5", "decimal point"), ("4 stars", "no number"), ("1_000", "no number"), ("5²", "no number"),
+    ("三", "no number"),
     (True, "'true' is no number"), ([1], "expected one number"), ("[1, 2]", "expected one number"),
     ("0x10", "no number"), ("12,34.5", "no number"), ("4/5", "no number"),
 ])
