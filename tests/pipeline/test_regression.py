@@ -33,7 +33,7 @@ def write(path: Path, rows: int, unit: float, offset: float, *, label: str) -> P
             good = int(random.integers(0, 5))
             words = [*random.choice(FILLER, 6), *["good"] * good]
             random.shuffle(words)
-            table.writerow([" ".join([*map(str, words), str(number)]), f"{offset + unit * good:g}"])
+            table.writerow([" ".join([*map(str, words), str(number)]), f"{offset + unit * good:.10g}"])
     return path
 
 
@@ -49,7 +49,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def bundle(data: Path, base: Path) -> Path:
-    run = luthier.train(data, task="regression", model=str(base), out=data.parent / "out", seed=1, progress=False,
+    run = luthier.train(data, task="regression", model=str(base), out=data.parent / "out", seed=1, threads=1, progress=False,
                         train=TRAIN, evaluation={"bootstrap": 100})
     tuned = run.scores["systems"]["tuned"]["metrics"]
     assert tuned["rmse"] < 0.5
@@ -85,11 +85,11 @@ def test_the_bundle_says_what_it_is(bundle: Path) -> None:
 def test_plain_transformers_gives_the_same_number(bundle: Path) -> None:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    text = "the room was good good good 7"
+    text = "the good room was good near beach good staff 7"
     model = AutoModelForSequenceClassification.from_pretrained(bundle).eval()
     batch = AutoTokenizer.from_pretrained(bundle)(text, return_tensors="pt")
     (ours,) = luthier.load(bundle, backend="torch").predict([text])
-    assert float(model(**batch).logits[0, 0]) == pytest.approx(ours.score, rel=1e-4)
+    assert model(**batch).logits[0, 0].item() == pytest.approx(ours.score, rel=1e-4)
     assert (ours.grade, ours.label, ours.labels) == (4, "4", ("4",))
 
 
@@ -121,7 +121,7 @@ def test_files_are_answered_and_scored(bundle: Path, data: Path, tmp_path: Path)
 
 def test_the_server_answers_with_numbers(bundle: Path) -> None:
     with TestClient(create_app(Repository([luthier.load(bundle)]))) as client:
-        body = client.post("/predict", json={"inputs": ["good good room 1", "the room was near 2"]}).json()
+        body = client.post("/predict", json={"inputs": ["the room good was near good beach staff 1", "the room was near beach staff 2"]}).json()
         assert [row["grade"] for row in body["predictions"]] == [3, 1]
         assert set(body["predictions"][0]) == {"score", "grade", "truncated"}
         assert client.get("/ready").json()["models"][0]["problem_type"] == "regression"
@@ -132,21 +132,21 @@ def test_the_server_answers_with_numbers(bundle: Path) -> None:
 @pytest.mark.parametrize(("method", "unit"), [("lora", 12345.5), ("full", 1.5e-4)])
 def test_any_unit_and_method_and_tuning_on(base: Path, tmp_path: Path, method: str, unit: float) -> None:
     data = write(tmp_path / "price.csv", 240, unit, 10 * unit, label="price")
-    run = luthier.train(data, task="regression", model=str(base), method=method, out=tmp_path / "out", seed=1,
+    run = luthier.train(data, task="regression", model=str(base), method=method, out=tmp_path / "out", seed=1, threads=1,
                         progress=False, train={**TRAIN, "learning_rate": 5e-3 if method == "lora" else 2e-3,
-                                               "num_train_epochs": 20},
+                                               "num_train_epochs": 12},
                         evaluation={"bootstrap": 100, "baseline": False, "untuned": False})
     tuned = run.scores["systems"]["tuned"]["metrics"]
     assert tuned["r2"] > 0.7
     assert "qwk" not in tuned
     assert verify(run.path).ok
     with luthier.load(run.path) as predictor, TestClient(create_app(Repository([predictor]))) as client:
-        answers = client.post("/predict", json={"inputs": ["good good room 1", "the room was near 2"]}).json()
+        answers = client.post("/predict", json={"inputs": ["the room good was near good beach staff 1", "the room was near beach staff 2"]}).json()
         assert all(row["grade"] is None for row in answers["predictions"])
         assert 'label=""' in client.get("/metrics").text
         assert answers["predictions"][0]["score"] > 10 * unit
     if method == "full":
-        again = luthier.train(data, task="regression", model=str(run.path), out=tmp_path / "again", seed=1,
+        again = luthier.train(data, task="regression", model=str(run.path), out=tmp_path / "again", seed=1, threads=1,
                               progress=False, train={**TRAIN, "num_train_epochs": 1, "learning_rate": 1e-5},
                               evaluation={"bootstrap": 100, "baseline": False, "untuned": True})
         assert again.scores["systems"]["untuned"]["metrics"]["r2"] > 0.7  # its head was kept, in the same unit
@@ -159,7 +159,7 @@ def test_pairs_learn_how_alike_they_are(base: Path, tmp_path: Path) -> None:
     path.write_text("".join(json.dumps({
         "sentence1": f"room {'good ' * a}{number}", "sentence2": f"staff {'good ' * b}{number}",
         "similarity": round((a + b) / 6 + number % 7 / 100, 3)}) + "\n" for a, b, number in rows), encoding="utf-8")
-    run = luthier.train(path, model=str(base), out=tmp_path / "out", seed=1, progress=False, train=TRAIN,
+    run = luthier.train(path, model=str(base), out=tmp_path / "out", seed=1, threads=1, progress=False, train=TRAIN,
                         evaluation={"bootstrap": 100, "untuned": False})
     assert run.recipe.task["name"] == "regression"
     assert run.scores["systems"]["tuned"]["metrics"]["pearson"] > 0.8
