@@ -20,6 +20,7 @@ from luthier.serving.app import create_app
 from luthier.serving.repository import Repository
 
 FILLER = ("the", "room", "was", "near", "beach", "很", "饭店", "staff", "came")
+TWO = ["the room good was near good beach staff 1", "the room was near beach staff 2"]
 TRAIN = {"num_train_epochs": 12, "learning_rate": 2e-3, "per_device_train_batch_size": 8, "precision": "fp32"}
 
 
@@ -49,8 +50,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def bundle(data: Path, base: Path) -> Path:
-    run = luthier.train(data, task="regression", model=str(base), out=data.parent / "out", seed=1, threads=1, progress=False,
-                        train=TRAIN, evaluation={"bootstrap": 100})
+    run = luthier.train(data, task="regression", model=str(base), out=data.parent / "out", seed=1, threads=1,
+                        progress=False, train=TRAIN, evaluation={"bootstrap": 100})
     tuned = run.scores["systems"]["tuned"]["metrics"]
     assert tuned["rmse"] < 0.5
     assert tuned["qwk"] > 0.9
@@ -121,7 +122,7 @@ def test_files_are_answered_and_scored(bundle: Path, data: Path, tmp_path: Path)
 
 def test_the_server_answers_with_numbers(bundle: Path) -> None:
     with TestClient(create_app(Repository([luthier.load(bundle)]))) as client:
-        body = client.post("/predict", json={"inputs": ["the room good was near good beach staff 1", "the room was near beach staff 2"]}).json()
+        body = client.post("/predict", json={"inputs": TWO}).json()
         assert [row["grade"] for row in body["predictions"]] == [3, 1]
         assert set(body["predictions"][0]) == {"score", "grade", "truncated"}
         assert client.get("/ready").json()["models"][0]["problem_type"] == "regression"
@@ -132,8 +133,8 @@ def test_the_server_answers_with_numbers(bundle: Path) -> None:
 @pytest.mark.parametrize(("method", "unit"), [("lora", 12345.5), ("full", 1.5e-4)])
 def test_any_unit_and_method_and_tuning_on(base: Path, tmp_path: Path, method: str, unit: float) -> None:
     data = write(tmp_path / "price.csv", 240, unit, 10 * unit, label="price")
-    run = luthier.train(data, task="regression", model=str(base), method=method, out=tmp_path / "out", seed=1, threads=1,
-                        progress=False, train={**TRAIN, "learning_rate": 5e-3 if method == "lora" else 2e-3,
+    run = luthier.train(data, task="regression", model=str(base), method=method, out=tmp_path / "out", seed=1,
+                        threads=1, progress=False, train={**TRAIN, "learning_rate": 5e-3 if method == "lora" else 2e-3,
                                                "num_train_epochs": 12},
                         evaluation={"bootstrap": 100, "baseline": False, "untuned": False})
     tuned = run.scores["systems"]["tuned"]["metrics"]
@@ -141,7 +142,7 @@ def test_any_unit_and_method_and_tuning_on(base: Path, tmp_path: Path, method: s
     assert "qwk" not in tuned
     assert verify(run.path).ok
     with luthier.load(run.path) as predictor, TestClient(create_app(Repository([predictor]))) as client:
-        answers = client.post("/predict", json={"inputs": ["the room good was near good beach staff 1", "the room was near beach staff 2"]}).json()
+        answers = client.post("/predict", json={"inputs": TWO}).json()
         assert all(row["grade"] is None for row in answers["predictions"])
         assert 'label=""' in client.get("/metrics").text
         assert answers["predictions"][0]["score"] > 10 * unit
@@ -159,8 +160,8 @@ def test_pairs_learn_how_alike_they_are(base: Path, tmp_path: Path) -> None:
     path.write_text("".join(json.dumps({
         "sentence1": f"room {'good ' * a}{number}", "sentence2": f"staff {'good ' * b}{number}",
         "similarity": round((a + b) / 6 + number % 7 / 100, 3)}) + "\n" for a, b, number in rows), encoding="utf-8")
-    run = luthier.train(path, model=str(base), out=tmp_path / "out", seed=1, threads=1, progress=False, train=TRAIN,
-                        evaluation={"bootstrap": 100, "untuned": False})
+    run = luthier.train(path, model=str(base), out=tmp_path / "out", seed=1, threads=1, progress=False,
+                        train=TRAIN, evaluation={"bootstrap": 100, "untuned": False})
     assert run.recipe.task["name"] == "regression"
     assert run.scores["systems"]["tuned"]["metrics"]["pearson"] > 0.8
     (answer,) = luthier.load(run.path).predict([("room good", "staff good")])
