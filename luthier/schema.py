@@ -13,9 +13,13 @@ from typing import Any, ClassVar, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-ProblemType = Literal["single_label_classification", "multi_label_classification", "token_classification", "regression"]
-"""What carries labels: a text, one or several of them, in the words of a Hugging Face ``config.json``; or spans; or
-whether a text has a number instead."""
+ProblemType = Literal["single_label_classification", "multi_label_classification", "token_classification",
+                      "question_answering", "regression"]
+"""What carries labels: a text, one or several of them, in the words of a Hugging Face ``config.json``; or spans; or,
+of a question and a context, the stretches of the context that answer it; or whether a text has a number instead."""
+
+ANSWERED = "answer"
+"""The one label of question answering: a question that its context answers carries it, any other one none."""
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
@@ -44,6 +48,23 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class GoldAnswer:
+    """A right answer to a question, as it stands in its context."""
+
+    text: str
+    start: int | None
+    """Its first character in the context, counted in code points from 0; ``None`` where it does not stand there, so
+    that answers can be scored against it and nothing can be learned from it."""
+    moved: bool = field(default=False, compare=False)
+    """Whether it came with another place, which held other words."""
+
+    @property
+    def span(self) -> Span | None:
+        """Return where it stands in the context."""
+        return None if self.start is None else Span(self.start, self.start + len(self.text), ANSWERED)
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
     """One row of text, labelled or not."""
 
@@ -58,10 +79,17 @@ class Example:
     """Labelled spans of ``text`` in their order; ``None`` where spans are not what is labelled."""
     value: float | None = None
     """The number that the text (or pair) has; ``None`` where numbers are not what is learned."""
+    answers: tuple[GoldAnswer, ...] | None = None
+    """Right answers to the question ``text`` in the context ``text_b``, each as good as the others; ``()`` when the
+    context answers it not, ``None`` where answers are not what is labelled."""
+    group: str | None = None
+    """What rows have in common that must not stand in two splits, such as the article that their contexts are from."""
 
     @property
     def label_names(self) -> tuple[str, ...]:
         """Return the labels that the row carries, or those of its spans, each as often as it stands there."""
+        if self.answers is not None:
+            return (ANSWERED,) if self.answers else ()
         return self.labels or tuple(span.label for span in self.spans or ())
 
     @property
@@ -82,19 +110,15 @@ class Scale:
 
     def standard(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Return numbers of any shape as deviations from the mean."""
-        found: npt.NDArray[np.float64] = (np.asarray(values, np.float64) - self.mean) / self.deviation
-        return found
+        return (np.asarray(values, np.float64) - self.mean) / self.deviation
 
     def natural(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Undo ``standard``."""
-        found: npt.NDArray[np.float64] = np.asarray(values, np.float64) * self.deviation + self.mean
-        return found
+        return np.asarray(values, np.float64) * self.deviation + self.mean
 
     def nearest(self, values: npt.NDArray[Any]) -> Int64:
         """Return the place in ``grades`` of the grade nearest to each of N numbers, the lower of two equally near."""
-        apart = np.abs(np.asarray(values, np.float64)[:, None] - np.array(self.grades, np.float64))  # (N, grades)
-        places: Int64 = apart.argmin(axis=1)
-        return places
+        return np.asarray(np.abs(np.asarray(values, np.float64)[:, None] - self.grades).argmin(axis=1), np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +152,16 @@ class LabelSet:
     def of_numbers(self) -> bool:
         """Whether texts have a number, and no label."""
         return self.problem_type == "regression"
+
+    @property
+    def of_answers(self) -> bool:
+        """Whether questions are answered from their contexts."""
+        return self.problem_type == "question_answering"
+
+    @property
+    def per_token(self) -> bool:
+        """Whether a model has outputs for each token, and not for the text."""
+        return self.of_spans or self.of_answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,9 +304,47 @@ class Estimate:
         """Return the JSON form that the server, ``luthier predict`` and the report share; seven digits, as float32."""
         return {"score": float(f"{self.score:.7g}"), "grade": self.grade, "truncated": self.truncated}
 
+    to_cells = to_dict
+
+
+@dataclass(frozen=True, slots=True)
+class FoundAnswer:
+    """What a model says of a question and its context, in the words of a transformers pipeline."""
+
+    answer: str
+    """The stretch of the caller's own context; empty where the context answers the question not."""
+    score: float
+    """Probability in [0, 1]: that of its start times that of its end."""
+    start: int
+    """Its first character in the context, counted in code points from 0."""
+    end: int
+    """The character behind its last."""
+    truncated: bool = False
+    """True when the model did not see the end of the question."""
+
+    KEYS: ClassVar = ("answer", "score", "start", "end", "truncated")
+    """Of ``to_dict``."""
+    COLUMNS: ClassVar = ("answer", "score", "start", "end", "truncated")
+    """Of ``to_cells``."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Return whether there is an answer, as a label."""
+        return (ANSWERED,) if self.answer else ()
+
+    @property
+    def label(self) -> str:
+        """Return the answer and where it stands; empty without one."""
+        return f"{self.start}-{self.end} {self.answer}" if self.answer else ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form that the server, ``luthier predict`` and the report share."""
+        return {"answer": self.answer, "score": round(self.score, 6), "start": self.start, "end": self.end,
+                "truncated": self.truncated}
+
     def to_cells(self) -> dict[str, Any]:
-        """Return what a table shows of it: the number, the grade and whether the end was cut."""
-        return self.to_dict()
+        """Return what a table shows of it: the same, the score always with six digits."""
+        return {**self.to_dict(), "score": f"{self.score:.6f}"}
 
 
 @dataclass(frozen=True, slots=True)

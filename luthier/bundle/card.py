@@ -19,6 +19,10 @@ _TRAINING = ("learning_rate", "num_train_epochs", "per_device_train_batch_size",
              "lr_scheduler_type", "warmup_ratio", "weight_decay", "max_grad_norm", "label_smoothing_factor",
              "precision")
 
+_KINDS = {"token_classification": ("token-classification", "AutoModelForTokenClassification"),
+          "question_answering": ("question-answering", "AutoModelForQuestionAnswering")}
+"""Problem type -> the hub's name of the task, and transformers' class; all others classify texts."""
+
 _LEFT_OUT = {
     "rows_read": "rows read", "bad_rows": "unreadable rows", "empty": "empty rows left out",
     "duplicates": "exact duplicates", "contradictory_rows": "rows whose text came with different labels",
@@ -45,7 +49,7 @@ def model_card(
         _header(manifest, systems, data_report),
         f"# {title}",
         _summary(manifest),
-        "## Labels\n\n" + _labels(manifest, data_report),
+        *([] if manifest.labels.of_answers else ["## Labels\n\n" + _labels(manifest, data_report)]),
         "## Scores\n\n" + _scores(manifest, systems),
         "## Training data\n\n" + _data(manifest, data_report),
         "## Training\n\n" + _training(manifest),
@@ -82,7 +86,7 @@ def _header(manifest: Manifest, systems: Mapping[str, Any], data_report: Mapping
 
 def _pipeline(manifest: Manifest) -> str:
     """Return the hub's name of the task."""
-    return "token-classification" if manifest.labels.of_spans else "text-classification"
+    return _KINDS.get(manifest.labels.problem_type, ("text-classification", ""))[0]
 
 
 def _base_name(manifest: Manifest) -> str:
@@ -101,6 +105,7 @@ def _summary(manifest: Manifest) -> str:
         does = f"Gives {rows} `{_cell(manifest.labels.names[0])}`, {kind}: the model's one output is that number."
     else:
         does = (f"Finds entities of {len(manifest.labels)} types in texts." if manifest.labels.of_spans else
+                "Answers questions with a stretch of their context." if manifest.labels.of_answers else
                 f"Classifies {rows} into {len(manifest.labels)} classes, {kind}.")
     return (f"{does} {what[manifest.kind]} Made by Luthier "
             f"{manifest.luthier} on {manifest.created[:10]}. `luthier.json` holds the recipe, the versions and the "
@@ -179,16 +184,19 @@ def _training(manifest: Manifest) -> str:
 
 
 def _use(manifest: Manifest) -> str:
-    row = '("first text", "second text")' if manifest.pair else '"some text"'
+    texts = '"the question", "the context"' if manifest.labels.of_answers else '"first text", "second text"'
+    given = texts if manifest.pair else '"some text"'
+    row = f"({given})" if manifest.pair else given
     blocks = [
         "With Luthier, which checks hashes, labels, tokenizer and probes first:",
         f'```python\nimport luthier\n\npredictor = luthier.load("DIR")\nprint(predictor.predict([{row}])[0])\n```',
         "```\nluthier serve DIR --port 8000\n```",
     ]
-    given = '"first text", "second text"' if manifest.pair else '"some text"'
+    gives = ("found = model(**batch)\nstart, end = found.start_logits, found.end_logits" if manifest.labels.of_answers
+             else "logits = model(**batch).logits")
     run = (f'batch = tokenizer({given}, truncation=True, max_length={manifest.length.max_length}, '
-           'return_tensors="pt")\nlogits = model(**batch).logits')
-    door = "AutoModelForTokenClassification" if manifest.labels.of_spans else "AutoModelForSequenceClassification"
+           f'return_tensors="pt")\n{gives}')
+    door = _KINDS.get(manifest.labels.problem_type, ("", "AutoModelForSequenceClassification"))[1]
     if manifest.kind == "full":
         blocks += ["With transformers alone:", "```python\n"
                    f"from transformers import {door}, AutoTokenizer\n\n"
@@ -221,6 +229,10 @@ def _limits(manifest: Manifest) -> str:
     elif manifest.labels.of_numbers:
         known = ("- It knows numbers such as those above: a text of another kind still gets one, and far beyond their "
                  "range it was never asked to go.")
+    elif manifest.labels.of_answers:
+        never = ("It may say that there is no answer." if manifest.task.settings.get("unanswerable") else
+                 "It answers every question, also one that the context does not answer.")
+        known = f"- An answer is one stretch of the context, word for word. {never}"
     else:
         known = ("- It knows the labels above and no others: a text of another kind still gets one of them"
                  + (", or none." if manifest.labels.multi_label else "."))

@@ -26,6 +26,9 @@ NUMBER_SYSTEMS = {**SYSTEMS, "baseline": "baseline (TF-IDF + ridge)"}
 NUMBER_COLUMNS = {"rmse": "RMSE", "pearson": "Pearson", "mae": "MAE", "spearman": "Spearman", "r2": "R2"}
 GRADE_COLUMNS = {"rmse": "RMSE", "qwk": "QWK", "mae": "MAE", "pearson": "Pearson", "accuracy": "right grade"}
 
+ANSWER_SYSTEMS = {**SYSTEMS, "baseline": "baseline (best sentence)"}
+ANSWER_COLUMNS = {"f1": "F1", "exact_match": "exact match"}
+
 
 def print_scores(run: Run) -> None:
     """Print baseline, untuned and tuned side by side with their confidence intervals."""
@@ -35,7 +38,7 @@ def print_scores(run: Run) -> None:
     columns, names = _columns(first)
     confidence = round(100 * run.recipe.evaluation.confidence)
     # More than two with their intervals would not stand in a line.
-    sure = tuple(columns) if columns == COLUMNS else tuple(columns)[:1]
+    sure = tuple(columns)[:2 if len(columns) == 2 else 1]
     heads = [f"{title} [{confidence} %]" if metric in sure else title for metric, title in columns.items()]
     table = Table(f"on {first['rows']} test rows", *heads, box=None, pad_edge=False)
     for system, scores in found.items():
@@ -56,6 +59,8 @@ def print_evaluation(scored: Evaluation) -> None:
         console.print(_per_label(numbers), highlight=False)
     for metric, title in _columns(numbers)[0].items():
         console.print(f"{title} {_cell(numbers, metric)}", highlight=False)
+    for part, rows in numbers.get("parts", {}).items():
+        console.print(f"F1 of {rows} {part} questions {_cell(numbers, f'f1_{part}')}", highlight=False)
     if scored.truncated:
         typer.echo(f"{scored.truncated} texts were longer than the model reads and lost their end")
 
@@ -67,9 +72,11 @@ def next_steps(run: Run) -> str:
 
 
 def _columns(scores: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the metrics to show with their titles, and what the systems are called."""
+    """Return the metrics shown, with their titles, and the names of the systems."""
     if "rmse" in scores["metrics"]:
         return GRADE_COLUMNS if "qwk" in scores["metrics"] else NUMBER_COLUMNS, NUMBER_SYSTEMS
+    if "exact_match" in scores["metrics"]:
+        return ANSWER_COLUMNS, ANSWER_SYSTEMS
     return (SPAN_COLUMNS, SPAN_SYSTEMS) if _of_spans(scores) else (COLUMNS, SYSTEMS)
 
 

@@ -7,14 +7,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from luthier.schema import Example, Span
+from luthier.schema import Example, GoldAnswer, Span
 from luthier.text import loose_key, normalize
 from luthier.text.normalize import Form
 
 Splits = dict[str, list[Example]]
 """``train``, ``valid``, ``test`` (those that were given) -> examples in the order of their file."""
 Texts = tuple[str, str | None]
-Target = tuple[str, ...] | tuple[Span, ...] | tuple[float]
+Target = tuple[str, ...] | tuple[Span, ...] | tuple[GoldAnswer, ...] | tuple[float]
 
 CONTRADICTIONS_KEPT = 100
 """Contradictions told with their texts; all are counted."""
@@ -59,9 +59,11 @@ def texts_of(example: Example) -> Texts:
 
 
 def _target(example: Example) -> Target:
-    """Return what a row is labelled with, in one order: its number, its spans or its labels."""
+    """Return what a row is labelled with, in one order: its number, its answers, its spans or its labels."""
     if example.value is not None:
         return (example.value,)
+    if example.answers is not None:
+        return tuple(sorted(example.answers, key=lambda answer: (answer.text, answer.start or -1)))
     return tuple(sorted(example.labels or ())) if example.spans is None else tuple(sorted(example.spans))
 
 
@@ -69,6 +71,11 @@ def loose_of(example: Example) -> str:
     """Return the key that nearly equal rows share."""
     key = loose_key(example.text)
     return key if example.text_b is None else f"{key}\n{loose_key(example.text_b)}"
+
+
+def together_of(example: Example) -> str:
+    """Return the key that rows share which must stand in one split: of questions their context, else ``loose_of``."""
+    return loose_of(example) if example.answers is None else loose_key(example.text_b or "")
 
 
 def label_of(example: Example) -> str:
@@ -83,7 +90,7 @@ def label_of(example: Example) -> str:
 def normalized(examples: Iterable[Example], form: Form, found: Found) -> list[Example]:
     """Give every text its normal form and leave out the rows without text (of a pair: without either).
 
-    A text with marked spans stays as it came, for they are counted in it.
+    A text with marked spans stays as it came, for they are counted in it; so does a question with its context.
     """
     kept: list[Example] = []
     for example in examples:
@@ -91,7 +98,7 @@ def normalized(examples: Iterable[Example], form: Form, found: Found) -> list[Ex
         text_b = None if example.text_b is None else normalize(example.text_b, form)
         if not text.strip() or (text_b is not None and not text_b.strip()):
             found.empty += 1
-        elif example.spans is not None or (text, text_b) == texts_of(example):
+        elif example.spans is not None or example.answers is not None or (text, text_b) == texts_of(example):
             kept.append(example)
         else:
             found.normalized += 1

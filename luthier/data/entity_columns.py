@@ -9,13 +9,15 @@ from typing import Any
 
 from luthier import plugins
 from luthier.data import columns as roles
+from luthier.data.answer_columns import QUESTIONS
 from luthier.data.labels import as_list
 from luthier.data.spans import form_of
 from luthier.errors import DataError
 
 Rows = Sequence[Mapping[str, Any]]
 
-CLASSIFICATION, ENTITIES, REGRESSION = TASKS = ("text-classification", "named-entities", "regression")
+CLASSIFICATION, ENTITIES, REGRESSION = ("text-classification", "named-entities", "regression")
+TASKS = (CLASSIFICATION, ENTITIES, QUESTIONS, REGRESSION)
 
 _ENOUGH = 0.5
 """Share of the filled cells that must have the form; the others are bad rows."""

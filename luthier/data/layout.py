@@ -12,8 +12,10 @@ from luthier import plugins
 from luthier.data import columns as roles
 from luthier.data import entity_columns as entities
 from luthier.data import numbers
+from luthier.data.answer_columns import Asked, find_questions
 from luthier.data.formats import SEAM, find_reader
 from luthier.data.labels import as_list
+from luthier.data.layout_values import Columns, Layout
 from luthier.data.readers._encoding import resolve
 from luthier.data.readers._files import is_gzip, suffix_of
 from luthier.data.rows import BadRow, Reader, Record
@@ -25,47 +27,6 @@ __all__ = ["SEAM", "Columns", "Layout", "find_reader", "inspect"]
 
 _SAMPLE = 1000
 """Rows looked at to choose columns."""
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """What the caller says of the columns; ``None`` means: find out."""
-
-    text: str | None = None
-    text_b: str | None = None
-    label: str | None = None
-    label_separator: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Where everything is in one file."""
-
-    path: Path
-    reader: str
-    """Name of the format."""
-    encoding: str | None
-    """Python codec name; ``None`` for formats that are not text."""
-    text: str
-    """Column of the text."""
-    text_b: str | None
-    """Column of the second text of a pair."""
-    label: str | None
-    """Column of the label or labels; ``None`` when the rows are read without."""
-    label_separator: str | None
-    """What stands between several labels in one cell."""
-    multi_label: bool
-    """Whether a row may carry several labels or none."""
-    notes: tuple[str, ...]
-    """Sentences that say what was inferred, and from what."""
-    problem_type: ProblemType | None = None
-    """What the labels are given to; ``None`` when the rows are read without."""
-    tokens: str | None = None
-    """Column that holds the text as a list of tokens, the same as ``text`` then; ``None`` where it is a text."""
-    spans: str | None = None
-    """Column of the marked spans, or of a tag for each token, the same as ``label`` then."""
-    glue: str = " "
-    """What stands between tokens joined to a text, where neither is Chinese."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +50,8 @@ def inspect(path: str | Path, columns: Columns = Columns(), *, encoding: str | N
         columns: what is known already; columns that are not named here are inferred.
         encoding: Python codec name of a text format; found out from the bytes when left out.
         labelled: whether a label column is needed; without, none is looked for.
-        task: ``text-classification`` or ``named-entities``; found out from the columns when left out.
+        task: ``text-classification``, ``named-entities``, ``question-answering`` or ``regression``; found out from the
+            columns when left out.
 
     Raises:
         DataError: the file is missing, empty, of no known format, lacks a column, or does not fit the task.
@@ -114,6 +76,9 @@ def inspect(path: str | Path, columns: Columns = Columns(), *, encoding: str | N
 def _roles(seen: _Seen, task: str | None, *, labelled: bool) -> Layout:
     """Give the columns their roles; the format is left open."""
     path, columns, rows, present, notes = seen.path, seen.columns, seen.rows, seen.present, seen.notes
+    asked = find_questions(path, columns, rows, present, task=task, labelled=labelled)
+    if asked is not None:
+        return _questions(seen, asked)
     tokens = entities.find_tokens(rows, present, columns.text)
     marks = None
     if (labelled or columns.label) and (task == entities.ENTITIES or not (columns.text_b or columns.label_separator)):
@@ -136,6 +101,17 @@ def _roles(seen: _Seen, task: str | None, *, labelled: bool) -> Layout:
                   label_separator=columns.label_separator if label else None, multi_label=multi, notes=tuple(notes),
                   problem_type=kind if label else None, tokens=text if text == tokens else None,
                   glue=_glue(seen, text) if text == tokens else " ")
+
+
+def _questions(seen: _Seen, asked: Asked) -> Layout:
+    """Lay out a file of questions with their contexts."""
+    seen.notes.append(f"question answering: column {asked.question!r} asks, {asked.context!r} is what answers come from"
+                      + (f", {asked.answers!r} holds them" if asked.answers else ""))
+    _check_distinct(seen.path, {"text": asked.question, "text_b": asked.context, "label": asked.answers})
+    return Layout(path=seen.path, reader="", encoding=None, text=asked.question, text_b=asked.context,
+                  label=asked.answers, label_separator=None, multi_label=False, notes=tuple(seen.notes),
+                  problem_type="question_answering" if asked.answers else None, answers=asked.answers,
+                  impossible=asked.impossible, group=asked.group)
 
 
 def _entities(seen: _Seen, marks: entities.Marks) -> Layout:

@@ -30,7 +30,7 @@ from luthier.data.spans import overlapping
 from luthier.data.split import sample, stratified
 from luthier.errors import DataError
 from luthier.recipe import PrepareSettings
-from luthier.schema import Dataset, Example, LabelSet, ProblemType
+from luthier.schema import ANSWERED, Dataset, Example, LabelSet, ProblemType
 from luthier.text import dominant_language
 
 NAMES = ("train", "valid", "test")
@@ -55,7 +55,7 @@ def prepare(train: Sequence[Example], valid: Sequence[Example] | None, test: Seq
         test: rows for the final scores, if there is a file for them.
         settings: normal form, deduplication, shares, sample size.
         seed: decides the sample and the split; the same rows and seed give the same data set.
-        problem_type: whether a row carries one label, several or none, labelled spans, or a number.
+        problem_type: whether a row carries one label, several or none, labelled spans, answers, or a number.
         number: what the number is called, where rows carry one.
 
     Returns:
@@ -75,7 +75,8 @@ def prepare(train: Sequence[Example], valid: Sequence[Example] | None, test: Seq
         kept = distinct(normalized(rows, settings.normalize, found), found, drop=settings.deduplicate)
         if problem_type == "regression":
             kept = averaged(name, kept, found, drop=settings.deduplicate, whole=whole)
-        elif problem_type != "multi_label_classification":
+        elif problem_type not in ("multi_label_classification", "question_answering"):
+            # Different labels of one row are all its labels; different answers to one question are all right.
             kept = consistent(name, kept, found, drop=settings.deduplicate)
         splits[name] = kept
     splits = without_leaks(splits, found, drop=settings.deduplicate)
@@ -105,6 +106,8 @@ def content_hash(splits: Splits) -> str:
                 values.append([[span.start, span.end, span.label] for span in row.spans])
             if row.value is not None:
                 values.append(row.value)
+            if row.answers is not None:
+                values.append([[answer.text, answer.start] for answer in row.answers])
             line = json.dumps(values, ensure_ascii=True)
             digest.update(line.encode() + b"\n")
     return digest.hexdigest()
@@ -128,6 +131,9 @@ def _check_labels(name: str, rows: Sequence[Example], problem_type: ProblemType)
     if problem_type == "regression":
         numbers.values_of(rows)
         return
+    if problem_type == "question_answering":
+        _check_answers(name, rows)
+        return
     of_spans = problem_type == "token_classification"
     bare = [row.id for row in rows if (row.spans if of_spans else row.labels) is None]
     if bare and of_spans:
@@ -140,6 +146,14 @@ def _check_labels(name: str, rows: Sequence[Example], problem_type: ProblemType)
     if several and problem_type == "single_label_classification":
         raise DataError(f"{name}: {len(several)} rows do not have exactly one label, such as {', '.join(several[:3])}",
                         "tell how several labels are written: --label-separator ';' (or lists in JSON)")
+
+
+def _check_answers(name: str, rows: Sequence[Example]) -> None:
+    bare = [row.id for row in rows if row.answers is None or row.text_b is None]
+    if bare:
+        raise DataError(f"{name}: {len(bare)} rows are no questions with context and answers, such as "
+                        f"{', '.join(bare[:3])}",
+                        "give every row a question, a context and a list of answers, empty where there is none")
 
 
 def _check_size(splits: Splits, given: Splits, found: Found) -> None:
@@ -173,6 +187,11 @@ def _label_names(rows: Sequence[Example], problem_type: ProblemType) -> tuple[st
             raise DataError(f"no entity is marked in {len(rows):,} rows; there is nothing to learn",
                             "give rows with entities, or name another column: --label COLUMN")
         return natural_order(counts)
+    if problem_type == "question_answering":
+        if not counts:
+            raise DataError(f"none of {len(rows):,} questions has an answer; there is nothing to learn",
+                            "give rows with answers, or name another column: --label COLUMN")
+        return (ANSWERED,)
     if not counts or (len(counts) == 1 and max(counts.values()) == len(rows)):
         only = f"the label {next(iter(counts))!r}" if counts else "no label"
         raise DataError(f"all {len(rows):,} rows carry {only}; there is nothing to tell apart",
@@ -205,6 +224,9 @@ def _split(splits: Splits, settings: PrepareSettings, seed: int, notes: list[str
 def _check_splits(splits: Splits, labels: LabelSet) -> None:
     for name in NAMES:
         if not splits[name]:
+            if labels.of_answers:
+                raise DataError(f"no row is left for {name}: questions on one context, or one article, stay together",
+                                f"give questions on more contexts, or a file for it: --{name} FILE")
             raise DataError(f"no row is left for {name}: too few rows of each label",
                             f"label more rows of each label, or give a file for it: --{name} FILE")
     for name in NAMES[1:]:
@@ -218,9 +240,9 @@ def _check_splits(splits: Splits, labels: LabelSet) -> None:
 
 def _remarks(splits: Splits, labels: LabelSet) -> list[str]:
     """Say what a person should know before trusting a score."""
-    notes = []
-    rare = _counts(splits["train"], labels)
-    few = [name for name, count in rare.items() if count < LEAST_ROWS and not labels.of_numbers]
+    notes = _answer_remarks(splits) if labels.of_answers else []
+    rare = {} if labels.of_answers or labels.of_numbers else _counts(splits["train"], labels)
+    few = [name for name, count in rare.items() if count < LEAST_ROWS]
     if few:
         notes.append(f"{len(few)} label(s) have fewer than {LEAST_ROWS} {'entities' if labels.of_spans else 'rows'} "
                      "to learn from: "
@@ -232,6 +254,20 @@ def _remarks(splits: Splits, labels: LabelSet) -> list[str]:
     if separator:
         notes.append(f"some labels look like several in one cell, such as {separator[1]!r}: if so, run again with "
                      f"--label-separator {separator[0]!r}")
+    return notes
+
+
+def _answer_remarks(splits: Splits) -> list[str]:
+    rows = [row for split in splits.values() for row in split]
+    moved = sum(any(answer.moved for answer in row.answers or ()) for row in rows)
+    lost = sum(all(answer.start is None for answer in row.answers) for row in rows if row.answers)
+    notes = []
+    if moved:
+        notes.append(f"{moved:,} questions had an answer that was not at its place and stands once in the context: it "
+                     "is taken from there")
+    if lost:
+        notes.append(f"{lost:,} test questions have no answer that stands in the context: they count in the scores, "
+                     "and cannot be answered rightly")
     return notes
 
 
@@ -274,5 +310,7 @@ def _report(dataset: Dataset, given: Splits, found: Found, settings: PrepareSett
         problem_type=dataset.labels.problem_type,
         without_entities={name: sum(not row.spans for row in split) for name, split in dataset.splits()
                           if dataset.labels.of_spans},
+        unanswerable={name: sum(not row.answers for row in split) for name, split in dataset.splits()
+                      if dataset.labels.of_answers},
         overlapping=sum(overlapping(sorted(row.spans)) for row in rows if row.spans),
         values={name: numbers.described(split) for name, split in dataset.splits() if of_numbers})

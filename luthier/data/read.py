@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from luthier import plugins
+from luthier.data.answers import gold_answers, unplaced
 from luthier.data.labels import as_list, label_name, label_names
 from luthier.data.layout import SEAM, Columns, Layout, inspect
 from luthier.data.numbers import number_of
 from luthier.data.rows import BadRow, Reader, Record
 from luthier.data.spans import joined, marked_spans, tagged_spans, token_list, unfolded
 from luthier.errors import DataError
-from luthier.schema import Example, ProblemType, Span
+from luthier.schema import Example, GoldAnswer, ProblemType, Span
 
 __all__ = ["Columns", "Layout", "from_arrays", "inspect", "label_name", "read", "read_all", "read_with_cells"]
 
@@ -37,8 +38,14 @@ def read_with_cells(layout: Layout, *, on_bad: Callable[[BadRow], None]) -> Iter
     return _examples(reader, layout, on_bad)
 
 
-def read_all(layout: Layout, *, max_bad_rows: int) -> tuple[list[Example], list[BadRow]]:
+def read_all(layout: Layout, *, max_bad_rows: int, learning: bool = False) -> tuple[list[Example], list[BadRow]]:
     """Read a whole file; return the examples and the rows that could not be used.
+
+    Args:
+        layout: from ``inspect``.
+        max_bad_rows: most of the rows that could not be used.
+        learning: leave questions out whose answers do not stand in their contexts; answers are scored against them all
+            the same.
 
     Raises:
         DataError: more than ``max_bad_rows`` rows are bad, or no row is left.
@@ -51,7 +58,13 @@ def read_all(layout: Layout, *, max_bad_rows: int) -> tuple[list[Example], list[
             raise DataError(f"{layout.path}: more than {max_bad_rows} bad rows:\n{_listed(bad)}",
                             f"mend them, or allow more: data.max_bad_rows={max(1000, 10 * max_bad_rows)}")
 
-    examples = list(read(layout, on_bad=note))
+    examples = []
+    for example in read(layout, on_bad=note):
+        why = unplaced(example.answers or ()) if learning else None
+        if why is None:
+            examples.append(example)
+        else:
+            note(BadRow(int(example.id.rpartition(":")[2]), why))
     if not examples:
         problem = f"{layout.path}: no row can be used" + (f":\n{_listed(bad)}" if bad else "")
         raise DataError(problem, "check that the columns are the right ones: --text COLUMN --label COLUMN")
@@ -65,10 +78,11 @@ def from_arrays(texts: Sequence[Any], labels: Sequence[Any] | None, *, name: str
     Args:
         texts: N strings, or N pairs of strings; lists, arrays and data frame columns will do.
         labels: N labels of any type, N lists of labels, or ``None``. For ``token_classification`` N lists of entities:
-            ``(start, end, label)``, objects with these keys, or ``Span``, counted in code points.
+            ``(start, end, label)``, objects with these keys, or ``Span``, counted in code points; for
+            ``question_answering``, whose texts are pairs of question and context, N lists of answers.
         name: what the ids begin with.
-        problem_type: needed for ``token_classification`` and ``regression`` (N numbers); the others are told from the
-            labels.
+        problem_type: needed for ``token_classification``, ``question_answering`` and ``regression`` (N numbers); else
+            told from the labels.
 
     Raises:
         DataError: a text is no string, a label is missing, an entity lies outside its text, or the lengths differ.
@@ -90,6 +104,10 @@ def from_arrays(texts: Sequence[Any], labels: Sequence[Any] | None, *, name: str
         if problem_type == "regression":
             value = None if labels is None else _memory_value(label, number)
             examples.append(Example(f"{name}:{number}", text, text_b, value=value))
+            continue
+        if problem_type == "question_answering":
+            answers = None if labels is None else _memory_answers(text_b, label, number)
+            examples.append(Example(f"{name}:{number}", text, text_b, answers=answers))
             continue
         names = label_names(label, None) if labels is not None and not isinstance(label, str) else _one(label)
         if labels is not None and names is None:
@@ -131,6 +149,16 @@ def _memory_value(label: Any, number: int) -> float:
         raise DataError(f"row {number}: {error}", "give a finite number for each text") from None
 
 
+def _memory_answers(context: str | None, label: Any, number: int) -> tuple[GoldAnswer, ...]:
+    fix = 'give pairs of question and context, and for each a list of {"text": …, "start": …}, [] for no answer'
+    if context is None:
+        raise DataError(f"row {number}: expected a question with its context, came one text", fix)
+    try:
+        return gold_answers(context, label)
+    except ValueError as error:
+        raise DataError(f"row {number}: {error}", fix) from None
+
+
 def _examples(
     reader: Reader, layout: Layout, on_bad: Callable[[BadRow], None]
 ) -> Iterator[tuple[Example, dict[str, Any]]]:
@@ -154,6 +182,11 @@ def _example(record: Record, layout: Layout, file: str) -> Example | BadRow:
             return _marked(record, layout, file)
         text = _text(values, layout.text)
         text_b = None if layout.text_b is None else _text(values, layout.text_b)
+        if layout.answers is not None:
+            impossible = values.get(layout.impossible) if layout.impossible else False
+            answers = gold_answers(text_b or "", values.get(layout.answers), impossible=impossible)
+            group = label_name(values.get(layout.group)) if layout.group else None
+            return Example(f"{file}:{record.line}", text, text_b, answers=answers, group=group)
         value, labels = None, None
         if layout.problem_type == "regression" and layout.label is not None:
             value = _value(values, layout.label)

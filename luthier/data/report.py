@@ -73,6 +73,8 @@ class DataReport:
     """Entities that begin within an earlier one, over all splits."""
     values: dict[str, dict[str, float]] = field(default_factory=dict)
     """Split -> minimum, mean, maximum and standard deviation of its numbers; empty where the labels are no numbers."""
+    unanswerable: dict[str, int] = field(default_factory=dict)
+    """Split -> questions that their contexts answer not; empty where the rows are no questions."""
 
     @property
     def rows(self) -> int:
@@ -144,6 +146,9 @@ class DataReport:
             told = (f"{name} {one['min']:g} to {one['max']:g}, mean {one['mean']:.4g}, deviation {one['deviation']:.4g}"
                     for name, one in self.values.items())
             return [f"numbers: {'; '.join(told)}"]
+        if self.problem_type == "question_answering":
+            bare = ", ".join(f"{name} {count:,}" for name, count in self.unanswerable.items())
+            return [f"questions without an answer: {bare}"]
         counts = self.label_counts.get("train", {})
         shown = ", ".join(f"{name} {count:,}" for name, count in list(counts.items())[:10])
         more = f" and {len(counts) - 10} more" if len(counts) > 10 else ""

@@ -113,6 +113,8 @@ def marked_spans(text: str, cell: Any) -> tuple[Span, ...]:
     value = _value(cell)
     if isinstance(value, Mapping):
         return checked(text, _of_clue(text, value))
+    if isinstance(value, str) and not value.strip():
+        raise ValueError("is empty: write [] where the text holds no entity")
     if not isinstance(value, list):
         raise ValueError(f"expected a list of spans, came {'nothing' if value is None else type(value).__name__}")
     return checked(text, (mark for member in value for mark in _of_member(text, member)))

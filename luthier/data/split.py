@@ -2,7 +2,7 @@
 
 Greedy stratification after Sechidis, Tsoumakas and Vlahavas, "On the Stratification of Multi-label Data" (2011): the
 rarest label is dealt out first, each group of rows to the split that lacks most of that label. Here a group is what
-shares a loose key, and the shares are whole numbers of rows.
+shares a loose key, or of questions an article or a context, and the shares are whole numbers of rows.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from luthier.data.clean import loose_of
+from luthier.data.clean import together_of
 from luthier.schema import Example
 
 _NO_LABEL = ""
 """Stands for the label of rows that are labelled with nothing; no real label is empty."""
+_LEAST_GROUPS = 3
+"""Articles from which each stands in one split, with all of its contexts."""
 
 
 def stratified(examples: Sequence[Example], shares: Mapping[str, float],
@@ -88,8 +90,11 @@ def _settle(counts: dict[tuple[str, ...], int], ideal: Mapping[tuple[str, ...], 
 
 def _groups(examples: Sequence[Example]) -> list[list[int]]:
     groups: dict[str, list[int]] = defaultdict(list)
+    named = {example.group for example in examples if example.group is not None}
     for number, example in enumerate(examples):
-        groups[loose_of(example)].append(number)
+        key = together_of(example)
+        # Too few articles cannot be dealt out: then each of their contexts stands in one split.
+        groups[f"{example.group}\n" if example.group and len(named) >= _LEAST_GROUPS else key].append(number)
     return list(groups.values())
 
 

@@ -2,7 +2,7 @@
 
 A tuned language model that does not beat this is not worth its cost, so the report always shows both. To be a fair
 opponent TF-IDF chooses its regularisation on the validation rows, as the model chooses its best step there. Entities
-are looked up in a ``Dictionary``.
+are looked up in a ``Dictionary``, questions answered with a sentence.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from luthier.errors import DataError
 from luthier.evaluation.dictionary import Dictionary, learn_dictionary
 from luthier.evaluation.metrics import choose, membership
 from luthier.evaluation.ridge import Ridge, fit_ridge
+from luthier.evaluation.sentences import BestSentence
 from luthier.plugins import require
 from luthier.schema import Bool, Dataset, Example, Float32, LabelSet, Prediction, TextInput
 from luthier.tasks import averages, counts
@@ -62,10 +63,11 @@ class Baseline:
 
 def fit_baseline(
     dataset: Dataset, language: str, *, threshold: float = 0.5, seed: int = 0
-) -> Baseline | Dictionary | Ridge:
+) -> Baseline | Dictionary | BestSentence | Ridge:
     """Fit the baseline on the train split: a dictionary for spans, TF-IDF with ridge for numbers, else logistic.
 
-    The regularisation is chosen on the validation split. A dictionary has none, and needs neither language nor seed.
+    The regularisation is chosen on the validation split. A dictionary has none, and needs neither language nor seed;
+    questions are answered with a sentence of their context, for which nothing is fitted.
 
     Args:
         dataset: prepared rows.
@@ -77,6 +79,8 @@ def fit_baseline(
         MissingExtraError: scikit-learn is not installed.
         DataError: the train split is empty or holds one class only, or a row has no spans where spans are labelled.
     """
+    if dataset.labels.of_answers:
+        return BestSentence()
     if dataset.labels.of_spans:
         return learn_dictionary(dataset.train, dataset.labels)
     if dataset.labels.of_numbers:

@@ -11,22 +11,39 @@ import numpy as np
 
 from luthier.data.numbers import values_of
 from luthier.errors import DataError
+from luthier.evaluation.answers import gold_texts, judge_answers
 from luthier.evaluation.classes import judge_labels
 from luthier.evaluation.entities import gold_spans, judge_spans
 from luthier.evaluation.intervals import Difference, Draws, Intervals, differences, intervals
 from luthier.evaluation.metrics import membership
 from luthier.evaluation.numbers import Numbers, judge_numbers
 from luthier.evaluation.outcomes import Counts, Outcomes
+from luthier.evaluation.row_values import RowValues
 from luthier.evaluation.scores import Judged, Scores
 from luthier.recipe import EvaluationSettings
-from luthier.schema import Answer, Bool, Entities, Estimate, Example, Float32, LabelSet, Prediction, TextInput
+from luthier.schema import (
+    Answer,
+    Bool,
+    Entities,
+    Estimate,
+    Example,
+    Float32,
+    FoundAnswer,
+    LabelSet,
+    Prediction,
+    TextInput,
+)
+
+_MAIN = {"token_classification": ("f1_micro", "entity F1"), "question_answering": ("f1", "answer F1"),
+         "regression": ("rmse", "RMSE")}
+"""Problem type -> the metric that verdicts go by, and what people call it; of all others macro F1."""
 
 
 class PredictsTexts(Protocol):
     """Anything that answers texts: a bundle's predictor, a baseline, a test double."""
 
     def predict(self, texts: Sequence[TextInput]) -> Sequence[Answer]:
-        """Return one answer for each text, in order: a ``Prediction``, ``Entities`` or an ``Estimate``."""
+        """Return one answer for each text, in order: ``Prediction``, ``Entities``, ``FoundAnswer`` or ``Estimate``."""
         ...
 
 
@@ -39,7 +56,7 @@ class RowError:
     confidence: float
     """How far off the answer was: the probability of the wrong label; with several labels the largest distance
     between a label's probability and the truth; of spans the highest score of a wrong one, and 0 where spans were only
-    missed. In [0, 1]. Of a number its distance from the true one, in their unit."""
+    missed; of an answer its score. In [0, 1]. Of a number its distance from the true one, in their unit."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form used in ``scores.json``: never the text, nor a word of it."""
@@ -57,6 +74,10 @@ class RowError:
                     for one in self.prediction.entities
                 ],
             }
+        elif isinstance(self.prediction, FoundAnswer):
+            found = self.prediction
+            said = {"answers": [{"start": a.start, "length": len(a.text)} for a in self.example.answers or ()],
+                    "predicted": {"start": found.start, "length": len(found.answer), "score": round(found.score, 6)}}
         return {"id": self.example.id, **said, "confidence": round(self.confidence, 6)}
 
 
@@ -77,7 +98,7 @@ class Evaluation:
     """All rows answered wrongly: with another label, another grade, or without grades another number."""
     predictions: tuple[Answer, ...] = field(repr=False)
     """N answers in the order of the rows."""
-    outcomes: Outcomes | Numbers = field(repr=False)
+    outcomes: Outcomes | RowValues | Numbers = field(repr=False)
     """What came of each row: behind the intervals, and behind paired comparisons."""
     probabilities: Float32 | None = field(default=None, repr=False)
     """(N, C) float32; classification only."""
@@ -94,17 +115,13 @@ class Evaluation:
 
     @property
     def main_metric(self) -> str:
-        """Return the value that verdicts go by: ``f1_micro`` of spans, ``rmse`` of numbers, ``f1_macro`` of classes."""
-        if self.labels.of_numbers:
-            return "rmse"
-        return "f1_micro" if self.labels.of_spans else "f1_macro"
+        """Return the name of the value that verdicts go by."""
+        return _MAIN.get(self.labels.problem_type, ("f1_macro", "macro F1"))[0]
 
     @property
     def main_metric_title(self) -> str:
         """Return what people call it."""
-        if self.labels.of_numbers:
-            return "RMSE"
-        return "entity F1" if self.labels.of_spans else "macro F1"
+        return _MAIN.get(self.labels.problem_type, ("f1_macro", "macro F1"))[1]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form used in ``scores.json``: numbers and row ids, never texts."""
@@ -135,7 +152,7 @@ def evaluate(
 
     Args:
         predictor: answers texts, or pairs of texts when the examples are pairs.
-        examples: N labelled rows: with labels, or with spans where the label set is one of spans.
+        examples: N labelled rows: with labels, or with spans or answers where the label set is of those.
         labels: the label set and its order.
         settings: resamples, confidence and how many errors to keep.
         seed: of the bootstrap.
@@ -188,6 +205,9 @@ def _judge_of(examples: Sequence[Example], labels: LabelSet) -> Callable[[Sequen
         gold = gold_spans(examples, labels)
         texts = [example.text for example in examples]
         return lambda answers: judge_spans(answers, gold, texts, labels)
+    if labels.of_answers:
+        gold_texts(examples)
+        return lambda answers: judge_answers(answers, examples)
     truth = membership(examples, labels)
     return lambda answers: judge_labels(answers, truth, labels)
 
@@ -196,15 +216,19 @@ def _draws(settings: EvaluationSettings, seed: int) -> Draws:
     return Draws(settings.bootstrap, settings.confidence, seed)
 
 
-def _counted(outcomes: Outcomes | Numbers) -> Outcomes:
+def _counted(outcomes: Outcomes | RowValues | Numbers) -> Outcomes | RowValues:
     if isinstance(outcomes, Numbers):
         raise DataError("numbers carry no labels", "compare the numbers themselves: outcomes.true and outcomes.given")
     return outcomes
 
 
-def _same_truth(one: Outcomes | Numbers, other: Outcomes | Numbers) -> bool:
-    if isinstance(one, Numbers) or isinstance(other, Numbers):
+def _same_truth(one: Outcomes | RowValues | Numbers, other: Outcomes | RowValues | Numbers) -> bool:
+    if isinstance(one, RowValues) and isinstance(other, RowValues):
+        return list(one.truth) == list(other.truth)
+    if isinstance(one, Numbers) and isinstance(other, Numbers):
         return np.array_equal(one.carried, other.carried)
+    if not (isinstance(one, Outcomes) and isinstance(other, Outcomes)):
+        return False
     if not np.array_equal(one.carried, other.carried):
         return False
     # Rows without a span look alike: their words do not.

@@ -17,6 +17,7 @@ import numpy as np
 from luthier.errors import DataError
 from luthier.evaluation.numbers import LOWER_IS_BETTER, Numbers
 from luthier.evaluation.outcomes import Array, Keys, Outcomes, label_outcomes
+from luthier.evaluation.row_values import RowValues
 from luthier.schema import Bool, Int64
 
 _CHUNK_CELLS = 2_000_000  # draws held at once: 16 MB of int64
@@ -65,7 +66,7 @@ class Intervals:
 
     metrics: dict[str, Interval]
     class_f1: tuple[Interval, ...]
-    """C intervals in the order of the label set."""
+    """C intervals in the order of the label set; none where there are no classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Draws:
     """Of the draws; the same seed and rows give the same intervals."""
 
 
-def intervals(outcomes: Outcomes | Numbers, draws: Draws) -> Intervals:
+def intervals(outcomes: Outcomes | RowValues | Numbers, draws: Draws) -> Intervals:
     """Return percentile intervals of every metric, and of each class's F1 where there are classes."""
     point, joined = _resampled([outcomes.keys], outcomes.metrics, draws)
     metrics = {
@@ -88,14 +89,14 @@ def intervals(outcomes: Outcomes | Numbers, draws: Draws) -> Intervals:
         for name, value in point.items()
         if value.ndim == 1
     }
-    per_class = tuple(
-        _interval(float(value), joined["f1"][:, c], draws.confidence)
-        for c, value in enumerate(point["f1"][0] if "f1" in point else ())
-    )
+    classes = point["f1"][0] if "f1" in point and point["f1"].ndim == 2 else ()
+    per_class = tuple(_interval(float(value), joined["f1"][:, c], draws.confidence) for c, value in enumerate(classes))
     return Intervals(metrics, per_class)
 
 
-def differences(first: Outcomes | Numbers, second: Outcomes | Numbers, draws: Draws) -> dict[str, Difference]:
+def differences(
+    first: Outcomes | RowValues | Numbers, second: Outcomes | RowValues | Numbers, draws: Draws
+) -> dict[str, Difference]:
     """Return how much one system scores above another on the same rows: both are scored on the same resamples.
 
     Raises:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from luthier.evaluation.outcomes import Outcomes
+from luthier.evaluation.row_values import RowValues
 from luthier.schema import Float32, Int64, LabelSet
 from luthier.tasks import precision_recall_f1
 
@@ -70,7 +71,8 @@ class Scores:
 
     For spans ``accuracy`` is the share of rows with every span right and none too many, the nine averages are strict,
     and there are ``precision_``, ``recall_`` and ``f1_`` of ``exact``, ``partial`` and ``type``, ``token_f1_micro`` and
-    ``token_f1_macro``.
+    ``token_f1_macro``. For answers ``f1`` and ``exact_match``, means over questions, and where some have no answer also
+    ``f1_answerable`` and so on.
 
     For numbers there are ``mse``, ``rmse``, ``mae``, ``r2``, ``pearson``, ``spearman`` and, of grades, ``qwk`` and
     ``accuracy``."""
@@ -80,15 +82,19 @@ class Scores:
     """(C, C) int64 rows, true class by chosen class; ``None`` when rows carry several labels, and for spans."""
     tokens: TokenTable | None = None
     """The words by their tags; spans only."""
+    parts: dict[str, int] = field(default_factory=dict)
+    """Questions with an answer and without one, where there are both."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form used in ``scores.json``."""
-        result = {
+        result: dict[str, Any] = {
             "rows": self.rows,
             "metrics": self.values,
             "classes": [asdict(entry) for entry in self.classes],
             "confusion": None if self.confusion is None else self.confusion.tolist(),
         }
+        if self.parts:
+            result["parts"] = self.parts
         return result if self.tokens is None else {**result, "tokens": asdict(self.tokens)}
 
 
@@ -97,7 +103,7 @@ class Judged:
     """The answers to N rows, held against the truth."""
 
     scores: Scores
-    outcomes: Outcomes | Numbers
+    outcomes: Outcomes | RowValues | Numbers
     confidence: Float32
     """(N,) float32: 0 for right rows, else how far off the answer was (see ``RowError.confidence``); of numbers that in
     their own unit, right or not."""

@@ -27,7 +27,7 @@ WINDOW = 4096
 """Rows that ``stream`` holds at once (twice: one window is computed while the next is read and encoded)."""
 
 CHARACTERS = 1 << 22
-"""Characters of single texts that it holds at once, about: long ones are read in windows, whose logits take room."""
+"""Characters that it holds at once, about, at eight outputs a token: the logits of windows take room."""
 
 _REPLACED_WHILE_OPENING = 3
 """Times that a bundle is looked at again because another was put in its place meanwhile."""
@@ -90,7 +90,8 @@ class Predictor:
         return _proved(directory.resolve(), check=check, **options)
 
     def predict(self, texts: Sequence[TextInput]) -> list[Any]:
-        """Return one answer a row, in order: a ``Prediction`` of a classifier, ``Entities`` where spans are labelled.
+        """Return one answer a row, in order: a ``Prediction`` of a classifier, ``Entities`` where spans are labelled,
+        ``FoundAnswer`` where questions are answered.
 
         Args:
             texts: N texts, or N pairs of texts for a pair bundle.
@@ -118,7 +119,7 @@ class Predictor:
     def compute(self, ragged: Ragged) -> Logits:
         """Return the logits of texts that are encoded already, (N, C) float32 or an array (T, C) for each window."""
         if not len(ragged):
-            return [] if self.labels.of_spans else np.empty((0, len(self.labels)), np.float32)
+            return [] if self.labels.per_token else np.empty((0, len(self.labels)), np.float32)
         batches = plan(ragged.lengths, max_tokens=self.backend.max_tokens)
         answers = self.backend.run_all(self.encoder.collate(ragged, rows) for rows in batches)
         return in_order(batches, answers, ragged.lengths)
@@ -145,10 +146,10 @@ class Predictor:
             raise ValueError(f"window must be 1 or more, got {window}")
         source = iter(rows)
         with ThreadPoolExecutor(1, thread_name_prefix="luthier-encode") as encoding:
-            done = 0
+            done, room = 0, CHARACTERS * 8 // max(8, len(self.task.outputs(self.labels)))
             ahead: tuple[Sequence[TextInput], Future[Ragged]] | None = None
             while True:
-                part = checked(_next(source, window), pair=self.pair, first=done)
+                part = checked(_next(source, window, room), pair=self.pair, first=done)
                 done += len(part)
                 current, ahead = ahead, (part, encoding.submit(self.encode, part)) if part else None
                 if current is not None:
@@ -170,13 +171,12 @@ class Predictor:
         self.close()
 
 
-def _next(source: Iterator[Any], window: int) -> list[Any]:
-    """Return the next rows: so many, or fewer where they are long."""
+def _next(source: Iterator[Any], window: int, room: int) -> list[Any]:
+    """Return the next rows: so many, or fewer where they have more than ``room`` characters together."""
     rows: list[Any] = []
-    room = CHARACTERS
     for row in source:
         rows.append(row)
-        room -= len(row) if isinstance(row, str) else 0
+        room -= sum(len(part) for part in (row if isinstance(row, tuple | list) else (row,)) if isinstance(part, str))
         if len(rows) == window or room <= 0:
             break
     return rows

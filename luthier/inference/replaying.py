@@ -159,9 +159,12 @@ def _firm_labels(predictor: Predictor, logits: Logits, ragged: Ragged, rows: Seq
     firm = np.ones(len(rows), dtype=np.bool_)
     every = logits if isinstance(logits, list) else [logits]
     most = max((float(np.abs(scores).max(initial=0.0)) for scores in every), default=0.0)
+    own = getattr(predictor.task, "firm", None)
     # Two outputs may move apart; of a path through many tokens, more than one token's.
     step = (4 if isinstance(logits, list) else 2) * allowed(most, predictor.backend.tolerance)
-    for column in range(every[0].shape[-1] if every else 0):
+    if own is not None:
+        firm &= np.asarray(own(logits, ragged, rows, predictor.labels, predictor.task_settings, step), dtype=np.bool_)
+    for column in range(every[0].shape[-1] if every and own is None else 0):
         for sign in (step, -step):
             again = decode(moved(column, sign))
             firm &= np.asarray([old == new for old, new in zip(labels, again, strict=True)], dtype=np.bool_)

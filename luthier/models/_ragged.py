@@ -29,6 +29,8 @@ class Ragged:
     owners: Int64 | None = None
     """(W,) int64, the number of the text that each window belongs to: never falls, names each text at least once.
     ``None`` where the encoder cuts no windows and each row is a text."""
+    overlap: int = 0
+    """Tokens that two neighbouring windows of a single text share."""
 
     def __len__(self) -> int:
         """Return N, or W."""
@@ -51,8 +53,8 @@ class Rows:
     sequence: list[Int64] = field(default_factory=list)
     owners: list[int] = field(default_factory=list)
 
-    def ragged(self, *, paired: bool, offsets: bool, windows: bool) -> Ragged:
+    def ragged(self, *, paired: bool, offsets: bool, overlap: int | None) -> Ragged:
         """Return what was gathered, without the parts that nobody asked for."""
         return Ragged(self.ids, self.type_ids if paired else None, np.array(self.truncated, np.bool_),
                       self.offsets if offsets else None, self.sequence if offsets else None,
-                      np.array(self.owners, np.int64) if windows else None)
+                      None if overlap is None else np.array(self.owners, np.int64), overlap or 0)

@@ -1,10 +1,12 @@
-"""Which classifiers of texts or tokens are computed without transformers, and how their weights are called."""
+"""Which classifiers and finders of answers are computed without transformers, and how their weights are called."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from luthier.schema import ProblemType
 
 _PREFIXES = {"bert": "bert.", "roberta": "roberta.", "xlm-roberta": "roberta.", "camembert": "roberta."}
 """Model type -> what the names of its encoder's weights begin with."""
@@ -23,7 +25,7 @@ def unsupported(config: Mapping[str, Any]) -> str | None:
     if kind not in _PREFIXES:
         return f"models of type {kind!r} are not written out"
     if not (per_token(config) or _has_head(config, "SequenceClassification")):
-        return "it classifies neither texts nor tokens"
+        return "it classifies neither texts nor tokens, and finds no answers"
     if activation not in GELU:
         return f"its activation is {activation!r}"
     if config.get("position_embedding_type", "absolute") != "absolute" or config.get("is_decoder"):
@@ -33,7 +35,19 @@ def unsupported(config: Mapping[str, Any]) -> str | None:
 
 def per_token(config: Mapping[str, Any]) -> bool:
     """Return whether a model of this configuration gives logits for each token, not for the text."""
-    return _has_head(config, "TokenClassification")
+    return problem_of(config) is not None
+
+
+def problem_of(config: Mapping[str, Any]) -> ProblemType | None:
+    """Return what a model of this configuration does with each token; ``None`` where it classifies texts."""
+    if finds_answers(config):
+        return "question_answering"
+    return "token_classification" if _has_head(config, "TokenClassification") else None
+
+
+def finds_answers(config: Mapping[str, Any]) -> bool:
+    """Return whether a model of this configuration gives each token a logit to start and one to end an answer."""
+    return _has_head(config, "QuestionAnswering")
 
 
 def _has_head(config: Mapping[str, Any], head: str) -> bool:
@@ -59,7 +73,8 @@ class Names:
         prefix = _PREFIXES[config["model_type"]]
         bert = prefix == "bert."
         of_text = ("bert.pooler.dense", "classifier") if bert else ("classifier.dense", "classifier.out_proj")
-        head = ("classifier",) if per_token(config) else of_text
+        of_tokens = ("qa_outputs",) if finds_answers(config) else ("classifier",)
+        head = of_tokens if per_token(config) else of_text
         # RoBERTa counts positions from the padding token's number on.
         return cls(prefix, f"{prefix}embeddings.", head, 0 if bert else int(config.get("pad_token_id", 1)) + 1)
 

@@ -1,4 +1,4 @@
-"""A pretrained encoder with a head that classifies texts or tokens: building one to tune, opening a finished one.
+"""A pretrained encoder with a head that classifies texts or tokens, or finds answers: built to tune, or opened.
 
 The one door to transformers' model classes. Weights come from safetensors only and remote code never runs.
 """
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from luthier import plugins
 from luthier.errors import ModelError
 from luthier.models import _tokenizer_files as tokenizer_files
-from luthier.models.architecture import per_token
+from luthier.models.architecture import problem_of
 from luthier.models.files import ModelFiles
-from luthier.schema import LabelSet
+from luthier.schema import LabelSet, ProblemType
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +31,12 @@ _DROPOUTS = (
 
 _ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop")
 """The names of those that drop attention weights."""
+
+_DOORS = {
+    "token_classification": ("AutoModelForTokenClassification", "a token classifier"),
+    "question_answering": ("AutoModelForQuestionAnswering", "a finder of answers"),
+}
+"""Problem type -> transformers' class, and what to call its models; all others are classifiers of texts."""
 
 
 @dataclass(frozen=True)
@@ -64,25 +70,25 @@ def build_classifier(
 
     Raises:
         ModelError: the directory cannot be opened, lacks weights of the encoder itself, or holds a decoder where tokens
-            are to be classified.
+            are to be classified, or answers found.
     """
     plugins.require("torch", "transformers")
     import torch
 
     directory = files.path if isinstance(files, ModelFiles) else Path(files)
     config = _config(directory, outputs)
-    if outputs.of_spans:
+    if outputs.per_token:
         _check_sees_both_sides(config, directory)
     _set(config, _DROPOUTS, dropout)
     _set(config, _ATTENTION_DROPOUTS, attention_dropout)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model, info = _open(directory, config, attention, of_tokens=outputs.of_spans)
+        model, info = _open(directory, config, attention, outputs.problem_type)
         head_differs = _unnamed_head(directory, outputs)
         missing = set(info["missing_keys"]) | {str(entry[0]) for entry in info["mismatched_keys"]}
         if head_differs:
             missing |= _reset_head(model)
-        if not outputs.of_spans:
+        if not outputs.per_token:
             _pass_first_token_on(model, missing)
     prefix = model.base_model_prefix + "."
     lost = sorted(key for key in missing if key.startswith(prefix) and "pooler" not in key)
@@ -101,8 +107,8 @@ def load_classifier(directory: Path, *, attention: Attention = "sdpa") -> torch.
         ModelError: the directory cannot be opened, or any weight is missing or of another shape.
     """
     plugins.require("torch", "transformers")
-    of_tokens = per_token(tokenizer_files.read_json(Path(directory) / "config.json")) if directory.is_dir() else False
-    model, info = _open(Path(directory), None, attention, of_tokens=of_tokens)
+    kind = problem_of(tokenizer_files.read_json(directory / "config.json")) if directory.is_dir() else None
+    model, info = _open(directory, None, attention, kind or "single_label_classification")
     faults = sorted({*info["missing_keys"], *(str(entry[0]) for entry in info["mismatched_keys"])})
     if faults:
         raise ModelError(
@@ -136,7 +142,7 @@ def _config(directory: Path, labels: LabelSet) -> Any:
         config = AutoConfig.from_pretrained(str(directory), local_files_only=True, trust_remote_code=False)
     config.id2label = dict(enumerate(labels.names))
     config.label2id = {name: number for number, name in enumerate(labels.names)}
-    config.problem_type = None if labels.of_spans else labels.problem_type
+    config.problem_type = None if labels.per_token else labels.problem_type
     if getattr(config, "pad_token_id", None) is None:
         # A decoder finds each row's last real token by it.
         tokenizer_config = tokenizer_files.read_tokenizer_config(directory)
@@ -145,7 +151,7 @@ def _config(directory: Path, labels: LabelSet) -> Any:
 
 
 def _check_sees_both_sides(config: Any, directory: Path) -> None:
-    """Refuse to tag tokens with a decoder, which has not read what stands behind them.
+    """Refuse to tag tokens or to find answers with a decoder, which has not read what stands behind them.
 
     Raises:
         ModelError: names models that can.
@@ -170,14 +176,14 @@ def _set(config: Any, names: tuple[str, ...], rate: float | None) -> None:
             setattr(config, name, rate)
 
 
-def _open(directory: Path, config: Any, attention: Attention, *, of_tokens: bool) -> tuple[Any, dict[str, Any]]:
+def _open(directory: Path, config: Any, attention: Attention, kind: ProblemType) -> tuple[Any, dict[str, Any]]:
     """Return the model in fp32 and what transformers says of the weights it found."""
     import torch
-    from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
+    import transformers
 
-    door = AutoModelForTokenClassification if of_tokens else AutoModelForSequenceClassification
-    with _explained(directory, "token" if of_tokens else "text"), quiet():
-        model, info = door.from_pretrained(
+    door, what = _DOORS.get(kind, ("AutoModelForSequenceClassification", "a text classifier"))
+    with _explained(directory, what), quiet():
+        model, info = getattr(transformers, door).from_pretrained(
             str(directory),
             **({} if config is None else {"config": config}),
             attn_implementation=attention,
@@ -188,11 +194,21 @@ def _open(directory: Path, config: Any, attention: Attention, *, of_tokens: bool
             trust_remote_code=False,
             use_safetensors=True,
         )
+    if kind == "question_answering":
+        model.register_forward_hook(_with_logits)
     return model, info
 
 
+def _with_logits(_model: Any, _args: Any, output: Any) -> Any:
+    """Put the two logits of each token side by side as ``logits``, (B, T, 2), as other models of tokens have them."""
+    import torch
+
+    output["logits"] = torch.stack((output.start_logits, output.end_logits), dim=-1)
+    return output
+
+
 @contextmanager
-def _explained(directory: Path, what: str = "text") -> Iterator[None]:
+def _explained(directory: Path, what: str = "a text classifier") -> Iterator[None]:
     """Turn what transformers raises for an unusable directory into one clear refusal."""
     from safetensors import SafetensorError
 
@@ -203,7 +219,7 @@ def _explained(directory: Path, what: str = "text") -> Iterator[None]:
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         first = str(error).strip().split("\n")[0]
         raise ModelError(
-            f"{directory} cannot be opened as a {what} classifier: {first}",
+            f"{directory} cannot be opened as {what}: {first}",
             "it needs a config.json of a model type that transformers knows and a model.safetensors",
         ) from error
 
@@ -211,11 +227,13 @@ def _explained(directory: Path, what: str = "text") -> Iterator[None]:
 def _unnamed_head(directory: Path, labels: LabelSet) -> bool:
     """Return whether the directory holds a classifier of another kind, or of other labels or another order."""
     stored = tokenizer_files.read_json(directory / "config.json")
-    if not any(str(name).endswith(("SequenceClassification", "TokenClassification"))
+    if not any(str(name).endswith(("SequenceClassification", "TokenClassification", "QuestionAnswering"))
                for name in stored.get("architectures") or ()):
         return False
-    if per_token(stored) != labels.of_spans:
+    if problem_of(stored) != (labels.problem_type if labels.per_token else None):
         return True
+    if labels.of_answers:
+        return False  # the two outputs mean the same in every such model, and are mostly left unnamed
     names = stored.get("id2label") or {}
     return [names.get(str(number)) for number in range(len(names))] != list(labels.names)
 

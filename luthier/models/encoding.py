@@ -123,7 +123,7 @@ class Encoder:
             self._reader.cut_with_places(texts, rows, paired=paired)
         else:
             self._reader.cut(texts, rows, paired=paired)
-        return rows.ragged(paired=paired, offsets=offsets, windows=self.overlap is not None)
+        return rows.ragged(paired=paired, offsets=offsets, overlap=self.overlap)
 
     def collate(self, ragged: Ragged, indices: Sequence[int] | Int64) -> Batch:
         """Pad B chosen rows on the right to the longest of them: ``ids (B, T) int64``, ``mask (B, T) bool``."""

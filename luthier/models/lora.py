@@ -22,7 +22,7 @@ from torch import nn
 
 from luthier.errors import ModelError
 from luthier.models._adapter_format import CONFIG, WEIGHTS, Adapter, damaged, peft_config, read_record
-from luthier.models.architecture import per_token
+from luthier.models.architecture import problem_of
 from luthier.plugins import did_you_mean
 from luthier.schema import LabelSet, ProblemType
 
@@ -254,7 +254,7 @@ def _open_base(directory: Path, base_directory: Path) -> nn.Module:
     try:
         config: dict[str, Any] = json.loads((directory / "config.json").read_text(encoding="utf-8"))
         names = config["id2label"]
-        kind: ProblemType = "token_classification" if per_token(config) else config["problem_type"]
+        kind: ProblemType = problem_of(config) or config["problem_type"]
         labels = LabelSet(tuple(names[str(number)] for number in range(len(names))), kind)
     except (OSError, ValueError, KeyError) as error:
         raise damaged(directory, f"config.json cannot be read ({error!r})") from error

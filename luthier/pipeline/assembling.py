@@ -38,10 +38,10 @@ from luthier.tuning import Events, Fitted, read_events
 if TYPE_CHECKING:
     import torch
 
-SHORT_SCORES = ("accuracy", "f1_macro", "f1_micro", "precision_micro", "recall_micro")
-"""Kept in the manifest."""
-NUMBER_SCORES = ("rmse", "mae", "pearson", "spearman", "qwk")
-"""Kept of numbers."""
+SHORT_SCORES = {"token_classification": ("accuracy", "f1_macro", "f1_micro", "precision_micro", "recall_micro"),
+                "question_answering": ("f1", "exact_match"),
+                "regression": ("rmse", "mae", "pearson", "spearman", "qwk")}
+"""Problem type -> scores kept in the manifest, as far as there are such; of all others accuracy and macro F1."""
 HISTORY = ("step", "validation", "early_stop")
 
 
@@ -142,9 +142,9 @@ def _public_name(base: ModelFiles) -> str:
 
 
 def _short(system: Evaluation) -> dict[str, float]:
-    names = SHORT_SCORES if system.labels.of_spans else SHORT_SCORES[:2]
-    if system.labels.of_numbers:
-        return {name: system.scores.values[name] for name in NUMBER_SCORES if name in system.scores.values}
+    names = SHORT_SCORES.get(system.labels.problem_type, ("accuracy", "f1_macro"))
+    if system.labels.of_numbers:  # in the caller's unit, which may be small
+        return {name: system.scores.values[name] for name in names if name in system.scores.values}
     return {name: round(system.scores.values[name], 6) for name in names}
 
 
@@ -180,8 +180,9 @@ def _warnings(done: Finished, systems: Mapping[str, Evaluation]) -> tuple[str, .
         return (*found, *([] if tuned.scores.values["r2"] > 0 else [
             "on the test rows the tuned model is no better than always giving their mean: it has learned nothing"]))
     answered = tuned.chosen.any(axis=0)  # (C,)
-    if labels.of_spans and not answered.any():
-        found.append("the tuned model finds no entity in any test row: it has learned nothing. Try more epochs, more "
+    if labels.per_token and not answered.any():
+        what = "finds no entity in any test row" if labels.of_spans else "answers no test question"
+        found.append(f"the tuned model {what}: it has learned nothing. Try more epochs, more "
                      "rows, or another train.learning_rate")
         return tuple(found)
     if answered.sum() == 1 and labels.problem_type == "single_label_classification":

@@ -45,7 +45,7 @@ def encode(
     if sum(len(part) for text in texts for part in _parts(text)) < WORTHWHILE:
         return encoder.encode_ragged(texts, offsets=offsets), None
     place = cache_directory() / "tokens" / f"{_key(encoder, directory, texts, offsets)}.npz"
-    found = _read(place, len(texts), encoder.overlap is not None, offsets)
+    found = _read(place, len(texts), encoder.overlap, offsets)
     if found is not None:
         return found, f"tokens: {len(texts)} texts were tokenised before; read from {place.parent}"
     ragged = encoder.encode_ragged(texts, offsets=offsets)
@@ -67,7 +67,7 @@ def _key(encoder: Encoder, directory: Path, texts: Sequence[TextInput], offsets:
     return told.hexdigest()
 
 
-def _read(place: Path, texts: int, windows: bool, offsets: bool) -> Ragged | None:
+def _read(place: Path, texts: int, overlap: int | None, offsets: bool) -> Ragged | None:
     """Return what a file holds; ``None`` without one, and when it is damaged: texts are tokenised again then."""
     try:
         with place.open("rb") as file, np.load(file, allow_pickle=False) as stored:
@@ -76,7 +76,7 @@ def _read(place: Path, texts: int, windows: bool, offsets: bool) -> Ragged | Non
             type_ids = _rows(stored["type_ids"], lengths) if "type_ids" in stored else None
             places = _arrays(stored["offsets"], lengths) if offsets else None
             sequence = _arrays(stored["sequence"], lengths) if offsets else None
-            owners = stored["owners"].astype(np.int64) if windows else None
+            owners = None if overlap is None else stored["owners"].astype(np.int64)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     rows = texts if owners is None else len(owners)
@@ -85,7 +85,7 @@ def _read(place: Path, texts: int, windows: bool, offsets: bool) -> Ragged | Non
     if owners is not None and not np.array_equal(np.unique(owners), np.arange(texts)):
         return None
     used(place)
-    return Ragged(ids, type_ids, truncated, places, sequence, owners)
+    return Ragged(ids, type_ids, truncated, places, sequence, owners, overlap or 0)
 
 
 def _arrays(flat: Any, lengths: Int64) -> list[Int64]:

@@ -128,6 +128,8 @@ def _predicted(
         for number, (row, cells) in enumerate(read_with_cells(layout, on_bad=on_bad)):
             if number == 0 and headless and row.text == header:
                 continue  # a lone column's name that only its own bundle can tell from a text
+            if layout.tokens is not None and "text" not in cells:
+                cells = {**cells, "text": row.text}  # what offsets count in
             waiting.append((row, {"text": row.text} if headless and len(cells) == 1 else cells))
             yield row.text_input
 

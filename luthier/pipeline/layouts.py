@@ -16,7 +16,9 @@ def layout_of(predictor: Predictor, data: str | Path, asked: Columns | None, *, 
     Raises:
         DataError: the file cannot be used.
     """
-    task = predictor.manifest.task.name if labelled and predictor.manifest is not None else None
+    task = predictor.manifest.task.name if predictor.manifest is not None else None
+    if not (labelled or predictor.labels.of_answers):
+        task = None  # a text is a text, whatever is made of it; a question needs its context
     if asked is not None and any((asked.text, asked.text_b, asked.label)):
         return inspect(data, asked, labelled=labelled, task=task)
     known = recipe_of(predictor).get("data", {})

@@ -40,18 +40,20 @@ def load_data(recipe: Recipe) -> Loaded:
     settled = recipe.override(data=recipe.data.model_copy(update={
         "text": layout.text, "text_b": layout.text_b, "label": layout.label, "label_separator": layout.label_separator,
     }))
+    problem_type = layout.problem_type or "single_label_classification"
+    task = _asked_task(recipe) or _task_for(problem_type)
     limit = recipe.data.max_bad_rows
-    train, bad = read_all(layout, max_bad_rows=limit)
+    train, bad = read_all(layout, max_bad_rows=limit, learning=True)
     unreadable = {layout.path.name: bad}  # by name: the report leaves this machine with the bundle
     given: dict[str, list[Example] | None] = {"valid": None, "test": None}
     for split in given:
         path = getattr(recipe.data, split)
         if path is not None:
-            other = _like(settled, recipe, path)
-            given[split], bad = read_all(other, max_bad_rows=limit)
+            other = _like(settled, recipe, path, task)
+            given[split], bad = read_all(other, max_bad_rows=limit, learning=split != "test")
             unreadable.setdefault(other.path.name, []).extend(bad)
     return settle(settled, train, given["valid"], given["test"], notes=layout.notes, bad=unreadable,
-                  problem_type=layout.problem_type or "single_label_classification")
+                  problem_type=problem_type)
 
 
 def _asked_task(recipe: Recipe) -> str | None:
@@ -59,9 +61,14 @@ def _asked_task(recipe: Recipe) -> str | None:
     return None if name == AUTO else name
 
 
-def _like(settled: Recipe, asked: Recipe, path: str) -> Layout:
+def _task_for(problem_type: ProblemType) -> str:
+    """Return the first task that is for rows labelled so."""
+    return next(name for name in plugins.names("tasks") if problem_type in plugins.load("tasks", name).PROBLEMS)
+
+
+def _like(settled: Recipe, asked: Recipe, path: str, task: str) -> Layout:
     """Look for the train file's columns in another file, or for what the caller asked for where it has other names."""
-    encoding, task = asked.data.encoding, _asked_task(asked)
+    encoding = asked.data.encoding
     try:
         return inspect(path, _columns(settled), encoding=encoding, task=task)
     except DataError:
@@ -82,7 +89,8 @@ def settle(
     dataset, report = prepare(train, valid, test, recipe.prepare, spawn(recipe.seed, "split"),
                               problem_type=problem_type, number=recipe.data.label or "score")
     report = report.with_bad_rows(bad or {})
-    recipe, told = _settle_task(recipe, dataset.labels)
+    recipe, told = _settle_task(recipe, problem_type, dataset.train)
+    _check_grades(recipe, dataset.labels)
     recipe, decided = _settle_model(recipe, report)
     recipe, rate = _settle_learning_rate(recipe)
     recipe, epochs = _settle_epochs(recipe, len(dataset.train))
@@ -94,24 +102,32 @@ def _columns(recipe: Recipe) -> Columns:
     return Columns(text=data.text, text_b=data.text_b, label=data.label, label_separator=data.label_separator)
 
 
-def _settle_task(recipe: Recipe, labels: LabelSet) -> tuple[Recipe, list[str]]:
+def _settle_task(recipe: Recipe, problem_type: ProblemType, train: Sequence[Example]) -> tuple[Recipe, list[str]]:
     """Name the task that the rows are for, and the metric that it is steered by."""
-    notes, problem_type, scale = [], labels.problem_type, labels.scale
+    notes = []
     if recipe.task["name"] == AUTO:
-        name = next(name for name in plugins.names("tasks") if problem_type in plugins.load("tasks", name).PROBLEMS)
+        name = _task_for(problem_type)
         recipe = recipe.override(task={"name": name, **plugins.load("tasks", name).Settings().model_dump(mode="json")})
         notes = [f"task: {name}, because of how the rows are labelled"]
     task = plugins.load("tasks", recipe.task["name"])
     if problem_type not in task.PROBLEMS:
         raise DataError(f"the rows are labelled for {problem_type.replace('_', ' ')}, which is not the task "
                         f"{recipe.task['name']}", "leave the task out, or give rows that are labelled for it")
-    if recipe.validation.metric_for_best_model == "qwk" and not (scale and scale.grades):
-        raise RecipeError("validation.metric_for_best_model is qwk, but the numbers are no grades: it compares whole "
-                          "numbers of which there are few", "choose mse, mae, pearson or spearman")
+    if hasattr(task, "settle"):  # the rows decide some of its own settings
+        own = {key: value for key, value in recipe.task.items() if key != "name"}
+        settings, told = task.settle(task.Settings(**own), train)
+        recipe = recipe.override(task={"name": recipe.task["name"], **settings.model_dump(mode="json")})
+        notes += told
     if recipe.validation.metric_for_best_model is None:
         chosen = recipe.validation.model_copy(update={"metric_for_best_model": task.BEST_METRIC})
         recipe = recipe.override(validation=chosen)
     return recipe, notes
+
+
+def _check_grades(recipe: Recipe, labels: LabelSet) -> None:
+    if recipe.validation.metric_for_best_model == "qwk" and not (labels.scale and labels.scale.grades):
+        raise RecipeError("validation.metric_for_best_model is qwk, but the numbers are no grades: it compares whole "
+                          "numbers of which there are few", "choose mse, mae, pearson or spearman")
 
 
 def _settle_model(recipe: Recipe, report: DataReport) -> tuple[Recipe, list[str]]:

@@ -103,7 +103,10 @@ def _opened(loaded: Loaded) -> Opened:
 
     train, valid = (Encoded(ragged[name], task.targets(getattr(dataset, name), dataset.labels, ragged[name]))
                     for name in ("train", "valid"))
-    return Opened(base, build, build(), encoder, task, choice_settings(recipe, "task"), train, valid,
+    settings = choice_settings(recipe, "task")
+    if hasattr(task, "remarks"):
+        told += task.remarks(dataset.train, ragged["train"], train.targets, dataset.labels, settings)
+    return Opened(base, build, build(), encoder, task, settings, train, valid,
                   (*told, *_length_notes(ragged, encoder)))
 
 

@@ -23,8 +23,10 @@ from luthier.recipe import Recipe, spawn
 from luthier.tuning import Events, Fitted, Job, Listener, open_trackers
 from luthier.tuning.validation import check_metric
 
-BASELINES = {"token_classification": "dictionary of the training entities", "regression": "TF-IDF + ridge regression"}
-"""Problem type -> what the tuned model is compared with, where that is not TF-IDF with logistic regression."""
+BASELINES = {"token_classification": "dictionary of the training entities",
+             "question_answering": "the sentence that shares most words with the question",
+             "regression": "TF-IDF + ridge regression"}
+"""Problem type -> what the model is compared with, where that is not TF-IDF with logistic regression."""
 
 
 def train(

@@ -14,6 +14,13 @@ _OBJECT = {
     "additionalProperties": False,
 }
 
+_QUESTION = {
+    "type": "object",
+    "properties": {"question": {"type": "string"}, "context": {"type": "string"}},
+    "required": ["question", "context"],
+    "additionalProperties": False,
+}
+
 REQUEST_BODY: dict[str, Any] = {
     "required": True,
     "content": {
@@ -25,11 +32,13 @@ REQUEST_BODY: dict[str, Any] = {
                 "example": {"inputs": ["心情很好", "the delivery was late"]},
                 "properties": {
                     "inputs": {
-                        "description": "One text, or a list; a pair is a list of two texts inside the list.",
+                        "description": "One text, or a list; a pair is a list of two texts inside it, or an object.",
                         "oneOf": [
                             {"type": "string"},
-                            {"type": "array", "minItems": 1, "items": {"oneOf": [{"type": "string"}, _PAIR, _OBJECT]}},
+                            {"type": "array", "minItems": 1,
+                             "items": {"oneOf": [{"type": "string"}, _PAIR, _OBJECT, _QUESTION]}},
                             _OBJECT,
+                            _QUESTION,
                         ],
                     }
                 },
@@ -38,6 +47,8 @@ REQUEST_BODY: dict[str, Any] = {
                 "list": {"summary": "several texts", "value": {"inputs": ["心情很好", "the delivery was late"]}},
                 "single": {"summary": "one text", "value": {"inputs": "心情很好"}},
                 "pair": {"summary": "pairs", "value": {"inputs": [["a man eats", "he is asleep"]]}},
+                "question": {"summary": "a question and its context",
+                             "value": {"inputs": {"question": "Who came?", "context": "Ann came at noon."}}},
             },
         }
     },
@@ -72,6 +83,16 @@ class EntitiesBody(BaseModel):
     truncated: bool = Field(description="True when the text was too long and the model did not see its end.")
 
 
+class AnswerBody(BaseModel):
+    """What a model that answers questions says of one question."""
+
+    answer: str = Field(description="The stretch of the context as it was sent; empty when there is no answer.")
+    score: float = Field(description="Its probability.")
+    start: int = Field(description="Its first character, counted in Unicode code points from 0.")
+    end: int = Field(description="The character behind its last.")
+    truncated: bool = Field(description="True when the question was too long and the model did not see its end.")
+
+
 class EstimateBody(BaseModel):
     """What a model that gives numbers says of one text."""
 
@@ -81,11 +102,12 @@ class EstimateBody(BaseModel):
 
 
 class PredictAnswer(BaseModel):
-    """The answer of ``POST /predict``: the form goes by what the model does: classes, entities or a number."""
+    """The answer of ``POST /predict``: the form goes by what the model gives: classes, entities, answers or numbers."""
 
     model: str = Field(description="Name of the model that answered.")
-    predictions: (PredictionBody | EntitiesBody | EstimateBody | list[PredictionBody] | list[EntitiesBody]
-                  | list[EstimateBody]) = Field(description="One object or a list, as inputs was.")
+    predictions: (PredictionBody | EntitiesBody | AnswerBody | EstimateBody
+                  | list[PredictionBody] | list[EntitiesBody] | list[AnswerBody] | list[EstimateBody]) = Field(
+        description="One object or a list, as inputs was.")
 
 
 class ModelBody(BaseModel):

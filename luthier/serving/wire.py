@@ -16,6 +16,8 @@ from luthier.serving.refusal import Refusal
 _FORMS = 'send {"inputs": "a text"} or {"inputs": ["a text", "another"]}'
 _PAIR_FORMS = 'send {"inputs": [["first", "second"]]} or {"inputs": {"text": "first", "text_b": "second"}}'
 
+_QUESTION = ("question", "context")
+"""Keys of a pair whose second text answers the first."""
 _INVISIBLE = frozenset(("Cc", "Cf", "Zl", "Zp", "Zs"))
 """Unicode categories of control, format and space characters: normalising leaves nothing of a text of these alone."""
 
@@ -35,7 +37,7 @@ def parse(body: bytes, limits: Limits, *, pair: bool) -> Asked:
 
     Args:
         body: UTF-8 JSON: ``{"inputs": one or a list}``, where one is a text, a ``[text, text]`` pair inside a list, or
-            ``{"text": …, "text_b": …}``.
+            ``{"text": …, "text_b": …}``; of a question ``{"question": …, "context": …}``.
         limits: most inputs and most characters.
         pair: whether the model takes pairs.
 
@@ -114,6 +116,8 @@ def _parts(row: Any, where: str) -> list[tuple[Any, str]]:
             raise Refusal("validation", f"{where} is a list of {len(row)}; a pair has two texts", _PAIR_FORMS)
         return [(row[0], f"{where}[0]"), (row[1], f"{where}[1]")]
     if isinstance(row, dict):
+        if {*row} & {*_QUESTION} and not {*row} & {"text", "text_b"}:
+            return _question(row, where)
         if unknown := [key for key in row if key not in ("text", "text_b")]:
             raise Refusal("validation", f"{where} has the unknown key {_shown(unknown[0])}",
                           'the keys are "text" and, for pairs, "text_b"')
@@ -121,6 +125,16 @@ def _parts(row: Any, where: str) -> list[tuple[Any, str]]:
             raise Refusal("validation", f'{where} has no key "text"', 'the keys are "text" and, for pairs, "text_b"')
         return [(row[key], f"{where}.{key}") for key in ("text", "text_b") if key in row]
     raise Refusal("validation", f"{where} is {_kind(row)}, not a text", _FORMS)
+
+
+def _question(row: dict[str, Any], where: str) -> list[tuple[Any, str]]:
+    """Return a question and its context, unchecked, each with the name of its place."""
+    fix = f'send {{"question": …, "context": …}}; {_PAIR_FORMS}'
+    if unknown := [key for key in row if key not in _QUESTION]:
+        raise Refusal("validation", f"{where} has the unknown key {_shown(unknown[0])}", fix)
+    if missing := [key for key in _QUESTION if key not in row]:
+        raise Refusal("validation", f'{where} has no key "{missing[0]}"', fix)
+    return [(row[key], f"{where}.{key}") for key in _QUESTION]
 
 
 def _text(value: Any, where: str, limits: Limits) -> str:

@@ -21,8 +21,8 @@ def names_of(types: Sequence[str]) -> tuple[str, ...]:
     return ("O", *(f"{letter}-{name}" for name in types for letter in "BI"))
 
 
-def tags_of(spans: Sequence[Span], offsets: Int64, numbers: dict[str, int], *, continued: bool = False) -> Int64:
-    """Return the tag of each token of a text, or of one of its windows.
+def tags_of(spans: Sequence[Span], offsets: Int64, numbers: dict[str, int]) -> Int64:
+    """Return the tag of each token of a text.
 
     A token belongs to the first span that it overlaps.
 
@@ -30,7 +30,6 @@ def tags_of(spans: Sequence[Span], offsets: Int64, numbers: dict[str, int], *, c
         spans: of the text, in their order; none overlaps another.
         offsets: (T, 2) int64, characters of each token; the same number twice where it has none.
         numbers: type -> k.
-        continued: whether other tokens of the text stand before these.
 
     Returns:
         (T,) int64.
@@ -40,12 +39,8 @@ def tags_of(spans: Sequence[Span], offsets: Int64, numbers: dict[str, int], *, c
     real = ends > starts
     for span in reversed(spans):  # the first one wins
         inside = np.flatnonzero(real & (starts < span.end) & (ends > span.start))
-        if not len(inside):
-            continue
         tags[inside] = 2 * numbers[span.label] + 2
-        first = inside[0]
-        if not (continued and starts[first] > span.start and not real[:first].any()):
-            tags[first] -= 1
+        tags[inside[:1]] -= 1
     return tags
 
 
@@ -67,7 +62,9 @@ def joined_scores(scores: Float64, first: Int64) -> Float64:
     Returns:
         (U, S): for O all tokens are O; for B the first is B and the others I; for I all are I.
     """
-    summed: Float64 = np.add.reduceat(scores, first, axis=0) if len(first) else scores[:0]
+    if len(first) == len(scores):  # each word is one token
+        return scores
+    summed: Float64 = np.add.reduceat(scores, first, axis=0)
     begun = summed.copy()
     begun[:, 1::2] = scores[first, 1::2] + summed[:, 2::2] - scores[first, 2::2]
     return begun

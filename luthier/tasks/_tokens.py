@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from luthier.schema import Int64
+from luthier.schema import Bool, Int64
 
 IGNORED = -100
 """Stands where a token has no target: special tokens and padding. torch's cross entropy passes it over."""
@@ -19,6 +19,12 @@ class TokenTargets:
 
     rows: Sequence[Int64]
     """N arrays (T,) int64, ``IGNORED`` where a token has none."""
+    counted: Sequence[Bool] | None = None
+    """N arrays (T,) bool, where rows are windows: true in one of those that a token stands in."""
+    owners: Int64 | None = None
+    """(N,) int64, the text of each row, where rows are windows."""
+    of_rows: bool = False
+    """Whether the tokens of a row are one target together, and not each its own."""
 
     def __len__(self) -> int:
         """Return N."""
@@ -33,12 +39,19 @@ class TokenTargets:
         return found
 
     def counts(self, chosen: Int64) -> int:
-        """Return how many tokens of the chosen rows have a target."""
+        """Return how many targets the chosen rows have: one for each of their tokens that has one, or one a row."""
+        if self.of_rows:
+            return len(chosen)
         return int(sum(np.count_nonzero(self.rows[row] != IGNORED) for row in chosen))
 
-    @property
-    def flat(self) -> Int64:
-        """Return the targets of all tokens that have one, row after row, (M,) int64."""
-        every: Int64 = np.concatenate([*self.rows, np.empty(0, np.int64)])
-        found: Int64 = every[every != IGNORED]
-        return found
+    def once(self) -> list[Bool]:
+        """Return N arrays (T,) bool: true at tokens that have a target, of those of several windows in one alone."""
+        real = [row != IGNORED for row in self.rows]
+        return real if self.counted is None else [one & own for one, own in zip(real, self.counted, strict=True)]
+
+    def of_texts(self) -> tuple[Int64, Int64]:
+        """Return the targets of all tokens, each once, row after row, (M,), and the text of each, (M,)."""
+        once = self.once()
+        flat = np.concatenate([*(row[keep] for row, keep in zip(self.rows, once, strict=True)), np.empty(0, np.int64)])
+        owners = np.arange(len(once)) if self.owners is None else self.owners
+        return flat, np.repeat(owners, [int(keep.sum()) for keep in once])

@@ -22,8 +22,10 @@ from luthier.models.files import ModelFiles
 from luthier.plugins import did_you_mean
 from luthier.schema import Bool, Entities, Entity, Example, Float32, Int64, LabelSet, TextInput
 from luthier.tasks._scores import averages
-from luthier.tasks._tags import best_tags, joined_scores, log_softmax, names_of, spans_in, tags_of
+from luthier.tasks._tags import Float64, best_tags, joined_scores, log_softmax, names_of, spans_in, tags_of
 from luthier.tasks._tokens import IGNORED, TokenTargets
+from luthier.tasks._windows import once, owners_of, places_of, whole_texts
+from luthier.tasks._words import goes_on
 
 if TYPE_CHECKING:
     import torch
@@ -88,13 +90,12 @@ def targets(examples: Sequence[Example], labels: LabelSet, ragged: Ragged) -> To
     numbers = {name: number for number, name in enumerate(labels.names)}
     for example in examples:
         _check(example, numbers)
-    offsets, owners = _placed(ragged)
-    rows = []
-    for row, owner in enumerate(owners.tolist()):
-        tags = tags_of(examples[owner].spans or (), offsets[row], numbers,
-                       continued=row > 0 and owners[row - 1] == owner)
-        rows.append(np.where(offsets[row][:, 1] > offsets[row][:, 0], tags, IGNORED))
-    return TokenTargets(rows)
+    rows = [np.full(len(ids), IGNORED, np.int64) for ids in ragged.ids]
+    for owner, places, windows in whole_texts(ragged):
+        tags = np.where(places[:, 1] > places[:, 0], tags_of(examples[owner].spans or (), places, numbers), IGNORED)
+        for row, own, part in windows:
+            rows[row][own] = tags[part]
+    return TokenTargets(rows, once(ragged), owners_of(ragged))
 
 
 def loss(
@@ -137,13 +138,11 @@ def decode(logits: Sequence[Float32], ragged: Ragged, texts: Sequence[TextInput]
         return []
     names = [text if isinstance(text, str) else text[0] for text in texts]
     tokens = _Tokens.of(logits, ragged)
-    first = _word_starts(tokens, names) if settings.whole_words else np.arange(len(tokens.text))
-    scores = joined_scores(log_softmax(tokens.logits), first)  # (U, S)
+    first, scores, tags = _tagged(tokens, names, whole_words=settings.whole_words)
     text = tokens.text[first]
-    tags = best_tags(scores, np.bincount(text, minlength=len(names)))
     behind_words = np.append(first, len(tokens.text))[1:]
     sure = np.exp(scores[np.arange(len(tags)), tags] / (behind_words - first))  # a word's tokens' geometric mean
-    ends = tokens.ends[behind_words - 1]
+    ends = np.maximum.reduceat(tokens.ends, first) if len(first) else tokens.ends
     found: list[list[Entity]] = [[] for _ in names]
     for begin, behind, kind in spans_in(tags, text):
         owner, start, end = int(text[begin]), int(tokens.starts[first[begin]]), int(ends[behind - 1])
@@ -153,17 +152,37 @@ def decode(logits: Sequence[Float32], ragged: Ragged, texts: Sequence[TextInput]
             for entities, cut in zip(found, _cut(ragged, len(names)), strict=True)]
 
 
+def firm(logits: Sequence[Float32], ragged: Ragged, texts: Sequence[TextInput], _labels: LabelSet,
+         settings: Settings, step: float) -> Bool:
+    """Return which of N texts are no close call, (N,) bool: moving outputs by ``step`` decides no token otherwise.
+
+    Every token's tag must lead by more, and be the one that was decoded for its word and its neighbours.
+    """
+    tokens = _Tokens.of(logits, ragged)
+    names = [text if isinstance(text, str) else text[0] for text in texts]
+    first, _, tags = _tagged(tokens, names, whole_words=settings.whole_words)
+    decoded = np.repeat(tags, np.append(first, len(tokens.text))[1:] - first)
+    goes = np.ones(len(decoded), np.bool_)
+    goes[first] = False
+    decoded[goes & (decoded % 2 == 1)] += 1  # B at a word's first token, I at its others
+    best, second = np.sort(tokens.logits, axis=1)[:, :-3:-1].T
+    sure = np.ones(len(texts), np.bool_)
+    np.logical_and.at(sure, tokens.text, (best - second > step) & (tokens.logits.argmax(axis=1) == decoded))
+    return sure
+
+
 def metrics(logits: Sequence[Float32], targets: TokenTargets, labels: LabelSet,
             _settings: Settings | None = None) -> dict[str, float]:
-    """Score W windows for validation: spans of tokens that agree in both ends and type, as ``seqeval`` counts them.
+    """Score texts for validation: spans of tokens that agree in both ends and type, as ``seqeval`` counts them.
 
     Returns:
         A number for each of ``METRICS``; ``accuracy`` is that of tags, ``loss`` the mean over tokens in nats.
     """
-    real = [row != IGNORED for row in targets.rows]
-    text = np.repeat(np.arange(len(real)), [int(one.sum()) for one in real])
-    scores = log_softmax(np.concatenate([one[keep] for one, keep in zip(logits, real, strict=True)]))
-    right, found = targets.flat, best_tags(scores, np.bincount(text, minlength=len(real)))
+    right, text = targets.of_texts()
+    if not len(right):
+        return dict.fromkeys(METRICS, 0.0)
+    scores = log_softmax(np.concatenate([one[keep] for one, keep in zip(logits, targets.once(), strict=True)]))
+    found = best_tags(scores, np.bincount(text))
     values = _span_scores(right, found, text, len(labels))
     return {**{name: values[name] for name in METRICS[:4]}, "accuracy": float((right == found).mean()),
             "loss": float(-scores[np.arange(len(right)), right].mean())}
@@ -171,7 +190,7 @@ def metrics(logits: Sequence[Float32], targets: TokenTargets, labels: LabelSet,
 
 def guessed(train: TokenTargets, valid: TokenTargets, labels: LabelSet) -> dict[str, float]:
     """Return the metrics of knowing the tags of the training rows and no text: what is commonest, at each token."""
-    share = np.bincount(train.flat, minlength=2 * len(labels) + 1)
+    share = np.bincount(train.of_texts()[0], minlength=2 * len(labels) + 1)
     logits = np.log(np.maximum(share, 0.5) / max(share.sum(), 1)).astype(np.float32)
     return metrics([np.tile(logits, (len(row), 1)) for row in valid.rows], valid, labels)
 
@@ -191,17 +210,10 @@ def _check(example: Example, numbers: dict[str, int]) -> None:
                             "keep the outer or the inner ones only")
 
 
-def _placed(ragged: Ragged) -> tuple[list[Int64], Int64]:
-    """Return the offsets of each window and the text that it belongs to."""
-    if ragged.offsets is None:
-        raise ValueError("named entities need texts encoded with offsets")
-    return ragged.offsets, np.arange(len(ragged)) if ragged.owners is None else ragged.owners
-
-
 def _cut(ragged: Ragged, texts: int) -> Bool:
     """Return whether any window of a text lost something, (N,) bool."""
     cut = np.zeros(texts, np.bool_)
-    np.logical_or.at(cut, _placed(ragged)[1], ragged.truncated)
+    np.logical_or.at(cut, owners_of(ragged), ragged.truncated)
     return cut
 
 
@@ -219,45 +231,47 @@ class _Tokens:
 
     @classmethod
     def of(cls, logits: Sequence[Float32], ragged: Ragged) -> _Tokens:
-        offsets, owners = _placed(ragged)
-        keep = [places[:, 1] > places[:, 0] for places in offsets]
-        for before in np.flatnonzero(owners[1:] == owners[:-1]).tolist():
-            _share(offsets, keep, before)
-        empty = np.empty((0, 2), np.int64)
-        places = np.concatenate([*(one[real] for one, real in zip(offsets, keep, strict=True)), empty])
+        keep, empty = once(ragged), np.empty((0, 2), np.int64)
+        places = np.concatenate([*(one[real] for one, real in zip(places_of(ragged), keep, strict=True)), empty])
         counts = [int(real.sum()) for real in keep]
         return cls(np.concatenate([one[real] for one, real in zip(logits, keep, strict=True)]),
-                   places[:, 0], places[:, 1], np.repeat(owners, counts))
+                   places[:, 0], places[:, 1], np.repeat(owners_of(ragged), counts))
 
 
-def _share(offsets: Sequence[Int64], keep: Sequence[Bool], before: int) -> None:
-    """Take each token that two windows share from the one in which it stands further from the edge."""
-    left, right = (np.flatnonzero(keep[number]) for number in (before, before + 1))
-    if not len(left) or not len(right):
-        return
-    shared = int((offsets[before + 1][right, 1] <= offsets[before][left[-1], 1]).sum())
-    keep[before][left[len(left) - (shared - shared // 2):]] = False
-    keep[before + 1][right[: shared // 2]] = False
+def _tagged(tokens: _Tokens, texts: Sequence[str], *, whole_words: bool) -> tuple[Int64, Float64, Int64]:
+    """Return where units begin, (U,), the log probabilities of their tags, (U, S), and the likeliest tags, (U,)."""
+    first = _unit_starts(tokens, texts, whole_words=whole_words)
+    scores = joined_scores(log_softmax(tokens.logits), first)
+    return first, scores, best_tags(scores, np.bincount(tokens.text[first], minlength=len(texts)))
 
 
-def _word_starts(tokens: _Tokens, texts: Sequence[str]) -> Int64:
-    """Return where words begin, (U,) int64: a token that stands right behind another one may go on with its word."""
+def _unit_starts(tokens: _Tokens, texts: Sequence[str], *, whole_words: bool) -> Int64:
+    """Return where units begin that are never cut, (U,) int64: tokens of one character, and of one word if asked."""
+    same = tokens.text[1:] == tokens.text[:-1]
     begins = np.ones(len(tokens.text), np.bool_)
-    near = (tokens.starts[1:] == tokens.ends[:-1]) & (tokens.text[1:] == tokens.text[:-1])
-    for place in (np.flatnonzero(near) + 1).tolist():
+    begins[1:] = ~same | (tokens.starts[1:] >= tokens.ends[:-1])
+    near = np.flatnonzero(same & (tokens.starts[1:] == tokens.ends[:-1])) if whole_words else np.empty(0, np.int64)
+    for place in (near + 1).tolist():
         text, at = texts[tokens.text[place]], int(tokens.starts[place])
         begins[place] = not goes_on(text[at - 1], text[at])
     return np.flatnonzero(begins)
 
 
-def goes_on(left: str, right: str) -> bool:
-    """Return whether two characters stand in one word: both letters or digits of scripts that put spaces between."""
-    return left.isalnum() and right.isalnum() and not (_unspaced(left) or _unspaced(right))
-
-
-def _unspaced(letter: str) -> bool:
-    """Return whether words of a letter's script run together, or endings stand at them: Thai to Khmer, CJK, Hangul."""
-    return "\u0e00" <= letter <= "\u109f" or "\u1780" <= letter <= "\u17ff" or letter >= "\u2e80"
+def remarks(examples: Sequence[Example], ragged: Ragged, targets: TokenTargets, labels: LabelSet,
+            settings: Settings) -> list[str]:
+    """Say how many of the examples' entities no answer can give: their ends stand within a word or a token."""
+    sure = 9 * np.eye(2 * len(labels) + 1, dtype=np.float32)
+    found = decode([sure[np.maximum(row, 0)] for row in targets.rows], ragged, [row.text for row in examples], labels,
+                   settings)
+    lost = [(row, span) for row, answer in zip(examples, found, strict=True)
+            for span in set(row.spans or ()) - {one.span for one in answer.entities}]
+    if not lost:
+        return []
+    row, span = lost[0]
+    count = sum(len(one.spans or ()) for one in examples)
+    way = " (task.whole_words=false cuts words)" if settings.whole_words else ""
+    return [f"{len(lost):,} of {count:,} entities begin or end within a word or a token and cannot be found as marked"
+            f"{way}: {row.text[span.start:span.end]!r} at {row.id}, for one"]
 
 
 def _span_scores(right: Int64, found: Int64, text: Int64, types: int) -> dict[str, float]:

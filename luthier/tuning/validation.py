@@ -48,7 +48,7 @@ def predict_logits(job: Job, feed: Feed, device: str, precision: str) -> Logits:
     # One autocast context around all batches: the bf16 copies of the weights are made once.
     with torch.inference_mode(), autocast(device, precision):
         parts = [job.model(**feed.inputs(job.valid.ragged, rows)).logits.float() for rows in batches]
-        if job.labels.of_spans:
+        if job.labels.per_token:
             return in_order(batches, [part.cpu().numpy() for part in parts], lengths)
         shuffled: Float32 = torch.cat(parts).cpu().numpy()
     logits = np.empty_like(shuffled)

@@ -23,16 +23,19 @@ def class_weights(
 
     Args:
         setting: ``TrainSettings.class_weights``.
-        targets: of the training rows, (N,) class numbers or (N, C) of 0 and 1; not read of spans and numbers.
+        targets: of the training rows, (N,) class numbers or (N, C) of 0 and 1; not read of spans, answers and
+            numbers.
         labels: the label set.
 
     Raises:
         RecipeError: a weight is given for a label that is not in the data, or is below 0.
     """
-    if labels.of_numbers:
+    if labels.of_numbers or labels.of_answers:
+        have = "numbers have" if labels.of_numbers else "answers to questions have"
         if isinstance(setting, dict):
-            raise RecipeError("train.class_weights is set, but numbers have no classes", "leave it out")
-        return None, Decision("none", "numbers have no classes")
+            raise RecipeError(f"train.class_weights gives weights, and {have} no classes to weigh",
+                              "leave train.class_weights out")
+        return None, Decision("none", f"{have} no classes")
     if isinstance(setting, dict):
         return _given(setting, labels), Decision("given", "train.class_weights gives them")
     if labels.of_spans:

@@ -12,7 +12,7 @@ import pytest
 
 from luthier import plugins, recipe
 from luthier.models.encoding import Encoder, Ragged
-from luthier.schema import Example, LabelSet, Logits, Scale, Span
+from luthier.schema import Example, GoldAnswer, LabelSet, Logits, Scale, Span, TextInput
 from luthier.tuning.validation import better
 
 LABEL_SETS = [
@@ -23,6 +23,7 @@ LABEL_SETS = [
     LabelSet(("only",), "token_classification"),
     LabelSet(("stars",), "regression", Scale(2.0, 0.5, (1, 2, 3))),
     LabelSet(("price",), "regression", Scale(250.0, 40.0)),
+    LabelSet(("answer",), "question_answering"),
 ]
 CASES = [(name, labels) for name in plugins.names("tasks") for labels in LABEL_SETS
          if labels.problem_type in plugins.load("tasks", name).PROBLEMS]
@@ -38,8 +39,12 @@ class Case:
     ragged: Ragged
 
     @property
-    def texts(self) -> list[str]:
-        return [row.text for row in self.rows]
+    def texts(self) -> list[TextInput]:
+        return [row.text_input for row in self.rows]
+
+    @property
+    def settings(self) -> Any:
+        return self.task.Settings(**({"unanswerable": True} if self.labels.of_answers else {}))
 
     @property
     def outputs(self) -> int:
@@ -53,18 +58,21 @@ class Case:
         every, targets = 20 * np.eye(self.outputs, dtype=np.float32) - 10, self.targets()
         if self.labels.of_numbers:
             return targets[:, None]
+        if self.labels.of_answers:
+            return [np.stack([np.where((row > 0) & (row & bit > 0), 10, -10) for bit in (1, 2)], axis=1)
+                    .astype(np.float32) for row in targets.rows]
         if self.labels.of_spans:
             return [every[np.maximum(row, 0)] for row in targets.rows]
         return every[targets] if targets.ndim == 1 else (20 * targets - 10).astype(np.float32)
 
     def random(self) -> Logits:
         generator = np.random.default_rng(0)
-        if self.labels.of_spans:
+        if self.labels.per_token:
             return [generator.normal(size=(len(ids), self.outputs)).astype(np.float32) for ids in self.ragged.ids]
         return generator.normal(size=(len(self.rows), self.outputs)).astype(np.float32)
 
     def decode(self, logits: Logits) -> list[Any]:
-        return self.task.decode(logits, self.ragged, self.texts, self.labels, self.task.Settings())
+        return self.task.decode(logits, self.ragged, self.texts, self.labels, self.settings)
 
     def alone(self, row: int) -> Case:
         parts = {name: value[row : row + 1] for name in ("ids", "truncated", "offsets", "sequence")
@@ -76,6 +84,9 @@ def examples(labels: LabelSet) -> list[Example]:
     texts = [f"text {number} 很好 of {name}" for number, name in enumerate(labels.names * 3)]
     if labels.of_numbers:
         return [Example(f"x:{number}", text, value=float(number + 1)) for number, text in enumerate(texts)]
+    if labels.of_answers:
+        return [Example(f"x:{number}", "which is it?", text, answers=(GoldAnswer("text", 0),) * (number > 0))
+                for number, text in enumerate(texts)]
     if not labels.of_spans:
         return [Example(f"x:{number}", text, None, (labels.names[number % len(labels)],))
                 for number, text in enumerate(texts)]
@@ -88,7 +99,7 @@ def examples(labels: LabelSet) -> list[Example]:
 def case(request: pytest.FixtureRequest, tiny_model: Path) -> Case:
     name, labels = request.param
     task, rows = plugins.load("tasks", name), examples(labels)
-    ragged = Encoder.load(tiny_model).encode_ragged([row.text for row in rows], offsets=task.OFFSETS)
+    ragged = Encoder.load(tiny_model).encode_ragged([row.text_input for row in rows], offsets=task.OFFSETS)
     return Case(task, labels, rows, replace(ragged, truncated=np.arange(len(rows)) % 2 == 0))
 
 
@@ -167,7 +178,7 @@ def test_a_built_model_answers_with_a_logit_for_each_output(case: Case, tiny_mod
     built = case.task.build(tiny_model, case.labels, dropout=None, seed=0, attention="sdpa")
     with torch.inference_mode():
         logits = built.model(torch.tensor([[2, 9, 3]])).logits
-    assert logits.shape == ((1, 3, case.outputs) if case.labels.of_spans else (1, case.outputs))
+    assert logits.shape == ((1, 3, case.outputs) if case.labels.per_token else (1, case.outputs))
     assert not built.model.training
     assert built.new_modules
     named = built.model.config.id2label

@@ -95,6 +95,8 @@ def test_a_decoder_is_refused_with_models_that_can(tmp_path: Path) -> None:
     LlamaForCausalLM(LlamaConfig(**shape, intermediate_size=16, pad_token_id=0)).save_pretrained(tmp_path)
     with pytest.raises(ModelError, match="holds a decoder .llama., which reads only what stands before") as told:
         build_classifier(tmp_path, TAGS)
+    with pytest.raises(ModelError, match="holds a decoder"):
+        build_classifier(tmp_path, LabelSet(("start", "end"), "question_answering"))
     assert "take an encoder: minilm-l6 (English), e5-small" in str(told.value)
 
 

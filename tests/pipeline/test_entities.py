@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from fastapi.testclient import TestClient
 import luthier
 from luthier.bundle import read_manifest
 from luthier.errors import BundleError, DataError
-from luthier.inference import Predictor, verify
+from luthier.inference import Predictor, make_probes, verify
 from luthier.models import tiny
 from luthier.pipeline import predict_file
 from luthier.serving.app import create_app
@@ -136,6 +137,7 @@ def test_a_conll_file_is_scored_and_labelled_too(bundle: Path, tmp_path: Path) -
     assert luthier.evaluate(bundle, file).scores.values["f1_micro"] == 1
     predict_file(bundle, file, tmp_path / "out.jsonl")
     first = json.loads((tmp_path / "out.jsonl").read_text().splitlines()[0])
+    assert first["text"] == "Ann lives in Rome now"
     assert [(one["word"], one["start"], one["end"]) for one in first["entities"]] == [("Ann", 0, 3), ("Rome", 13, 17)]
 
 
@@ -167,6 +169,22 @@ def test_a_head_of_other_tags_is_refused(bundle: Path, tmp_path: Path) -> None:
         Predictor.open(copy)
 
 
+def test_many_types_do_not_slow_opening_down(bundle: Path) -> None:
+    """Whether a decision is firm is told from the logits at hand, not by decoding again for every tag."""
+    with luthier.load(bundle, backend="torch") as predictor:
+        decoded: list[int] = []
+        plain = predictor.task.decode
+
+        def counting(*args: Any) -> Any:
+            decoded.append(1)
+            return plain(*args)
+
+        predictor.task = SimpleNamespace(**{**vars(predictor.task), "decode": counting})  # type: ignore[assignment]
+        probes = make_probes(predictor, [])
+    assert len(decoded) == 1
+    assert any(probe.label for probe in probes)
+
+
 @pytest.mark.parametrize("method", ["lora", "freeze"])
 def test_other_methods_learn_too(data: Path, bundle: Path, method: str, tmp_path: Path) -> None:
     base = bundle.parent / "base"
@@ -176,6 +194,14 @@ def test_other_methods_learn_too(data: Path, bundle: Path, method: str, tmp_path
                         evaluation={"bootstrap": 100, "baseline": False, "untuned": False})
     assert run.scores["systems"]["tuned"]["metrics"]["f1_micro"] > 0.8
     assert verify(run.path).ok
+
+
+def test_a_file_without_an_entity_is_read_as_the_train_file_is(data: Path, bundle: Path, tmp_path: Path) -> None:
+    none = tmp_path / "none.jsonl"
+    none.write_text("".join(json.dumps({"text": f"nobody was there {n}", "entities": []}) + "\n" for n in range(12)))
+    run = luthier.train(data, valid=none, model=str(bundle.parent / "base"), out=tmp_path / "out", progress=False,
+                        train={"num_train_epochs": 1}, evaluation={"bootstrap": 100, "untuned": False})
+    assert run.data_report.split_sizes["valid"] == 12
 
 
 def test_what_does_not_fit_is_refused(data: Path, tiny_csv: Path, tmp_path: Path) -> None:

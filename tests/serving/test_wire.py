@@ -52,6 +52,7 @@ INVALID = [
     ({"inputs": [[]]}, "inputs[0] is a list of 0"),
     ({"inputs": {}}, 'inputs has no key "text"'),
     ({"inputs": {"text": "a", "text_b": "b"}}, "inputs is a pair, and this model takes single texts"),
+    ({"inputs": {"question": "a", "context": "b"}}, "inputs is a pair, and this model takes single texts"),
     ({"inputs": {"text": "a", "label": "b"}}, 'inputs has the unknown key "label"'),
     ({"inputs": {"text": ["a"]}}, "inputs.text is a list, not a text"),
     ({"inputs": ["\ud800"]}, "inputs[0] holds half a surrogate pair at character 0"),
@@ -64,6 +65,11 @@ INVALID_PAIRS = [
     ({"inputs": [["a", None]]}, "inputs[0][1] is null, not a text"),
     ({"inputs": [["a", "b", "c"]]}, "inputs[0] is a list of 3; a pair has two texts"),
     ({"inputs": {"text": "a"}}, "inputs is one text, and this model takes pairs"),
+    ({"inputs": {"question": "a"}}, 'inputs has no key "context"'),
+    ({"inputs": [{"context": "a"}]}, 'inputs[0] has no key "question"'),
+    ({"inputs": {"question": "a", "contxt": "b"}}, 'inputs has the unknown key "contxt"'),
+    ({"inputs": {"question": "a", "text": "b"}}, 'inputs has the unknown key "question"'),
+    ({"inputs": {"question": "a", "context": ""}}, "inputs.context is empty"),
     ({"inputs": {"text": "a", "text_b": ""}}, "inputs.text_b is empty"),
 ]
 TOO_LARGE = [
@@ -119,6 +125,8 @@ def test_limits_name_themselves(value: Any, message: str) -> None:
 
 
 @pytest.mark.parametrize(("value", "pair", "texts", "single"), [
+    ({"inputs": {"question": "谁？", "context": "Ann"}}, True, [("谁？", "Ann")], True),
+    ({"inputs": [{"context": "b", "question": "a"}, ["c", "d"]]}, True, [("a", "b"), ("c", "d")], False),
     ({"inputs": "心情很好"}, False, ["心情很好"], True),
     ({"inputs": ["a", "😀"]}, False, ["a", "😀"], False),
     ({"inputs": {"text": "a"}}, False, ["a"], True),

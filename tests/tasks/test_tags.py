@@ -54,13 +54,6 @@ def test_tokens_carry_the_tags_of_the_spans_that_they_overlap(spans: list[Span],
     assert tags_of(spans, OFFSETS, NUMBERS).tolist() == tags
 
 
-def test_a_window_that_begins_within_a_span_goes_on_with_it() -> None:
-    spans = [Span(0, 9, "PER")]
-    assert tags_of(spans, OFFSETS[2:], NUMBERS, continued=True).tolist() == [4, 4, 0, 0, 0]
-    assert tags_of(spans, OFFSETS[2:], NUMBERS).tolist() == [3, 4, 0, 0, 0]  # what stands before it has no token
-    assert tags_of(spans, OFFSETS, NUMBERS, continued=True).tolist() == [0, 3, 4, 4, 0, 0, 0]
-
-
 @given(tags=st.lists(st.lists(st.integers(0, 4), max_size=8), min_size=1, max_size=4))
 def test_spans_come_back_from_their_tags(tags: list[list[int]]) -> None:
     texts = [[tag if makes_sense((*row[:at], tag)) else 0 for at, tag in enumerate(row)] for row in tags]

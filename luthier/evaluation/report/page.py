@@ -7,6 +7,7 @@ from pathlib import PurePath
 
 from luthier.evaluation.report.content import Report, comparisons
 from luthier.evaluation.report.html import both, esc
+from luthier.evaluation.report.sections.answered import answered
 from luthier.evaluation.report.sections.classes import classes
 from luthier.evaluation.report.sections.confusion import confusion
 from luthier.evaluation.report.sections.counting import counting
@@ -37,6 +38,7 @@ _SECTIONS = {
     "notices": notices,
     "scores": scores,
     "scatter": scatter,
+    "answered": answered,
     "classes": classes,
     "outcomes": outcomes,
     "confusion": confusion,

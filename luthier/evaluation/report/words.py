@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from luthier.evaluation.report.answer_words import ANSWER_WORDS
 from luthier.evaluation.report.number_words import NUMBER_WORDS
 from luthier.evaluation.report.span_words import SPAN_WORDS
 from luthier.schema import LabelSet
@@ -238,11 +239,17 @@ WORDS: dict[str, tuple[str, str]] = {
     "recipe": ("The whole recipe", "完整配方"),
     **SPAN_WORDS,
     **NUMBER_WORDS,
+    **ANSWER_WORDS,
 }
 """Key -> (English, Chinese)."""
 
 
+_SUFFIXES = {"token_classification": "_spans", "question_answering": "_answers",
+             "multi_label_classification": "_multi", "regression": "_numbers"}
+"""Problem type -> how the keys end that are said of it."""
+
+
 def of_kind(key: str, labels: LabelSet) -> str:
-    """Return the key of what is said of spans, of numbers, or of several labels a row, where there is one; else the key itself."""
-    suffix = "_spans" if labels.of_spans else "_numbers" if labels.of_numbers else "_multi" if labels.multi_label else ""
+    """Return the key of what is said of spans, answers, numbers or several labels a row, if there is one; else itself."""
+    suffix = _SUFFIXES.get(labels.problem_type, "")
     return f"{key}{suffix}" if f"{key}{suffix}" in WORDS else key

@@ -119,7 +119,7 @@ def _export(directory: Path, manifest: Manifest, place: Path, offline: bool) -> 
                 _logits_only(module, names), tuple(example.values()), str(place / _FILE), dynamo=False,
                 input_names=names, output_names=["logits"], opset_version=OPSET,
                 dynamic_axes={**{name: {0: "B", 1: "T"} for name in names},
-                              "logits": {0: "B", 1: "T"} if manifest.labels.of_spans else {0: "B"}})
+                              "logits": {0: "B", 1: "T"} if manifest.labels.per_token else {0: "B"}})
         except (RuntimeError, ValueError, TypeError, torch.onnx.errors.OnnxExporterError) as error:
             first = str(error).strip().split("\n")[0]
             raise BundleError(f"torch cannot write the bundle at {directory} as ONNX: {first}",

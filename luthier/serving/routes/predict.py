@@ -1,4 +1,4 @@
-"""``POST /predict``: texts in, labels and probabilities or entities out."""
+"""``POST /predict``: texts in; labels and probabilities, entities or answers out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def router(context: Context) -> APIRouter:
 
     @routes.post(
         "/predict",
-        summary="Classify texts, or find their entities",
+        summary="Classify texts, find their entities, or answer questions",
         openapi_extra={"requestBody": REQUEST_BODY},
         responses={200: {"model": PredictAnswer}, **errors(400, 408, 413, 415, 422, 429, 500, 503)},
     )

@@ -16,7 +16,7 @@ _SHOWN = 20
 def classes(report: Report) -> str:
     """Return the section with a bar for each label, or nothing where there are none."""
     system = report.systems[report.main]
-    if system.labels.of_numbers:
+    if not system.scores.classes:
         return ""
     baseline = report.systems.get("baseline") if report.main != "baseline" else None
     order = sorted(range(len(system.labels)), key=lambda c: (system.scores.classes[c].f1, c))

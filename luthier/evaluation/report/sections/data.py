@@ -82,8 +82,11 @@ def _facts(given: Mapping[str, Any]) -> str:
                 " · ".join(f"{both(name)} {count(int(value))}" for name, value in given["lengths"].items()),
             )
         )
-    if given.get("imbalance"):
+    if given.get("imbalance") and given.get("problem_type") != "question_answering":
         facts.append((both("imbalance"), f"{given['imbalance']:.1f}"))
+    if given.get("unanswerable"):
+        parts = [f"{both(split)} {count(int(number))}" for split, number in given["unanswerable"].items()]
+        facts.append((both("unanswerable"), " · ".join(parts)))
     if given.get("near_duplicate_groups"):
         facts.append(
             (
@@ -110,7 +113,7 @@ def _facts(given: Mapping[str, Any]) -> str:
 def _labels(given: Mapping[str, Any]) -> str:
     """Return how many rows of each label stand in each split."""
     counts = given.get("label_counts")
-    if not isinstance(counts, Mapping) or not counts:
+    if not isinstance(counts, Mapping) or not counts or given.get("problem_type") == "question_answering":
         return ""
     splits = [split for split in _SPLITS if isinstance(counts.get(split), Mapping)]
     names = list(dict.fromkeys(name for split in splits for name in counts[split]))

@@ -8,7 +8,7 @@ from luthier.evaluation.report.html import both, count, esc, percent, section
 from luthier.evaluation.report.sections.marked import legend, marked
 from luthier.evaluation.report.sections.numbers import amount
 from luthier.evaluation.report.words import of_kind
-from luthier.schema import Entities, Estimate, Prediction
+from luthier.schema import ANSWERED, Entities, Entity, Estimate, FoundAnswer, Prediction
 
 _LONGEST = 600
 """Characters shown of one text."""
@@ -23,7 +23,7 @@ def errors(report: Report) -> str:
     if not wrong:
         return section("errors", both("errors_none"), "", report.command("errors"))
     lead = both(of_kind("errors_lead", system.labels), shown=count(len(system.errors)), wrong=count(system.wrong))
-    body = legend() if system.labels.of_spans else ""
+    body = legend() if system.labels.per_token else ""
     body += "".join(_error(error) for error in system.errors)
     title = of_kind("errors", system.labels)
     return section("errors", lead, f'<div class="card">{body}</div>', report.command("errors"), title=title)
@@ -33,6 +33,8 @@ def _error(error: RowError) -> str:
     cut = f'<span class="chip flag">{both("was_cut")}</span>' if error.prediction.truncated else ""
     if isinstance(error.prediction, Entities):
         what, texts = _spans(error, error.prediction)
+    elif isinstance(error.prediction, FoundAnswer):
+        what, texts = _answer(error, error.prediction)
     else:
         what, texts = _labels(error)
     sure = both("by_error", value=amount(error.confidence)) if isinstance(error.prediction, Estimate) else (
@@ -70,9 +72,22 @@ def _spans(error: RowError, answer: Entities) -> tuple[str, str]:
     return what, f'<blockquote class="marked" dir="auto">{text}</blockquote>'
 
 
-def _chips(names: tuple[str, ...], css: str) -> str:
+def _answer(error: RowError, answer: FoundAnswer) -> tuple[str, str]:
+    """Return what was answered against what is right, and the question over its context with both marked."""
+    gold = error.example.answers or ()
+    said = (answer.answer,) if answer.answer else ()
+    what = (f"<span>{both('said')} {_chips(said, 'miss-chip', 'no_answer')}</span>"
+            f"<span>{both('truth')} {_chips(tuple(one.text for one in gold), 'hit-chip', 'no_answer')}</span>")
+    found = (Entity(ANSWERED, answer.score, answer.answer, answer.start, answer.end),) if answer.answer else ()
+    spans = [span for one in gold if (span := one.span) is not None]
+    context = marked(error.example.text_b or "", spans, found, _LONGEST)
+    return what, (f'<blockquote dir="auto">{_text(error.example.text)}</blockquote>'
+                  f'<blockquote class="marked" dir="auto">{context}</blockquote>')
+
+
+def _chips(names: tuple[str, ...], css: str, nothing: str = "nothing") -> str:
     if not names:
-        return f'<span class="chip {css}">{both("nothing")}</span>'
+        return f'<span class="chip {css}">{both(nothing)}</span>'
     return " ".join(f'<span class="chip {css}">{esc(name)}</span>' for name in names)
 
 

@@ -24,6 +24,11 @@ _LISTED = (
     "hamming_loss",
 )
 _LISTED_SPANS = (*_DRAWN_SPANS, "f1_macro", "f1_weighted", "accuracy")
+_DRAWN_ANSWERS = ("f1", "exact_match")
+_LISTED_ANSWERS = (*_DRAWN_ANSWERS, "f1_answerable", "exact_match_answerable", "f1_unanswerable")
+_SHOWN = {"token_classification": (_DRAWN_SPANS, _LISTED_SPANS),
+          "question_answering": (_DRAWN_ANSWERS, _LISTED_ANSWERS)}
+"""Problem type -> metrics drawn and listed; all others are classified."""
 _PLAIN = frozenset({"roc_auc_macro", "average_precision_macro", "log_loss", "hamming_loss"})  # shown as 0.912, not in %
 _ROW = 23  # pixels between systems
 _GAP = 30  # pixels between metrics
@@ -59,7 +64,7 @@ def _legend(report: Report) -> str:
 
 def _dots(report: Report) -> str:
     systems = list(report.systems.values())
-    drawn = _DRAWN_SPANS if _labels(report).of_spans else _DRAWN
+    drawn = _SHOWN.get(_labels(report).problem_type, (_DRAWN, _LISTED))[0]
     pins = [
         pin
         for system in systems
@@ -106,7 +111,7 @@ def _group(report: Report, frame: Frame, metric: str, top: float) -> str:
 
 def _table(report: Report) -> str:
     rows = []
-    for metric in _LISTED_SPANS if _labels(report).of_spans else _LISTED:
+    for metric in _SHOWN.get(_labels(report).problem_type, (_DRAWN, _LISTED))[1]:
         if not any(metric in system.scores.values for system in report.systems.values()):
             continue
         cells = [both(of_kind(metric, _labels(report)))]

@@ -45,6 +45,8 @@ def hero(report: Report, differences: Differences) -> str:
 def _headline(report: Report) -> tuple[str, str]:
     """Return the metric of the headline and of the verdicts, and the one told beside it."""
     main = report.systems[report.main]
+    if main.labels.of_answers:
+        return main.main_metric, "exact_match"
     return (main.main_metric, "accuracy") if main.labels.of_spans else ("accuracy", main.main_metric)
 
 
@@ -71,7 +73,9 @@ def _facts(report: Report) -> str:
     main = report.systems[report.main]
     rate = main.scores.rows / main.seconds if main.seconds > 0 else 0.0
     facts = [("fact_rows", count(main.scores.rows))]
-    if not main.labels.of_numbers:
+    if main.labels.of_answers:
+        facts.append(("fact_unanswerable", count(main.scores.parts.get("unanswerable", 0))))
+    elif not main.labels.of_numbers:
         facts.append(("fact_labels", count(len(main.labels))))
     if main.labels.of_spans:
         support, predicted, hits = (
@@ -80,7 +84,7 @@ def _facts(report: Report) -> str:
         )
         facts += [("fact_entities", count(support)), ("fact_found", count(hits)),
                   ("fact_missed", count(support - hits)), ("fact_extra", count(predicted - hits))]
-    if "accuracy" in main.scores.values:
+    if not main.labels.of_numbers or "accuracy" in main.scores.values:
         facts.append(("fact_wrong", count(main.wrong)))
     facts += [("fact_cut", count(main.truncated))]
     if rate:

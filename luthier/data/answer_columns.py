@@ -1,0 +1,87 @@
+"""Which columns hold questions, their contexts and their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from luthier.data import columns as roles
+from luthier.data.answers import FORMS, form_of
+from luthier.data.layout_values import Columns
+from luthier.errors import DataError
+
+Rows = Sequence[Mapping[str, Any]]
+
+QUESTIONS = "question-answering"
+"""Name of the task."""
+
+QUESTION_NAMES = ("question", "questiontext", "query", "querytext", "问题", "提问")
+CONTEXT_NAMES = ("context", "contexttext", "passage", "paragraph", "document", "article",
+                 "上下文", "段落", "篇章", "文章")
+ANSWER_NAMES = ("answers", "answer", "goldanswers", "答案")
+IMPOSSIBLE_NAMES = ("isimpossible", "unanswerable")
+GROUP_NAMES = ("title", "articletitle", "documenttitle", "标题")
+"""Names of the columns, as ``plain`` writes them, the likelier first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The columns of a file of questions."""
+
+    question: str
+    context: str
+    answers: str | None
+    """``None`` where the rows are read without."""
+    impossible: str | None
+    """Says that a row has no answer."""
+    group: str | None
+    """Names the article that a context is from."""
+
+
+def find_questions(path: Path, columns: Columns, rows: Rows, present: Sequence[str], *, task: str | None,
+                   labelled: bool) -> Asked | None:
+    """Return the columns of a file of questions; ``None`` when it is none, or is asked to be read for something else.
+
+    Args:
+        path: of the file, for messages.
+        columns: what the caller says of them.
+        rows: the first rows.
+        present: the columns that there are.
+        task: what the caller asked for. Without it the names and the form of the answers must tell.
+        labelled: whether answers are needed.
+
+    Raises:
+        DataError: questions were asked for, and a column is missing.
+    """
+    if task not in (None, QUESTIONS) or (task is None and (not labelled or columns.label_separator)):
+        return None
+    question = _named(present, columns.text, QUESTION_NAMES, ())
+    context = _named(present, columns.text_b, CONTEXT_NAMES, (question,))
+    answers = _named(present, columns.label, ANSWER_NAMES, (question, context))
+    if task is None and not (question and context and answers and _placed(rows, answers)):
+        return None
+    if question is None or context is None:
+        raise DataError(f"{path}: found no column for the {'question' if question is None else 'context'} among "
+                        f"{roles.shown(present)}", "name both: --text QUESTION --text-b CONTEXT")
+    if answers is None and labelled:
+        raise DataError(f"{path}: found no column of answers among {roles.shown(present)}",
+                        f"name it: --label COLUMN; its cells are {FORMS}, empty lists where there is no answer")
+    free = [column for column in present if column not in (question, context, answers)]
+    return Asked(question, context, answers if labelled else None, roles.named(free, IMPOSSIBLE_NAMES),
+                 roles.named(free, GROUP_NAMES))
+
+
+def _named(present: Sequence[str], asked: str | None, names: Sequence[str], taken: Sequence[str | None]) -> str | None:
+    free = [column for column in present if column not in taken]
+    if asked is None:
+        return roles.named(free, names)
+    return asked if asked in free else roles.named(free, [roles.plain(asked)])
+
+
+def _placed(rows: Rows, column: str) -> bool:
+    """Tell whether most filled cells hold answers with their places, and at least one does."""
+    cells = [cell for row in rows if (cell := row.get(column)) not in (None, "")]
+    forms = [form_of(cell) for cell in cells]
+    return any(forms) and 2 * sum(form is not None for form in forms) > len(forms)

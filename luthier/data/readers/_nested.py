@@ -1,0 +1,50 @@
+"""Articles with their questions, as SQuAD and CMRC nest them in JSON, laid open: a row for each question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+Rows = list[tuple[int, Any]]
+
+_CONTEXTS, _QUESTIONS, _IDS = ("context", "context_text"), ("question", "query_text"), ("id", "query_id")
+"""Keys in SQuAD (Rajpurkar et al., 2016) and in the first form of CMRC 2018."""
+
+
+def laid_open(rows: Rows) -> Rows:
+    """Return a row for each question of each article, numbered from 1; rows without articles as they came.
+
+    An article is ``{"title": …, "paragraphs": [{"context": …, "qas": [{"question": …, "answers": …}]}]}``, or one such
+    paragraph.
+    """
+    if not any(_paragraphs(row) for _, row in rows):
+        return rows
+    return list(enumerate((one for _, row in rows for one in _questions(row)), start=1))
+
+
+def _paragraphs(row: Any) -> list[dict[str, Any]]:
+    if not isinstance(row, dict):
+        return []
+    inner = row.get("paragraphs") if "paragraphs" in row else [row]
+    return [one for one in inner if isinstance(one, dict) and isinstance(one.get("qas"), list)] \
+        if isinstance(inner, list) else []
+
+
+def _questions(row: Any) -> Iterator[Any]:
+    paragraphs = _paragraphs(row)
+    if not paragraphs:
+        yield row
+    for paragraph in paragraphs:
+        shared = {} if row.get("title") is None else {"title": row["title"]}
+        for asked in paragraph["qas"]:
+            if not isinstance(asked, dict):
+                yield asked
+                continue
+            named = {"id": _IDS, "question": _QUESTIONS}
+            plain = {name: value for name, keys in named.items() if (value := _first(asked, keys)) is not None}
+            rest = {key: value for key, value in asked.items() if key not in (*_IDS, *_QUESTIONS)}
+            yield {**plain, **shared, "context": _first(paragraph, _CONTEXTS), **rest}
+
+
+def _first(values: dict[str, Any], keys: tuple[str, ...]) -> Any:
+    return next((values[key] for key in keys if values.get(key) is not None), None)

@@ -1,0 +1,66 @@
+"""Tokens of texts that are read in windows: as whole texts, and each token once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from luthier.models.encoding import Ragged
+from luthier.schema import Bool, Int64
+
+
+def owners_of(ragged: Ragged) -> Int64:
+    """Return the text that each row belongs to, (W,) int64."""
+    return np.arange(len(ragged)) if ragged.owners is None else ragged.owners
+
+
+def places_of(ragged: Ragged) -> list[Int64]:
+    """Return where the tokens of each row stand, (T, 2) int64.
+
+    Raises:
+        ValueError: they were not asked for: a fault of the caller's.
+    """
+    if ragged.offsets is None:
+        raise ValueError("this task needs texts encoded with offsets")
+    return ragged.offsets
+
+
+def of_text(ragged: Ragged) -> list[Int64]:
+    """Return which tokens of each row are the text's, not special ones."""
+    sequence = ragged.sequence
+    if sequence is None:
+        raise ValueError("this task needs texts encoded with offsets")
+    return [np.flatnonzero(row >= 0) for row in sequence]
+
+
+def once(ragged: Ragged) -> list[Bool]:
+    """Return (T,) bool of each row: true at tokens that show something of the text, a shared one in one row alone.
+
+    It is taken from the window in which it stands further from the edge.
+    """
+    owners, own = owners_of(ragged), of_text(ragged)
+    keep = [places[:, 1] > places[:, 0] for places in places_of(ragged)]
+    for before in np.flatnonzero(owners[1:] == owners[:-1]).tolist():
+        left, right = own[before], own[before + 1]
+        shared = min(ragged.overlap, len(left), len(right))
+        keep[before][left[len(left) - (shared - shared // 2):]] = False
+        keep[before + 1][right[: shared // 2]] = False
+    return keep
+
+
+def whole_texts(ragged: Ragged) -> Iterator[tuple[int, Int64, list[tuple[int, Int64, slice]]]]:
+    """Yield each text's number, the places of all its tokens, (T, 2) int64, and its rows.
+
+    A row is its number, which of its tokens are the text's, and where these stand among all tokens of the text.
+    """
+    owners, own, places = owners_of(ragged), of_text(ragged), places_of(ragged)
+    begins = np.flatnonzero(np.diff(owners, prepend=-1)).tolist()
+    for begin, end in zip(begins, [*begins[1:], len(owners)], strict=True):
+        rows, parts, at = [], [], 0
+        for row in range(begin, end):
+            shared = 0 if row == begin else min(ragged.overlap, at)
+            rows.append((row, own[row], slice(at - shared, at - shared + len(own[row]))))
+            parts.append(places[row][own[row]][shared:])
+            at += len(own[row]) - shared
+        yield int(owners[begin]), np.concatenate(parts), rows
