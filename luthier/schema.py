@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 ProblemType = Literal["single_label_classification", "multi_label_classification", "token_classification",
-                      "question_answering"]
+                      "question_answering", "regression"]
 """What carries labels: a text, one or several of them, in the words of a Hugging Face ``config.json``; or spans; or,
-of a question and a context, the stretches of the context that answer it."""
+of a question and a context, the stretches of the context that answer it; or whether a text has a number instead."""
 
 ANSWERED = "answer"
 """The one label of question answering: a question that its context answers carries it, any other one none."""
@@ -77,6 +77,8 @@ class Example:
     """K label names; ``None`` when the row is unlabelled, ``()`` when it is labelled with nothing (several labels)."""
     spans: tuple[Span, ...] | None = None
     """Labelled spans of ``text`` in their order; ``None`` where spans are not what is labelled."""
+    value: float | None = None
+    """The number that the text (or pair) has; ``None`` where numbers are not what is learned."""
     answers: tuple[GoldAnswer, ...] | None = None
     """Right answers to the question ``text`` in the context ``text_b``, each as good as the others; ``()`` when the
     context answers it not, ``None`` where answers are not what is labelled."""
@@ -97,11 +99,36 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """The numbers of the training rows, in the caller's own unit."""
+
+    mean: float
+    deviation: float
+    """Standard deviation, above 0: the root of the mean squared distance from ``mean``."""
+    grades: tuple[int, ...] = ()
+    """The distinct numbers in their order, where all are whole and few; else empty."""
+
+    def standard(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Return numbers of any shape as deviations from the mean."""
+        return (np.asarray(values, np.float64) - self.mean) / self.deviation
+
+    def natural(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Undo ``standard``."""
+        return np.asarray(values, np.float64) * self.deviation + self.mean
+
+    def nearest(self, values: npt.NDArray[Any]) -> Int64:
+        """Return the place in ``grades`` of the grade nearest to each of N numbers, the lower of two equally near."""
+        return np.asarray(np.abs(np.asarray(values, np.float64)[:, None] - self.grades).argmin(axis=1), np.int64)
+
+
+@dataclass(frozen=True, slots=True)
 class LabelSet:
     """The label names in the one order that everything after *prepare* uses."""
 
     names: tuple[str, ...]
     problem_type: ProblemType = "single_label_classification"
+    scale: Scale | None = None
+    """Of the numbers, where the one name is that of a number."""
 
     def __len__(self) -> int:
         """Return C, the number of classes."""
@@ -120,6 +147,11 @@ class LabelSet:
     def of_spans(self) -> bool:
         """Whether spans carry the labels."""
         return self.problem_type == "token_classification"
+
+    @property
+    def of_numbers(self) -> bool:
+        """Whether texts have a number, and no label."""
+        return self.problem_type == "regression"
 
     @property
     def of_answers(self) -> bool:
@@ -240,6 +272,39 @@ class Entities:
     def to_cells(self) -> dict[str, Any]:
         """Return what a table shows of it: the entities as a list, and whether the end was cut."""
         return self.to_dict()
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """The number that a model gives a text."""
+
+    score: float
+    """In the unit of the training rows."""
+    grade: int | None = None
+    """The nearest of the whole-number grades of the training rows; ``None`` where they were no grades."""
+    truncated: bool = False
+    """True when the model did not see the end of the text."""
+
+    KEYS: ClassVar = ("score", "grade", "truncated")
+    """Of ``to_dict``."""
+    COLUMNS: ClassVar = KEYS
+    """Of ``to_cells``."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Return the grade, if there is one; a number is no label."""
+        return () if self.grade is None else (str(self.grade),)
+
+    @property
+    def label(self) -> str:
+        """Return the grade, or the number."""
+        return f"{self.score:.7g}" if self.grade is None else str(self.grade)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form that the server, ``luthier predict`` and the report share; seven digits, as float32."""
+        return {"score": float(f"{self.score:.7g}"), "grade": self.grade, "truncated": self.truncated}
+
+    to_cells = to_dict
 
 
 @dataclass(frozen=True, slots=True)

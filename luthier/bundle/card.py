@@ -100,9 +100,13 @@ def _summary(manifest: Manifest) -> str:
             "adapter": "A LoRA adapter and the head were tuned; the base is needed too."}
     kind = "several labels a text, or none" if manifest.labels.multi_label else "one label a text"
     rows = "pairs of texts" if manifest.pair else "texts"
-    does = (f"Finds entities of {len(manifest.labels)} types in texts." if manifest.labels.of_spans else
-            "Answers questions with a stretch of their context." if manifest.labels.of_answers else
-            f"Classifies {rows} into {len(manifest.labels)} classes, {kind}.")
+    if manifest.labels.of_numbers:
+        kind = "graded" if manifest.labels.scale and manifest.labels.scale.grades else "a number"
+        does = f"Gives {rows} `{_cell(manifest.labels.names[0])}`, {kind}: the model's one output is that number."
+    else:
+        does = (f"Finds entities of {len(manifest.labels)} types in texts." if manifest.labels.of_spans else
+                "Answers questions with a stretch of their context." if manifest.labels.of_answers else
+                f"Classifies {rows} into {len(manifest.labels)} classes, {kind}.")
     return (f"{does} {what[manifest.kind]} Made by Luthier "
             f"{manifest.luthier} on {manifest.created[:10]}. `luthier.json` holds the recipe, the versions and the "
             "hash of every file; `probes.jsonl` holds what the model answered on that day, and is replayed whenever "
@@ -110,6 +114,12 @@ def _summary(manifest: Manifest) -> str:
 
 
 def _labels(manifest: Manifest, data_report: Mapping[str, Any]) -> str:
+    if manifest.labels.of_numbers:
+        values: Mapping[str, Mapping[str, float]] = data_report.get("values") or {}
+        heads = ("min", "mean", "max", "deviation")
+        told = [[split, *(f"{one[name]:.5g}" for name in heads)] for split, one in values.items()]
+        return f"One output, `{_cell(manifest.labels.names[0])}`, in the unit of the data.\n\n" + _table(
+            ["split", *heads], told)
     counts: Mapping[str, Mapping[str, int]] = data_report.get("label_counts") or {}
     splits = [split for split in ("train", "valid", "test") if split in counts]
     names = manifest.labels.names
@@ -216,6 +226,9 @@ def _limits(manifest: Manifest) -> str:
                 "cut, and the prediction says so (`truncated`).")
     if manifest.labels.of_spans:
         known = "- It knows the types above and no others, and finds no entity within another."
+    elif manifest.labels.of_numbers:
+        known = ("- It knows numbers such as those above: a text of another kind still gets one, and far beyond their "
+                 "range it was never asked to go.")
     elif manifest.labels.of_answers:
         never = ("It may say that there is no answer." if manifest.task.settings.get("unanswerable") else
                  "It answers every question, also one that the context does not answer.")
@@ -223,9 +236,11 @@ def _limits(manifest: Manifest) -> str:
     else:
         known = ("- It knows the labels above and no others: a text of another kind still gets one of them"
                  + (", or none." if manifest.labels.multi_label else "."))
+    sure = ("- It does not say how sure it is of a number." if manifest.labels.of_numbers else
+            "- Probabilities are not calibrated." if manifest.calibration is None else
+            "- Probabilities are calibrated on held-out rows.")
     return "\n".join([
-        read, known,
-        f"- Probabilities are {'not calibrated' if manifest.calibration is None else 'calibrated on held-out rows'}.",
+        read, known, sure,
         "- Scores hold for texts like those it was tuned on. It carries over what is skewed in them and in the base.",
     ])
 

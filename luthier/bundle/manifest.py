@@ -155,7 +155,8 @@ class Manifest:
 
     def to_json(self) -> str:
         """Return the text of ``luthier.json``; ``from_json`` reads it back to an equal value."""
-        return _adapter().dump_json(self, indent=2).decode("utf-8") + "\n"
+        left_out = {"labels": {"scale"}} if self.labels.scale is None else None
+        return _adapter().dump_json(self, indent=2, exclude=left_out).decode("utf-8") + "\n"
 
     @staticmethod
     def from_json(text: str | bytes) -> Manifest:

@@ -38,7 +38,8 @@ class Probe:
     names: tuple[str, ...]
     """The head's outputs, C names in order."""
     logits: tuple[float, ...]
-    """C numbers, before softmax or sigmoid; or C for each of some tokens, one token after the other."""
+    """C numbers, before softmax or sigmoid; where a number is learned, its distance from the mean in deviations; or C
+    for each of some tokens, one token after the other."""
     label: str | None
     """What is decoded from them; ``None`` when it is so close a call that another processor may decide otherwise."""
 

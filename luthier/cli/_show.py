@@ -22,6 +22,9 @@ COLUMNS = {"accuracy": "accuracy", "f1_macro": "macro F1"}
 SPAN_SYSTEMS = {**SYSTEMS, "baseline": "baseline (dictionary)"}
 SPAN_COLUMNS = {"f1_micro": "entity F1", "precision_micro": "precision", "recall_micro": "recall"}
 
+NUMBER_SYSTEMS = {**SYSTEMS, "baseline": "baseline (TF-IDF + ridge)"}
+NUMBER_COLUMNS = {"rmse": "RMSE", "pearson": "Pearson", "mae": "MAE", "spearman": "Spearman", "r2": "R2"}
+GRADE_COLUMNS = {"rmse": "RMSE", "qwk": "QWK", "mae": "MAE", "pearson": "Pearson", "accuracy": "right grade"}
 
 ANSWER_SYSTEMS = {**SYSTEMS, "baseline": "baseline (best sentence)"}
 ANSWER_COLUMNS = {"f1": "F1", "exact_match": "exact match"}
@@ -34,7 +37,8 @@ def print_scores(run: Run) -> None:
     spans = _of_spans(first)
     columns, names = _columns(first)
     confidence = round(100 * run.recipe.evaluation.confidence)
-    sure = tuple(columns)[:1] if spans else tuple(columns)  # three with their intervals would not stand in a line
+    # More than two with their intervals would not stand in a line.
+    sure = tuple(columns)[:2 if len(columns) == 2 else 1]
     heads = [f"{title} [{confidence} %]" if metric in sure else title for metric, title in columns.items()]
     table = Table(f"on {first['rows']} test rows", *heads, box=None, pad_edge=False)
     for system, scores in found.items():
@@ -69,6 +73,8 @@ def next_steps(run: Run) -> str:
 
 def _columns(scores: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     """Return the metrics shown, with their titles, and the names of the systems."""
+    if "rmse" in scores["metrics"]:
+        return GRADE_COLUMNS if "qwk" in scores["metrics"] else NUMBER_COLUMNS, NUMBER_SYSTEMS
     if "exact_match" in scores["metrics"]:
         return ANSWER_COLUMNS, ANSWER_SYSTEMS
     return (SPAN_COLUMNS, SPAN_SYSTEMS) if _of_spans(scores) else (COLUMNS, SYSTEMS)

@@ -17,7 +17,7 @@ def command(
     text_b: Annotated[str | None, Option(help="Column with the second text of a pair.")] = None,
     label: Annotated[str | None, Option(help="Column with the label or labels.")] = None,
     label_separator: Annotated[str | None, Option(help="What stands between several labels in a cell.")] = None,
-    task: Annotated[str | None, Option(help="What to learn. [default: told from the data]")] = None,
+    task: Annotated[str | None, Option(help="What to learn, such as regression. [default: told from the data]")] = None,
     valid: Annotated[str | None, Option(help="File for choosing the best step.")] = None,
     test: Annotated[str | None, Option(help="File for the final scores.")] = None,
     model: Annotated[str | None, Option(help="Packaged name, hub id or directory (see `luthier models`).")] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from luthier.text.normalize import Form
 Splits = dict[str, list[Example]]
 """``train``, ``valid``, ``test`` (those that were given) -> examples in the order of their file."""
 Texts = tuple[str, str | None]
-Target = tuple[str, ...] | tuple[Span, ...] | tuple[GoldAnswer, ...]
+Target = tuple[str, ...] | tuple[Span, ...] | tuple[GoldAnswer, ...] | tuple[float]
 
 CONTRADICTIONS_KEPT = 100
 """Contradictions told with their texts; all are counted."""
@@ -58,7 +59,9 @@ def texts_of(example: Example) -> Texts:
 
 
 def _target(example: Example) -> Target:
-    """Return what a row is labelled with, in one order: its answers, its spans or its labels."""
+    """Return what a row is labelled with, in one order: its number, its answers, its spans or its labels."""
+    if example.value is not None:
+        return (example.value,)
     if example.answers is not None:
         return tuple(sorted(example.answers, key=lambda answer: (answer.text, answer.start or -1)))
     return tuple(sorted(example.labels or ())) if example.spans is None else tuple(sorted(example.spans))
@@ -76,7 +79,9 @@ def together_of(example: Example) -> str:
 
 
 def label_of(example: Example) -> str:
-    """Return the label of a row in one line, or its spans."""
+    """Return the label of a row in one line, its spans or its number."""
+    if example.value is not None:
+        return f"{example.value:.10g}"
     if example.spans is None:
         return (example.labels or ("",))[0]
     return "; ".join(f"{span.label} {span.start}-{span.end}" for span in example.spans) or "-"
@@ -118,6 +123,40 @@ def distinct(examples: Sequence[Example], found: Found, *, drop: bool) -> list[E
 
 def consistent(split: str, examples: Sequence[Example], found: Found, *, drop: bool) -> list[Example]:
     """Set aside all rows of each text with different labels or spans; without ``drop`` only count them."""
+    rows = _contradictory(split, examples, found)
+    return [example for example in examples if texts_of(example) not in rows] if drop else list(examples)
+
+
+def averaged(split: str, examples: Sequence[Example], found: Found, *, drop: bool, whole: bool) -> list[Example]:
+    """Give each text with different numbers their mean, in the place of its first; without ``drop`` only count them.
+
+    Two people who give one text 3 and 4 do not contradict each other as two different labels do: the mean is what
+    squared errors ask of a model anyway, and leaving the rows out would leave out what is hard.
+
+    Args:
+        split: name for the report.
+        examples: rows with numbers.
+        found: gets the counts.
+        drop: whether to change anything.
+        whole: whether the numbers are whole everywhere: then so is the mean, rounded, that it may still be a grade.
+    """
+    rows = _contradictory(split, examples, found)
+    if not drop:
+        return list(examples)
+    means = {texts: math.fsum(one.value or 0.0 for one in members) / len(members) for texts, members in rows.items()}
+    first = {texts: members[0].id for texts, members in rows.items()}
+    kept = []
+    for example in examples:
+        mean = means.get(texts_of(example))
+        if mean is None:
+            kept.append(example)
+        elif first[texts_of(example)] == example.id:
+            kept.append(replace(example, value=float(round(mean)) if whole else mean))
+    return kept
+
+
+def _contradictory(split: str, examples: Sequence[Example], found: Found) -> dict[Texts, list[Example]]:
+    """Count the texts with several targets and return the rows of each."""
     labels: dict[Texts, set[Target]] = defaultdict(set)
     for example in examples:
         labels[texts_of(example)].add(_target(example))
@@ -130,7 +169,7 @@ def consistent(split: str, examples: Sequence[Example], found: Found, *, drop: b
     for (text, text_b), members in list(rows.items())[:max(0, CONTRADICTIONS_KEPT - len(found.contradictions))]:
         found.contradictions.append(Contradiction(split, text, text_b, tuple(one.id for one in members),
                                                   tuple(map(label_of, members))))
-    return [example for example in examples if texts_of(example) not in rows] if drop else list(examples)
+    return rows
 
 
 def without_leaks(splits: Splits, found: Found, *, drop: bool) -> Splits:

@@ -35,6 +35,9 @@ LABEL_NAMES = (
 )
 """Names of a label column, the likelier first."""
 
+NUMBER_NAMES = ("similarity", "similarityscore", "relatedness", "relatednessscore", "value", "相似度", "得分", "分数")
+"""Names of a column of numbers that is learned; those of ``LABEL_NAMES`` come first."""
+
 TOKEN_NAMES = ("tokens", "words", "chars", "characters", "tokenlist", "词", "字")
 """Names of a column that holds a text as a list of its tokens."""
 

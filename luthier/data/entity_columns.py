@@ -16,8 +16,8 @@ from luthier.errors import DataError
 
 Rows = Sequence[Mapping[str, Any]]
 
-CLASSIFICATION, ENTITIES = ("text-classification", "named-entities")
-TASKS = (CLASSIFICATION, ENTITIES, QUESTIONS)
+CLASSIFICATION, ENTITIES, REGRESSION = ("text-classification", "named-entities", "regression")
+TASKS = (CLASSIFICATION, ENTITIES, QUESTIONS, REGRESSION)
 
 _ENOUGH = 0.5
 """Share of the filled cells that must have the form; the others are bad rows."""
@@ -95,7 +95,7 @@ def wanted(path: Path, task: str | None, marks: Marks | None, rows: Rows, presen
         raise DataError(f"{path} marks no entities that can be read; the columns are {roles.shown(present)}",
                         'give CoNLL columns, {"tokens": [...], "ner_tags": ["B-PER", ...]}, or {"text": "…", '
                         '"entities": [{"start": 0, "end": 4, "label": "PER"}]}; name the column: --label COLUMN')
-    if task == CLASSIFICATION or marks is None:
+    if task in (CLASSIFICATION, REGRESSION) or marks is None:
         return False
     if task is None and not (marks.asked or marks.tokens) and class_column(rows, present, marks) is not None:
         return False

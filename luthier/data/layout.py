@@ -11,6 +11,7 @@ from typing import Any
 from luthier import plugins
 from luthier.data import columns as roles
 from luthier.data import entity_columns as entities
+from luthier.data import numbers
 from luthier.data.answer_columns import Asked, find_questions
 from luthier.data.formats import SEAM, find_reader
 from luthier.data.labels import as_list
@@ -49,8 +50,8 @@ def inspect(path: str | Path, columns: Columns = Columns(), *, encoding: str | N
         columns: what is known already; columns that are not named here are inferred.
         encoding: Python codec name of a text format; found out from the bytes when left out.
         labelled: whether a label column is needed; without, none is looked for.
-        task: ``text-classification``, ``named-entities`` or ``question-answering``; found out from the columns
-            when left out.
+        task: ``text-classification``, ``named-entities``, ``question-answering`` or ``regression``; found out from the
+            columns when left out.
 
     Raises:
         DataError: the file is missing, empty, of no known format, lacks a column, or does not fit the task.
@@ -89,10 +90,13 @@ def _roles(seen: _Seen, task: str | None, *, labelled: bool) -> Layout:
     text, text_b = _texts_or_tokens(seen, tokens, labelled=labelled)
     label = None
     if labelled or columns.label:
-        label = _label(path, columns, rows, [one for one in seen.present if one not in (text, text_b)], notes)
+        free = [one for one in seen.present if one not in (text, text_b)]
+        label = _label(path, columns, rows, free, notes, task=task)
     _check_distinct(path, {"text": text, "text_b": text_b, "label": label})
-    multi = label is not None and _several(columns, rows, label, notes)
-    kind: ProblemType = "multi_label_classification" if multi else "single_label_classification"
+    of_numbers = label is not None and _numeric(seen, label, task)
+    multi = label is not None and not of_numbers and _several(columns, rows, label, notes)
+    kind: ProblemType = ("regression" if of_numbers else
+                         "multi_label_classification" if multi else "single_label_classification")
     return Layout(path=path, reader="", encoding=None, text=text, text_b=text_b, label=label,
                   label_separator=columns.label_separator if label else None, multi_label=multi, notes=tuple(notes),
                   problem_type=kind if label else None, tokens=text if text == tokens else None,
@@ -208,21 +212,52 @@ def _texts(path: Path, columns: Columns, rows: Sequence[Mapping[str, Any]], pres
     return text, text_b
 
 
-def _label(path: Path, columns: Columns, rows: Sequence[Mapping[str, Any]], free: list[str], notes: list[str]) -> str:
+def _label(path: Path, columns: Columns, rows: Sequence[Mapping[str, Any]], free: list[str], notes: list[str], *,
+           task: str | None) -> str:
     if columns.label:
         return _asked(path, "label", columns.label, list(dict.fromkeys(key for row in rows for key in row)))
     label = roles.named(free, roles.LABEL_NAMES)
     if label is not None:
         notes.append(f"the label is in column {label!r}, by its name")
         return label
-    likely = roles.few_values(rows, free)
+    numeric = [column for column in free if roles.plain(column) not in roles.ID_NAMES
+               and numbers.numbers_in(rows, column)]
+    label = roles.named(numeric, roles.NUMBER_NAMES)
+    if label is not None:
+        notes.append(f"the number to learn is in column {label!r}, by its name")
+        return label
+    likely = numeric if task == entities.REGRESSION else roles.few_values(rows, free)
     if not likely:
         others = roles.shown(free) or "the other columns (there are none)"
         raise DataError(f"{path}: found no label column among {others}",
                         "name it: --label COLUMN (or data.label=COLUMN)")
-    notes.append(f"the label is in column {likely[0]!r}: it holds few distinct values"
+    why = "numbers" if task == entities.REGRESSION else "few distinct values"
+    notes.append(f"the label is in column {likely[0]!r}: it holds {why}"
                  + (f" ({roles.shown(likely[1:])} would do as well: name it with --label)" if likely[1:] else ""))
     return likely[0]
+
+
+def _numeric(seen: _Seen, label: str, task: str | None) -> bool:
+    """Tell whether the numbers of a column are to be learned as such, and say what else could be."""
+    if task == entities.REGRESSION:
+        if seen.columns.label_separator is not None:
+            raise DataError(f"{seen.path}: a text has one number, and {seen.columns.label_separator!r} stands between "
+                            "several labels", "leave --label-separator out")
+        if not any(numbers.numbers_in([row], label) for row in seen.rows):
+            raise DataError(f"{seen.path}: column {label!r} holds no numbers, which regression learns",
+                            "name the column of numbers: --label COLUMN")
+        return True
+    found = numbers.numbers_in(seen.rows, label)
+    if task is not None or found is None or seen.columns.label_separator is not None:
+        return False
+    if numbers.are_amounts(found):
+        seen.notes.append(f"column {label!r} holds {len(set(found))} different numbers, not all whole: they are "
+                          "learned as numbers (--task text-classification takes each for a class)")
+        return True
+    if numbers.consecutive(found):
+        seen.notes.append(f"the labels in {label!r} are whole numbers without a gap: if they are grades, "
+                          "--task regression learns how far apart they are")
+    return False
 
 
 def _several(columns: Columns, rows: Sequence[Mapping[str, Any]], label: str, notes: list[str]) -> bool:

@@ -13,9 +13,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from luthier.data import numbers
 from luthier.data.clean import (
     Found,
     Splits,
+    averaged,
     consistent,
     count_near_duplicates,
     distinct,
@@ -43,7 +45,8 @@ _MANY_LABELS = 0.5
 
 def prepare(train: Sequence[Example], valid: Sequence[Example] | None, test: Sequence[Example] | None,
             settings: PrepareSettings, seed: int, *,
-            problem_type: ProblemType = "single_label_classification") -> tuple[Dataset, DataReport]:
+            problem_type: ProblemType = "single_label_classification",
+            number: str = "score") -> tuple[Dataset, DataReport]:
     """Clean and split labelled examples.
 
     Args:
@@ -52,7 +55,8 @@ def prepare(train: Sequence[Example], valid: Sequence[Example] | None, test: Seq
         test: rows for the final scores, if there is a file for them.
         settings: normal form, deduplication, shares, sample size.
         seed: decides the sample and the split; the same rows and seed give the same data set.
-        problem_type: whether a row carries one label, several or none, labelled spans, or answers.
+        problem_type: whether a row carries one label, several or none, labelled spans, answers, or a number.
+        number: what the number is called, where rows carry one.
 
     Returns:
         Disjoint splits whose rows keep the order of their files, and the report on what happened.
@@ -62,23 +66,31 @@ def prepare(train: Sequence[Example], valid: Sequence[Example] | None, test: Seq
     """
     given = _with_unique_ids({name: list(rows) for name, rows in zip(NAMES, (train, valid, test), strict=True)
                               if rows is not None})
-    found, notes = Found(), []
+    found, notes = Found(), list[str]()
+    whole = problem_type == "regression" and numbers.whole(
+        [row.value for rows in given.values() for row in rows if row.value is not None])
     splits: Splits = {}
     for name, rows in given.items():
         _check_labels(name, rows, problem_type)
         kept = distinct(normalized(rows, settings.normalize, found), found, drop=settings.deduplicate)
-        # Different labels of one row are all its labels; different answers to one question are all right.
-        several = problem_type in ("multi_label_classification", "question_answering")
-        splits[name] = kept if several else consistent(name, kept, found, drop=settings.deduplicate)
+        if problem_type == "regression":
+            kept = averaged(name, kept, found, drop=settings.deduplicate, whole=whole)
+        elif problem_type not in ("multi_label_classification", "question_answering"):
+            # Different labels of one row are all its labels; different answers to one question are all right.
+            kept = consistent(name, kept, found, drop=settings.deduplicate)
+        splits[name] = kept
     splits = without_leaks(splits, found, drop=settings.deduplicate)
     count_near_duplicates((row for rows in splits.values() for row in rows), found)
     if settings.max_rows is not None and len(splits["train"]) > settings.max_rows:
         notes.append(f"a sample of {settings.max_rows:,} of {len(splits['train']):,} rows is used (prepare.max_rows)")
-        splits["train"] = sample(splits["train"], settings.max_rows, seed)
+        splits["train"] = _sample(splits["train"], settings.max_rows, seed, problem_type)
     _check_size(splits, given, found)
-    labels = LabelSet(_label_names(splits["train"], problem_type), problem_type)
-    splits = _split(splits, settings, seed, notes)
+    names = (number,) if problem_type == "regression" else _label_names(splits["train"], problem_type)
+    labels = LabelSet(names, problem_type)
+    splits = _split(splits, settings, seed, notes, of_numbers=labels.of_numbers)
     _check_splits(splits, labels)
+    if labels.of_numbers:
+        labels = replace(labels, scale=numbers.scale_of(splits["train"]))
     notes.extend(_remarks(splits, labels))
     dataset = Dataset(**{name: tuple(splits[name]) for name in NAMES}, labels=labels, content_hash=content_hash(splits))
     return dataset, _report(dataset, given, found, settings, notes)
@@ -92,6 +104,8 @@ def content_hash(splits: Splits) -> str:
             values: list[object] = [name, row.id, row.text, row.text_b, row.labels]
             if row.spans is not None:
                 values.append([[span.start, span.end, span.label] for span in row.spans])
+            if row.value is not None:
+                values.append(row.value)
             if row.answers is not None:
                 values.append([[answer.text, answer.start] for answer in row.answers])
             line = json.dumps(values, ensure_ascii=True)
@@ -114,6 +128,9 @@ def _with_unique_ids(given: Splits) -> Splits:
 
 
 def _check_labels(name: str, rows: Sequence[Example], problem_type: ProblemType) -> None:
+    if problem_type == "regression":
+        numbers.values_of(rows)
+        return
     if problem_type == "question_answering":
         _check_answers(name, rows)
         return
@@ -157,6 +174,12 @@ def _check_size(splits: Splits, given: Splits, found: Found) -> None:
                             "prepare.deduplicate=false")
 
 
+def _sample(rows: list[Example], size: int, seed: int, problem_type: ProblemType) -> list[Example]:
+    if problem_type != "regression":
+        return sample(rows, size, seed)
+    return numbers.unbinned(sample(numbers.binned(rows), size, seed))
+
+
 def _label_names(rows: Sequence[Example], problem_type: ProblemType) -> tuple[str, ...]:
     counts = Counter(label for row in rows for label in row.label_names)
     if problem_type == "token_classification":
@@ -176,18 +199,21 @@ def _label_names(rows: Sequence[Example], problem_type: ProblemType) -> tuple[st
     if len(counts) > _MANY_LABELS * len(rows) and problem_type == "single_label_classification":
         few = ", ".join(repr(name) for name in list(counts)[:3])
         raise DataError(f"{len(counts):,} different labels in {len(rows):,} rows ({few}, …): that is no label to learn",
-                        "name the right column: --label COLUMN")
+                        "name the right column: --label COLUMN; numbers are learned with --task regression")
     return natural_order(counts)
 
 
-def _split(splits: Splits, settings: PrepareSettings, seed: int, notes: list[str]) -> Splits:
+def _split(splits: Splits, settings: PrepareSettings, seed: int, notes: list[str], *, of_numbers: bool) -> Splits:
     """Split what is not given off train, in the shares of the settings."""
     missing = [name for name in NAMES if name not in splits]
     if not missing:
         return splits
     shares = {name: share for name, share in zip(NAMES, settings.split, strict=True) if name in ("train", *missing)}
     total = sum(shares.values())
-    parts, whole = stratified(splits["train"], {name: share / total for name, share in shares.items()}, seed)
+    rows = numbers.binned(splits["train"]) if of_numbers else splits["train"]
+    parts, whole = stratified(rows, {name: share / total for name, share in shares.items()}, seed)
+    if of_numbers:
+        return {**splits, **{name: numbers.unbinned(part) for name, part in parts.items()}}
     if whole:
         shown = ", ".join(repr(name) for name in natural_order(whole)[:10])
         notes.append(f"{len(whole)} label(s) with fewer than {len(shares)} distinct rows stand in train only, "
@@ -215,7 +241,7 @@ def _check_splits(splits: Splits, labels: LabelSet) -> None:
 def _remarks(splits: Splits, labels: LabelSet) -> list[str]:
     """Say what a person should know before trusting a score."""
     notes = _answer_remarks(splits) if labels.of_answers else []
-    rare = {} if labels.of_answers else _counts(splits["train"], labels)
+    rare = {} if labels.of_answers or labels.of_numbers else _counts(splits["train"], labels)
     few = [name for name, count in rare.items() if count < LEAST_ROWS]
     if few:
         notes.append(f"{len(few)} label(s) have fewer than {LEAST_ROWS} {'entities' if labels.of_spans else 'rows'} "
@@ -223,7 +249,8 @@ def _remarks(splits: Splits, labels: LabelSet) -> list[str]:
                      + ", ".join(repr(name) for name in few[:10]))
     if len(splits["test"]) < 100:
         notes.append(f"only {len(splits['test'])} test rows: the scores will be uncertain by many points")
-    separator = None if labels.multi_label or labels.per_token else _separator_within(labels.names)
+    one = labels.problem_type == "single_label_classification"
+    separator = _separator_within(labels.names) if one else None
     if separator:
         notes.append(f"some labels look like several in one cell, such as {separator[1]!r}: if so, run again with "
                      f"--label-separator {separator[0]!r}")
@@ -264,8 +291,9 @@ def _report(dataset: Dataset, given: Splits, found: Found, settings: PrepareSett
     language = dominant_language(row.text for row in rows[::max(1, len(rows) // _LANGUAGE_ROWS)])
     characters = [len(row.text) + len(row.text_b or "") for row in rows]
     lengths = np.quantile(characters, (0, 0.5, 0.95, 0.99, 1), method="lower")
-    counts = {name: _counts(split, dataset.labels) for name, split in dataset.splits()}
-    present = [count for count in counts["train"].values() if count]
+    of_numbers = dataset.labels.of_numbers
+    counts = {} if of_numbers else {name: _counts(split, dataset.labels) for name, split in dataset.splits()}
+    present = [count for count in counts.get("train", {}).values() if count]
     return DataReport(
         rows_read={name: len(split) for name, split in given.items()},
         multi_label=dataset.labels.multi_label, normalize=settings.normalize, normalized=found.normalized,
@@ -284,4 +312,5 @@ def _report(dataset: Dataset, given: Splits, found: Found, settings: PrepareSett
                           if dataset.labels.of_spans},
         unanswerable={name: sum(not row.answers for row in split) for name, split in dataset.splits()
                       if dataset.labels.of_answers},
-        overlapping=sum(overlapping(sorted(row.spans)) for row in rows if row.spans))
+        overlapping=sum(overlapping(sorted(row.spans)) for row in rows if row.spans),
+        values={name: numbers.described(split) for name, split in dataset.splits() if of_numbers})

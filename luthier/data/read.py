@@ -10,6 +10,7 @@ from luthier import plugins
 from luthier.data.answers import gold_answers, unplaced
 from luthier.data.labels import as_list, label_name, label_names
 from luthier.data.layout import SEAM, Columns, Layout, inspect
+from luthier.data.numbers import number_of
 from luthier.data.rows import BadRow, Reader, Record
 from luthier.data.spans import joined, marked_spans, tagged_spans, token_list, unfolded
 from luthier.errors import DataError
@@ -80,7 +81,8 @@ def from_arrays(texts: Sequence[Any], labels: Sequence[Any] | None, *, name: str
             ``(start, end, label)``, objects with these keys, or ``Span``, counted in code points; for
             ``question_answering``, whose texts are pairs of question and context, N lists of answers.
         name: what the ids begin with.
-        problem_type: needed for ``token_classification`` and ``question_answering``; else told from the labels.
+        problem_type: needed for ``token_classification``, ``question_answering`` and ``regression`` (N numbers); else
+            told from the labels.
 
     Raises:
         DataError: a text is no string, a label is missing, an entity lies outside its text, or the lengths differ.
@@ -98,6 +100,10 @@ def from_arrays(texts: Sequence[Any], labels: Sequence[Any] | None, *, name: str
         if problem_type == "token_classification":
             spans = None if labels is None else _memory_spans(text, text_b, label, number)
             examples.append(Example(f"{name}:{number}", text, spans=spans))
+            continue
+        if problem_type == "regression":
+            value = None if labels is None else _memory_value(label, number)
+            examples.append(Example(f"{name}:{number}", text, text_b, value=value))
             continue
         if problem_type == "question_answering":
             answers = None if labels is None else _memory_answers(text_b, label, number)
@@ -134,6 +140,13 @@ def _memory_spans(text: str, text_b: str | None, label: Any, number: int) -> tup
         return marked_spans(text, label)
     except ValueError as error:
         raise DataError(f"row {number}: {error}", fix) from None
+
+
+def _memory_value(label: Any, number: int) -> float:
+    try:
+        return number_of(label)
+    except ValueError as error:
+        raise DataError(f"row {number}: {error}", "give a finite number for each text") from None
 
 
 def _memory_answers(context: str | None, label: Any, number: int) -> tuple[GoldAnswer, ...]:
@@ -174,10 +187,14 @@ def _example(record: Record, layout: Layout, file: str) -> Example | BadRow:
             answers = gold_answers(text_b or "", values.get(layout.answers), impossible=impossible)
             group = label_name(values.get(layout.group)) if layout.group else None
             return Example(f"{file}:{record.line}", text, text_b, answers=answers, group=group)
-        labels = None if layout.label is None else _labels(values, layout)
+        value, labels = None, None
+        if layout.problem_type == "regression" and layout.label is not None:
+            value = _value(values, layout.label)
+        elif layout.label is not None:
+            labels = _labels(values, layout)
     except ValueError as error:
         return BadRow(record.line, str(error))
-    return Example(f"{file}:{record.line}", text, text_b, labels)
+    return Example(f"{file}:{record.line}", text, text_b, labels, value=value)
 
 
 def _marked(record: Record, layout: Layout, file: str) -> Example:
@@ -193,6 +210,8 @@ def _marked(record: Record, layout: Layout, file: str) -> Example:
     else:
         text = _text(values, layout.text)
         spans = marked_spans(text, values.get(str(layout.spans)))
+    if layout.problem_type == "regression" and layout.label is not None:
+        return Example(f"{file}:{record.line}", text, value=_value(values, layout.label))
     labels = _labels(values, layout) if layout.label not in (None, layout.spans) else None
     return Example(f"{file}:{record.line}", text, None, labels, spans)
 
@@ -218,6 +237,13 @@ def _check_pairs(cell: str, column: str) -> None:
         cell.encode("utf-8")
     except UnicodeEncodeError as error:
         raise ValueError(f"{column!r}: character {error.start + 1} is half a surrogate pair, not text") from None
+
+
+def _value(values: dict[str, Any], column: str) -> float:
+    try:
+        return number_of(values.get(column))
+    except ValueError as error:
+        raise ValueError(f"{column!r}: {error}") from None
 
 
 def _labels(values: dict[str, Any], layout: Layout) -> tuple[str, ...] | None:

@@ -34,7 +34,7 @@ class DataReport:
     contradictory_texts: int
     """Texts that came with different labels."""
     contradictory_rows: int
-    """Rows of these texts, set aside."""
+    """Rows of these texts, set aside; those with numbers become one row a text, with their mean."""
     contradictions: tuple[Contradiction, ...]
     """The first 100 of them."""
     near_duplicate_groups: int
@@ -71,7 +71,8 @@ class DataReport:
     """Split -> rows in which no entity is marked; empty where the labels are not those of spans."""
     overlapping: int = 0
     """Entities that begin within an earlier one, over all splits."""
-
+    values: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Split -> minimum, mean, maximum and standard deviation of its numbers; empty where the labels are no numbers."""
     unanswerable: dict[str, int] = field(default_factory=dict)
     """Split -> questions that their contexts answer not; empty where the rows are no questions."""
 
@@ -128,8 +129,10 @@ class DataReport:
         if self.duplicates:
             lines.append(f"{self.duplicates:,} exact duplicates {done}")
         if self.contradictory_texts:
-            lines.append(f"{self.contradictory_texts:,} texts with contradictory labels: "
-                         f"{self.contradictory_rows:,} rows {done}")
+            kind, fate = ("different numbers", "averaged to one a text") if self.values else (
+                "contradictory labels", done)
+            lines.append(f"{self.contradictory_texts:,} texts with {kind}: {self.contradictory_rows:,} rows "
+                         f"{fate if self.deduplicated else done}")
         lines.extend(f"{count:,} rows of {where.replace(' in ', ' stand in ')} too: {done}"
                      for where, count in self.leaks.items() if count)
         if self.near_duplicate_groups:
@@ -139,6 +142,10 @@ class DataReport:
         return lines
 
     def _labels(self) -> list[str]:
+        if self.values:
+            told = (f"{name} {one['min']:g} to {one['max']:g}, mean {one['mean']:.4g}, deviation {one['deviation']:.4g}"
+                    for name, one in self.values.items())
+            return [f"numbers: {'; '.join(told)}"]
         if self.problem_type == "question_answering":
             bare = ", ".join(f"{name} {count:,}" for name, count in self.unanswerable.items())
             return [f"questions without an answer: {bare}"]

@@ -17,6 +17,7 @@ import numpy as np
 from luthier.errors import DataError
 from luthier.evaluation.dictionary import Dictionary, learn_dictionary
 from luthier.evaluation.metrics import choose, membership
+from luthier.evaluation.ridge import Ridge, fit_ridge
 from luthier.evaluation.sentences import BestSentence
 from luthier.plugins import require
 from luthier.schema import Bool, Dataset, Example, Float32, LabelSet, Prediction, TextInput
@@ -62,8 +63,8 @@ class Baseline:
 
 def fit_baseline(
     dataset: Dataset, language: str, *, threshold: float = 0.5, seed: int = 0
-) -> Baseline | Dictionary | BestSentence:
-    """Fit the baseline on the train split: a dictionary for spans, else TF-IDF with logistic regression.
+) -> Baseline | Dictionary | BestSentence | Ridge:
+    """Fit the baseline on the train split: a dictionary for spans, TF-IDF with ridge for numbers, else logistic.
 
     The regularisation is chosen on the validation split. A dictionary has none, and needs neither language nor seed;
     questions are answered with a sentence of their context, for which nothing is fitted.
@@ -82,6 +83,8 @@ def fit_baseline(
         return BestSentence()
     if dataset.labels.of_spans:
         return learn_dictionary(dataset.train, dataset.labels)
+    if dataset.labels.of_numbers:
+        return fit_ridge(dataset, lambda rows: _vectorizer(language, min_rows=_least(rows)), seed=seed)
     return _fit_classifier(dataset, language, threshold=threshold, seed=seed)
 
 
@@ -94,7 +97,7 @@ def _fit_classifier(dataset: Dataset, language: str, *, threshold: float, seed: 
             f"{int(truth.any(axis=0).sum()) if len(truth) else 0}",
             "give more rows",
         )
-    vectorizer = _vectorizer(language, min_rows=2 if len(truth) >= _MANY_ROWS else 1)
+    vectorizer = _vectorizer(language, min_rows=_least(len(truth)))
     features = vectorizer.fit_transform(_texts(dataset.train))
     valid = vectorizer.transform(_texts(dataset.valid)) if dataset.valid else None
     best: tuple[float, float, tuple[Any, ...]] | None = None
@@ -105,6 +108,11 @@ def _fit_classifier(dataset: Dataset, language: str, *, threshold: float, seed: 
             best = (merit, strength, columns)
     assert best is not None  # noqa: S101 - STRENGTHS is never empty
     return Baseline(vectorizer, best[2], dataset.labels, best[1], int(features.shape[1]), threshold)
+
+
+def _least(rows: int) -> int:
+    """Return the rows that an n-gram must occur in."""
+    return 2 if rows >= _MANY_ROWS else 1
 
 
 def _texts(examples: Sequence[Example]) -> list[str]:

@@ -9,12 +9,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from luthier.data.numbers import values_of
 from luthier.errors import DataError
 from luthier.evaluation.answers import gold_texts, judge_answers
 from luthier.evaluation.classes import judge_labels
 from luthier.evaluation.entities import gold_spans, judge_spans
 from luthier.evaluation.intervals import Difference, Draws, Intervals, differences, intervals
 from luthier.evaluation.metrics import membership
+from luthier.evaluation.numbers import Numbers, judge_numbers
 from luthier.evaluation.outcomes import Counts, Outcomes
 from luthier.evaluation.row_values import RowValues
 from luthier.evaluation.scores import Judged, Scores
@@ -23,6 +25,7 @@ from luthier.schema import (
     Answer,
     Bool,
     Entities,
+    Estimate,
     Example,
     Float32,
     FoundAnswer,
@@ -31,7 +34,8 @@ from luthier.schema import (
     TextInput,
 )
 
-_MAIN = {"token_classification": ("f1_micro", "entity F1"), "question_answering": ("f1", "answer F1")}
+_MAIN = {"token_classification": ("f1_micro", "entity F1"), "question_answering": ("f1", "answer F1"),
+         "regression": ("rmse", "RMSE")}
 """Problem type -> the metric that verdicts go by, and what people call it; of all others macro F1."""
 
 
@@ -39,7 +43,7 @@ class PredictsTexts(Protocol):
     """Anything that answers texts: a bundle's predictor, a baseline, a test double."""
 
     def predict(self, texts: Sequence[TextInput]) -> Sequence[Answer]:
-        """Return one answer for each text, in order: a ``Prediction``, ``Entities`` or a ``FoundAnswer``."""
+        """Return one answer for each text, in order: ``Prediction``, ``Entities``, ``FoundAnswer`` or ``Estimate``."""
         ...
 
 
@@ -52,11 +56,14 @@ class RowError:
     confidence: float
     """How far off the answer was: the probability of the wrong label; with several labels the largest distance
     between a label's probability and the truth; of spans the highest score of a wrong one, and 0 where spans were only
-    missed; of an answer its score. In [0, 1]."""
+    missed; of an answer its score. In [0, 1]. Of a number its distance from the true one, in their unit."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form used in ``scores.json``: never the text, nor a word of it."""
         said: dict[str, Any] = {}
+        if isinstance(self.prediction, Estimate):
+            return {"id": self.example.id, "value": self.example.value, "predicted": self.prediction.score,
+                    "error": self.confidence}
         if isinstance(self.prediction, Prediction):
             said = {"labels": list(self.example.labels or ()), "predicted": list(self.prediction.labels)}
         elif isinstance(self.prediction, Entities):
@@ -86,12 +93,12 @@ class Evaluation:
     truncated: int
     """Rows whose end the system did not see."""
     errors: tuple[RowError, ...]
-    """The most confident errors, most confident first."""
+    """The most confident errors, most confident first; of numbers the largest."""
     wrong: int
-    """All rows answered wrongly."""
+    """All rows answered wrongly: with another label, another grade, or without grades another number."""
     predictions: tuple[Answer, ...] = field(repr=False)
     """N answers in the order of the rows."""
-    outcomes: Outcomes | RowValues = field(repr=False)
+    outcomes: Outcomes | RowValues | Numbers = field(repr=False)
     """What came of each row: behind the intervals, and behind paired comparisons."""
     probabilities: Float32 | None = field(default=None, repr=False)
     """(N, C) float32; classification only."""
@@ -99,12 +106,12 @@ class Evaluation:
     @property
     def truth(self) -> Bool:
         """Return the labels that the rows carry, or the types of their spans: (N, C) bool."""
-        return self.outcomes.carried > 0
+        return _counted(self.outcomes).carried > 0
 
     @property
     def chosen(self) -> Bool:
         """Return the labels that the rows were given, or the types of the spans found in them: (N, C) bool."""
-        return self.outcomes.given > 0
+        return _counted(self.outcomes).given > 0
 
     @property
     def main_metric(self) -> str:
@@ -161,7 +168,7 @@ def evaluate(
     answers = predictor.predict([example.text_input for example in examples])
     seconds = time.perf_counter() - started
     judged = judge(answers)
-    errors = _errors(examples, answers, judged)
+    errors = _errors(examples, answers, judged, every=labels.of_numbers)
     return Evaluation(
         labels=labels,
         scores=judged.scores,
@@ -169,7 +176,7 @@ def evaluate(
         seconds=seconds,
         truncated=sum(answer.truncated for answer in answers),
         errors=tuple(errors[: settings.max_errors]),
-        wrong=len(errors),
+        wrong=int((~judged.outcomes.right).sum()),
         predictions=tuple(answers),
         outcomes=judged.outcomes,
         probabilities=judged.probabilities,
@@ -191,6 +198,9 @@ def compare(
 
 def _judge_of(examples: Sequence[Example], labels: LabelSet) -> Callable[[Sequence[Answer]], Judged]:
     """Check the truth, and return what holds answers against it."""
+    if labels.of_numbers:
+        true = values_of(examples)
+        return lambda answers: judge_numbers(answers, true, labels)
     if labels.of_spans:
         gold = gold_spans(examples, labels)
         texts = [example.text for example in examples]
@@ -206,9 +216,19 @@ def _draws(settings: EvaluationSettings, seed: int) -> Draws:
     return Draws(settings.bootstrap, settings.confidence, seed)
 
 
-def _same_truth(one: Outcomes | RowValues, other: Outcomes | RowValues) -> bool:
-    if isinstance(one, RowValues) or isinstance(other, RowValues):
-        return isinstance(one, RowValues) and isinstance(other, RowValues) and list(one.truth) == list(other.truth)
+def _counted(outcomes: Outcomes | RowValues | Numbers) -> Outcomes | RowValues:
+    if isinstance(outcomes, Numbers):
+        raise DataError("numbers carry no labels", "compare the numbers themselves: outcomes.true and outcomes.given")
+    return outcomes
+
+
+def _same_truth(one: Outcomes | RowValues | Numbers, other: Outcomes | RowValues | Numbers) -> bool:
+    if isinstance(one, RowValues) and isinstance(other, RowValues):
+        return list(one.truth) == list(other.truth)
+    if isinstance(one, Numbers) and isinstance(other, Numbers):
+        return np.array_equal(one.carried, other.carried)
+    if not (isinstance(one, Outcomes) and isinstance(other, Outcomes)):
+        return False
     if not np.array_equal(one.carried, other.carried):
         return False
     # Rows without a span look alike: their words do not.
@@ -220,8 +240,9 @@ def _words(tokens: Counts) -> Counts:
     return tokens[:, 0] + tokens[:, 2]
 
 
-def _errors(examples: Sequence[Example], answers: Sequence[Answer], judged: Judged) -> list[RowError]:
-    """Return every wrong row, most confident first and then in the order of the rows."""
-    wrong = np.flatnonzero(~judged.outcomes.right).tolist()
+def _errors(examples: Sequence[Example], answers: Sequence[Answer], judged: Judged, *,
+            every: bool) -> list[RowError]:
+    """Return the wrong rows (or every row with an error at all), most confident first, then in their order."""
+    wrong = np.flatnonzero(judged.confidence > 0 if every else ~judged.outcomes.right).tolist()
     wrong.sort(key=lambda row: -float(judged.confidence[row]))
     return [RowError(examples[row], answers[row], float(judged.confidence[row])) for row in wrong]

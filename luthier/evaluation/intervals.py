@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from luthier.errors import DataError
+from luthier.evaluation.numbers import LOWER_IS_BETTER, Numbers
 from luthier.evaluation.outcomes import Array, Keys, Outcomes, label_outcomes
 from luthier.evaluation.row_values import RowValues
 from luthier.schema import Bool, Int64
@@ -43,13 +44,16 @@ class Difference:
     value: float
     low: float
     high: float
+    lower_is_better: bool = False
 
     @property
     def verdict(self) -> str:
         """Return ``better`` or ``worse`` when the interval leaves 0 out, else ``no significant difference``."""
         if self.low > 0:
-            return "better"
-        return "worse" if self.high < 0 else "no significant difference"
+            return "worse" if self.lower_is_better else "better"
+        if self.high < 0:
+            return "better" if self.lower_is_better else "worse"
+        return "no significant difference"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -77,20 +81,22 @@ class Draws:
     """Of the draws; the same seed and rows give the same intervals."""
 
 
-def intervals(outcomes: Outcomes | RowValues, draws: Draws) -> Intervals:
-    """Return percentile intervals of the accuracy, of every averaged metric and of each class's F1."""
+def intervals(outcomes: Outcomes | RowValues | Numbers, draws: Draws) -> Intervals:
+    """Return percentile intervals of every metric, and of each class's F1 where there are classes."""
     point, joined = _resampled([outcomes.keys], outcomes.metrics, draws)
     metrics = {
         name: _interval(float(value[0]), joined[name], draws.confidence)
         for name, value in point.items()
         if value.ndim == 1
     }
-    classes = point["f1"][0] if point["f1"].ndim == 2 else ()
+    classes = point["f1"][0] if "f1" in point and point["f1"].ndim == 2 else ()
     per_class = tuple(_interval(float(value), joined["f1"][:, c], draws.confidence) for c, value in enumerate(classes))
     return Intervals(metrics, per_class)
 
 
-def differences(first: Outcomes | RowValues, second: Outcomes | RowValues, draws: Draws) -> dict[str, Difference]:
+def differences(
+    first: Outcomes | RowValues | Numbers, second: Outcomes | RowValues | Numbers, draws: Draws
+) -> dict[str, Difference]:
     """Return how much one system scores above another on the same rows: both are scored on the same resamples.
 
     Raises:
@@ -110,7 +116,7 @@ def differences(first: Outcomes | RowValues, second: Outcomes | RowValues, draws
     result = {}
     for name, value in point.items():
         interval = _interval(float(value[0]), joined[name], draws.confidence)
-        result[name] = Difference(interval.value, interval.low, interval.high)
+        result[name] = Difference(interval.value, interval.low, interval.high, name in LOWER_IS_BETTER)
     return result
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from luthier.evaluation.outcomes import Outcomes
 from luthier.evaluation.row_values import RowValues
 from luthier.schema import Float32, Int64, LabelSet
 from luthier.tasks import precision_recall_f1
+
+if TYPE_CHECKING:
+    from luthier.evaluation.numbers import Numbers
 
 Areas = Sequence[tuple[float | None, float | None]]
 
@@ -69,7 +72,10 @@ class Scores:
     For spans ``accuracy`` is the share of rows with every span right and none too many, the nine averages are strict,
     and there are ``precision_``, ``recall_`` and ``f1_`` of ``exact``, ``partial`` and ``type``, ``token_f1_micro`` and
     ``token_f1_macro``. For answers ``f1`` and ``exact_match``, means over questions, and where some have no answer also
-    ``f1_answerable`` and so on."""
+    ``f1_answerable`` and so on.
+
+    For numbers there are ``mse``, ``rmse``, ``mae``, ``r2``, ``pearson``, ``spearman`` and, of grades, ``qwk`` and
+    ``accuracy``."""
     classes: tuple[ClassScores, ...]
     """C entries in the order of the label set."""
     confusion: Int64 | None
@@ -97,9 +103,10 @@ class Judged:
     """The answers to N rows, held against the truth."""
 
     scores: Scores
-    outcomes: Outcomes | RowValues
+    outcomes: Outcomes | RowValues | Numbers
     confidence: Float32
-    """(N,) float32: 0 for right rows, else how far off the answer was (see ``RowError.confidence``)."""
+    """(N,) float32: 0 for right rows, else how far off the answer was (see ``RowError.confidence``); of numbers that in
+    their own unit, right or not."""
     probabilities: Float32 | None = None
     """(N, C) float32; classification only."""
 

@@ -59,7 +59,7 @@ def make_probes(predictor: Predictor, texts: Sequence[TextInput]) -> list[Probe]
 def answer(predictor: Predictor, rows: Sequence[TextInput]) -> list[Probe]:
     """Return what the predictor makes of the rows, as probes."""
     ragged = predictor.encode(rows)
-    logits = predictor.compute(ragged)
+    logits = standard(predictor, predictor.compute(ragged))
     names = predictor.task.outputs(predictor.labels).names
     labels = _firm_labels(predictor, logits, ragged, rows)
     every = zip(rows, ids_of(ragged, len(rows)), _recorded(logits, ragged, len(rows)), labels, strict=True)
@@ -68,6 +68,12 @@ def answer(predictor: Predictor, rows: Sequence[TextInput]) -> list[Probe]:
               ids=ids, names=names, logits=scores, label=label)
         for row, ids, scores, label in every
     ]
+
+
+def standard(predictor: Predictor, logits: Logits) -> Logits:
+    """Return logits as they are compared: numbers as deviations from their mean, whatever their unit."""
+    scale = predictor.labels.scale
+    return logits if scale is None or isinstance(logits, list) else scale.standard(logits).astype(np.float32)
 
 
 def ids_of(ragged: Ragged, rows: int) -> list[tuple[int, ...]]:
@@ -137,7 +143,11 @@ def _parts(row: TextInput) -> Sequence[str]:
 def _firm_labels(predictor: Predictor, logits: Logits, ragged: Ragged, rows: Sequence[TextInput],
                  ) -> list[str | None]:
     """Decode each row; ``None`` where moving one output by more than a replay may differ by would decide otherwise."""
+    scale = predictor.labels.scale
+
     def decode(scores: Logits) -> list[str]:
+        if scale is not None and not isinstance(scores, list):
+            scores = scale.natural(scores).astype(np.float32)
         return [answer.label for answer in predictor.decode(scores, ragged, rows)]
 
     def moved(column: int, step: float) -> Logits:

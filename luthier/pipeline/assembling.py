@@ -39,8 +39,9 @@ if TYPE_CHECKING:
     import torch
 
 SHORT_SCORES = {"token_classification": ("accuracy", "f1_macro", "f1_micro", "precision_micro", "recall_micro"),
-                "question_answering": ("f1", "exact_match")}
-"""Problem type -> scores kept in the manifest; of all others accuracy and macro F1."""
+                "question_answering": ("f1", "exact_match"),
+                "regression": ("rmse", "mae", "pearson", "spearman", "qwk")}
+"""Problem type -> scores kept in the manifest, as far as there are such; of all others accuracy and macro F1."""
 HISTORY = ("step", "validation", "early_stop")
 
 
@@ -142,6 +143,8 @@ def _public_name(base: ModelFiles) -> str:
 
 def _short(system: Evaluation) -> dict[str, float]:
     names = SHORT_SCORES.get(system.labels.problem_type, ("accuracy", "f1_macro"))
+    if system.labels.of_numbers:  # in the caller's unit, which may be small
+        return {name: system.scores.values[name] for name in names if name in system.scores.values}
     return {name: round(system.scores.values[name], 6) for name in names}
 
 
@@ -173,6 +176,9 @@ def _commands(recipe: Recipe) -> dict[str, str]:
 
 def _warnings(done: Finished, systems: Mapping[str, Evaluation]) -> tuple[str, ...]:
     found, tuned, labels = list(done.fitted.warnings), systems["tuned"], done.loaded.dataset.labels
+    if labels.of_numbers:
+        return (*found, *([] if tuned.scores.values["r2"] > 0 else [
+            "on the test rows the tuned model is no better than always giving their mean: it has learned nothing"]))
     answered = tuned.chosen.any(axis=0)  # (C,)
     if labels.per_token and not answered.any():
         what = "finds no entity in any test row" if labels.of_spans else "answers no test question"

@@ -43,12 +43,19 @@ def verdicts(systems: Mapping[str, Evaluation], loaded: Loaded) -> list[str]:
         seed = spawn(recipe.seed, "bootstrap")
         tuned = systems["tuned"]
         difference = compare(tuned, systems[name], recipe.evaluation, seed=seed)[tuned.main_metric]
+        if tuned.labels.of_numbers:
+            gain = f"{difference.value:+.4g} of RMSE [{difference.low:+.4g}, {difference.high:+.4g}]"
+            found.append(_said(name, difference.verdict, gain))
+            continue
         points = (100 * difference.value, 100 * difference.low, 100 * difference.high)
         gain = "{:+.1f} points of {} [{:+.1f}, {:+.1f}]".format(points[0], tuned.main_metric_title, *points[1:])
-        if difference.low > 0:
-            found.append(f"tuned is better than {name}: {gain}")
-        elif difference.high < 0:
-            found.append(f"tuned is WORSE than {name}: {gain}; use the {name}, or more rows, epochs or a larger model")
-        else:
-            found.append(f"no significant difference between tuned and {name}: {gain}")
+        found.append(_said(name, difference.verdict, gain))
     return found
+
+
+def _said(name: str, verdict: str, gain: str) -> str:
+    if verdict == "better":
+        return f"tuned is better than {name}: {gain}"
+    if verdict == "worse":
+        return f"tuned is WORSE than {name}: {gain}; use the {name}, or more rows, epochs or a larger model"
+    return f"no significant difference between tuned and {name}: {gain}"

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from luthier import plugins
 from luthier.data import BadRow, Columns, DataReport, Layout, inspect, prepare, read_all
-from luthier.errors import DataError
+from luthier.errors import DataError, RecipeError
 from luthier.pipeline.settings import AUTO
 from luthier.recipe import Recipe, spawn
-from luthier.schema import Dataset, Example, ProblemType
+from luthier.schema import Dataset, Example, LabelSet, ProblemType
 
 MODEL_FOR_LANGUAGE = {"en": "minilm-l6"}
 """Language of the text -> packaged model; every other language takes the multilingual one."""
@@ -87,9 +87,10 @@ def settle(
 ) -> Loaded:
     """Prepare examples that are already in memory and settle the recipe's open entries."""
     dataset, report = prepare(train, valid, test, recipe.prepare, spawn(recipe.seed, "split"),
-                              problem_type=problem_type)
+                              problem_type=problem_type, number=recipe.data.label or "score")
     report = report.with_bad_rows(bad or {})
     recipe, told = _settle_task(recipe, problem_type, dataset.train)
+    _check_grades(recipe, dataset.labels)
     recipe, decided = _settle_model(recipe, report)
     recipe, rate = _settle_learning_rate(recipe)
     recipe, epochs = _settle_epochs(recipe, len(dataset.train))
@@ -121,6 +122,12 @@ def _settle_task(recipe: Recipe, problem_type: ProblemType, train: Sequence[Exam
         chosen = recipe.validation.model_copy(update={"metric_for_best_model": task.BEST_METRIC})
         recipe = recipe.override(validation=chosen)
     return recipe, notes
+
+
+def _check_grades(recipe: Recipe, labels: LabelSet) -> None:
+    if recipe.validation.metric_for_best_model == "qwk" and not (labels.scale and labels.scale.grades):
+        raise RecipeError("validation.metric_for_best_model is qwk, but the numbers are no grades: it compares whole "
+                          "numbers of which there are few", "choose mse, mae, pearson or spearman")
 
 
 def _settle_model(recipe: Recipe, report: DataReport) -> tuple[Recipe, list[str]]:

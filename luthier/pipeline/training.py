@@ -24,8 +24,9 @@ from luthier.tuning import Events, Fitted, Job, Listener, open_trackers
 from luthier.tuning.validation import check_metric
 
 BASELINES = {"token_classification": "dictionary of the training entities",
-             "question_answering": "the sentence that shares most words with the question"}
-"""Problem type -> what the model is compared with."""
+             "question_answering": "the sentence that shares most words with the question",
+             "regression": "TF-IDF + ridge regression"}
+"""Problem type -> what the model is compared with, where that is not TF-IDF with logistic regression."""
 
 
 def train(
@@ -119,7 +120,9 @@ class _Stages:
         if loaded.recipe.evaluation.untuned:
             with self._stage("untuned", "Scoring the model as it was"):
                 pair, labels = is_pair(loaded.dataset.train), loaded.dataset.labels
-                systems["untuned"] = assess(opened.predictor(labels, pair=pair, model=opened.build().model), loaded)
+                model = opened.build().model
+                opened.task.finish(model, labels)
+                systems["untuned"] = assess(opened.predictor(labels, pair=pair, model=model), loaded)
         return systems
 
     def _tune(self, loaded: Loaded, opened: Opened) -> tuple[Any, Fitted]:
@@ -134,7 +137,9 @@ class _Stages:
             head=opened.built.new_modules, seed=recipe.seed, directory=self._place.path,
             fingerprint=fingerprint(loaded, opened.base), resume=self._resume,
         )
-        return model, fit(job, self._events)
+        fitted = fit(job, self._events)
+        opened.task.finish(model, loaded.dataset.labels)
+        return model, fitted
 
     @contextmanager
     def _stage(self, name: str, title: str) -> Iterator[None]:

@@ -93,12 +93,20 @@ class AnswerBody(BaseModel):
     truncated: bool = Field(description="True when the question was too long and the model did not see its end.")
 
 
+class EstimateBody(BaseModel):
+    """What a model that gives numbers says of one text."""
+
+    score: float = Field(description="The number, in the unit of the rows that the model was tuned on.")
+    grade: int | None = Field(description="The nearest whole-number grade; null where the numbers are no grades.")
+    truncated: bool = Field(description="True when the text was too long and the model did not see its end.")
+
+
 class PredictAnswer(BaseModel):
-    """The answer of ``POST /predict``: of one form where texts are classified, of others for entities and answers."""
+    """The answer of ``POST /predict``: the form goes by what the model gives: classes, entities, answers or numbers."""
 
     model: str = Field(description="Name of the model that answered.")
-    predictions: (PredictionBody | EntitiesBody | AnswerBody
-                  | list[PredictionBody] | list[EntitiesBody] | list[AnswerBody]) = Field(
+    predictions: (PredictionBody | EntitiesBody | AnswerBody | EstimateBody
+                  | list[PredictionBody] | list[EntitiesBody] | list[AnswerBody] | list[EstimateBody]) = Field(
         description="One object or a list, as inputs was.")
 
 

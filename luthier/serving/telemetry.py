@@ -70,7 +70,10 @@ class Telemetry:
         return observe
 
     def count_predictions(self, model: str, predictions: Sequence[Answer]) -> None:
-        """Count the labels of answers, of each span where spans are labelled; none counts under the empty label."""
+        """Count the labels of answers, of each span where spans are labelled; none counts under the empty label.
+
+        Numbers count under their grade, of which there are few, or under the empty label, never one by one.
+        """
         for prediction in predictions:
             for label in prediction.labels or ("",):
                 self.predictions.labels(model, label).inc()

@@ -77,6 +77,10 @@ def build(
                             attention=attention)
 
 
+def finish(_model: torch.nn.Module, _labels: LabelSet) -> None:
+    """Leave a tuned model as it is."""
+
+
 def targets(examples: Sequence[Example], labels: LabelSet, ragged: Ragged) -> TokenTargets:
     """Return the tags of the tokens of N examples, a row for each of their windows.
 

@@ -69,6 +69,10 @@ def build(
                             attention=attention)
 
 
+def finish(_model: torch.nn.Module, _labels: LabelSet) -> None:
+    """Leave a tuned model as it is."""
+
+
 def targets(examples: Sequence[Example], labels: LabelSet, ragged: Ragged | None = None) -> npt.NDArray[Any]:
     """Return what the head shall say of N labelled examples, or of each of their windows: the text's label.
 

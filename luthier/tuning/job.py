@@ -29,7 +29,8 @@ class Encoded:
 
     ragged: Ragged
     targets: Targets
-    """(N,) int64 class numbers for one label, (N, C) float32 of 0 and 1 for several; or those of tokens."""
+    """(N,) int64 class numbers for one label, (N, C) float32 of 0 and 1 for several, (N,) float32 for numbers; or those
+    of tokens."""
 
     def __len__(self) -> int:
         """Return N."""

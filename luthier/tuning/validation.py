@@ -16,7 +16,7 @@ from luthier.tuning.feeding import Feed
 from luthier.tuning.job import Job
 from luthier.tuning.precision import autocast
 
-LOWER_IS_BETTER = ("loss",)
+LOWER_IS_BETTER = ("loss", "mse", "mae")
 
 
 def check_metric(known: Collection[str], name: str) -> None:

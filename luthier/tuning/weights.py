@@ -23,19 +23,21 @@ def class_weights(
 
     Args:
         setting: ``TrainSettings.class_weights``.
-        targets: of the training rows, (N,) class numbers or (N, C) of 0 and 1; not read where spans are labelled.
+        targets: of the training rows, (N,) class numbers or (N, C) of 0 and 1; not read of spans, answers and
+            numbers.
         labels: the label set.
 
     Raises:
         RecipeError: a weight is given for a label that is not in the data, or is below 0.
     """
-    if isinstance(setting, dict):
-        if labels.of_answers:
-            raise RecipeError("train.class_weights gives weights, and answers to questions have no classes to weigh",
+    if labels.of_numbers or labels.of_answers:
+        have = "numbers have" if labels.of_numbers else "answers to questions have"
+        if isinstance(setting, dict):
+            raise RecipeError(f"train.class_weights gives weights, and {have} no classes to weigh",
                               "leave train.class_weights out")
+        return None, Decision("none", f"{have} no classes")
+    if isinstance(setting, dict):
         return _given(setting, labels), Decision("given", "train.class_weights gives them")
-    if labels.of_answers:
-        return None, Decision("none", "answers to questions have no classes")
     if labels.of_spans:
         return None, Decision("none", "tags are left as they are: nearly all tokens stand in no span")
     if setting == "none":

@@ -12,7 +12,8 @@ import pytest
 
 from luthier import plugins, recipe
 from luthier.models.encoding import Encoder, Ragged
-from luthier.schema import Example, GoldAnswer, LabelSet, Logits, Span, TextInput
+from luthier.schema import Example, GoldAnswer, LabelSet, Logits, Scale, Span, TextInput
+from luthier.tuning.validation import better
 
 LABEL_SETS = [
     LabelSet(("a", "b", "c")),
@@ -20,6 +21,8 @@ LABEL_SETS = [
     LabelSet(("only", "two")),
     LabelSet(("PER", "LOC"), "token_classification"),
     LabelSet(("only",), "token_classification"),
+    LabelSet(("stars",), "regression", Scale(2.0, 0.5, (1, 2, 3))),
+    LabelSet(("price",), "regression", Scale(250.0, 40.0)),
     LabelSet(("answer",), "question_answering"),
 ]
 CASES = [(name, labels) for name in plugins.names("tasks") for labels in LABEL_SETS
@@ -53,6 +56,8 @@ class Case:
     def sure(self) -> Logits:
         """Return the logits of a model that knows the targets."""
         every, targets = 20 * np.eye(self.outputs, dtype=np.float32) - 10, self.targets()
+        if self.labels.of_numbers:
+            return targets[:, None]
         if self.labels.of_answers:
             return [np.stack([np.where((row > 0) & (row & bit > 0), 10, -10) for bit in (1, 2)], axis=1)
                     .astype(np.float32) for row in targets.rows]
@@ -77,6 +82,8 @@ class Case:
 
 def examples(labels: LabelSet) -> list[Example]:
     texts = [f"text {number} 很好 of {name}" for number, name in enumerate(labels.names * 3)]
+    if labels.of_numbers:
+        return [Example(f"x:{number}", text, value=float(number + 1)) for number, text in enumerate(texts)]
     if labels.of_answers:
         return [Example(f"x:{number}", "which is it?", text, answers=(GoldAnswer("text", 0),) * (number > 0))
                 for number, text in enumerate(texts)]
@@ -107,8 +114,13 @@ def test_it_tells_its_name_settings_and_metrics(case: Case) -> None:
 
 
 def test_labels_survive_the_round_trip(case: Case) -> None:
-    answers = case.decode(case.sure())
-    assert [answer.labels for answer in answers] == [row.label_names for row in case.rows]
+    sure, scale = case.sure(), case.labels.scale
+    answers = case.decode(sure if scale is None else scale.natural(sure).astype(np.float32))
+    if scale is None:
+        assert [answer.labels for answer in answers] == [row.label_names for row in case.rows]
+    else:
+        assert [answer.score for answer in answers] == pytest.approx([row.value for row in case.rows], rel=1e-4)
+        assert [answer.grade for answer in answers] == ([1, 2, 3] if scale.grades else [None] * 3)
     assert [answer.truncated for answer in answers] == case.ragged.truncated.tolist()
     for answer in answers:
         assert isinstance(answer, case.task.ANSWER)
@@ -116,7 +128,11 @@ def test_labels_survive_the_round_trip(case: Case) -> None:
         assert tuple(answer.to_cells()) == case.task.ANSWER.COLUMNS
     found = case.task.metrics(case.sure(), case.targets(), case.labels)
     assert set(found) == set(case.task.METRICS)
-    assert found["accuracy"] == found[case.task.BEST_METRIC] == 1.0
+    if scale is None:
+        assert found["accuracy"] == found[case.task.BEST_METRIC] == 1.0
+    else:
+        assert found["loss"] == found["mse"] == found["mae"] == 0.0
+        assert found["pearson"] == pytest.approx(1.0)
 
 
 def test_batched_equals_single(case: Case) -> None:
@@ -136,7 +152,9 @@ def test_a_guess_is_worse_than_knowing(case: Case) -> None:
     targets = case.targets()
     found = case.task.guessed(targets, targets, case.labels)
     assert set(found) == set(case.task.METRICS)
-    assert found[case.task.BEST_METRIC] < 1
+    known = case.task.metrics(case.sure(), targets, case.labels)
+    best = case.task.BEST_METRIC
+    assert better(best, known[best], found[best])
     assert np.isfinite(found["loss"])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from luthier.errors import DataError
@@ -83,7 +83,8 @@ def scores_document(report: Report) -> dict[str, Any]:
         "format": FORMAT,
         "title": report.title,
         "created": report.created,
-        "labels": {"names": list(main.labels.names), "problem_type": main.labels.problem_type},
+        "labels": {"names": list(main.labels.names), "problem_type": main.labels.problem_type,
+                   **({"scale": asdict(main.labels.scale)} if main.labels.scale else {})},
         "main": report.main,
         "confidence": report.settings.confidence,
         "bootstrap": report.settings.bootstrap,

@@ -14,6 +14,7 @@ from luthier.evaluation.report.sections.counting import counting
 from luthier.evaluation.report.sections.curves import curves
 from luthier.evaluation.report.sections.data import data
 from luthier.evaluation.report.sections.errors import errors
+from luthier.evaluation.report.sections.numbers import scatter
 from luthier.evaluation.report.sections.outcomes import outcomes
 from luthier.evaluation.report.sections.reproduce import reproduce
 from luthier.evaluation.report.sections.scores import scores
@@ -36,6 +37,7 @@ _MARK = (
 _SECTIONS = {
     "notices": notices,
     "scores": scores,
+    "scatter": scatter,
     "answered": answered,
     "classes": classes,
     "outcomes": outcomes,

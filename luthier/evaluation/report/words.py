@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from luthier.evaluation.report.answer_words import ANSWER_WORDS
+from luthier.evaluation.report.number_words import NUMBER_WORDS
 from luthier.evaluation.report.span_words import SPAN_WORDS
 from luthier.schema import LabelSet
 
@@ -237,17 +238,18 @@ WORDS: dict[str, tuple[str, str]] = {
     "decisions": ("Decided for you, and why", "自动做出的决定及理由"),
     "recipe": ("The whole recipe", "完整配方"),
     **SPAN_WORDS,
+    **NUMBER_WORDS,
     **ANSWER_WORDS,
 }
 """Key -> (English, Chinese)."""
 
 
 _SUFFIXES = {"token_classification": "_spans", "question_answering": "_answers",
-             "multi_label_classification": "_multi"}
+             "multi_label_classification": "_multi", "regression": "_numbers"}
 """Problem type -> how the keys end that are said of it."""
 
 
 def of_kind(key: str, labels: LabelSet) -> str:
-    """Return the key of what is said of spans, answers or several labels a row, if there is one; else the key itself."""
+    """Return the key of what is said of spans, answers, numbers or several labels a row, if there is one; else itself."""
     suffix = _SUFFIXES.get(labels.problem_type, "")
     return f"{key}{suffix}" if f"{key}{suffix}" in WORDS else key

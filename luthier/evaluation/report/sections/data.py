@@ -31,6 +31,7 @@ def data(report: Report) -> str:
     columns = f"<div>{_funnel(given, sizes)}</div><div>{_facts(given)}</div>"
     body = f'<div class="card">{_split_bar(sizes)}<div class="pair">{columns}</div></div>'
     body += _labels(given)
+    body += _values(given)
     body += _samples(given)
     notes = [str(note) for note in given.get("notes") or ()]
     if notes:
@@ -126,6 +127,17 @@ def _labels(given: Mapping[str, Any]) -> str:
     if len(names) > _FOLDED:
         return f"<details><summary>{title} ({count(len(names))})</summary>{listed}</details>"
     return f'<h3>{title}</h3><div class="card">{listed}</div>'
+
+
+def _values(given: Mapping[str, Any]) -> str:
+    """Return minimum, mean, maximum and deviation of the numbers of each split."""
+    values = given.get("values")
+    if not isinstance(values, Mapping) or not values:
+        return ""
+    names = ("min", "mean", "max", "deviation")
+    rows = [[both(split), *(f"{values[split][name]:.5g}" for name in names)] for split in _SPLITS if split in values]
+    listed = table(["", *(both(f"value_{name}") for name in names)], rows)
+    return f'<h3>{both("values")}</h3><div class="card">{listed}</div>'
 
 
 def _samples(given: Mapping[str, Any]) -> str:

@@ -6,8 +6,9 @@ from luthier.evaluation.evaluate import RowError
 from luthier.evaluation.report.content import Report
 from luthier.evaluation.report.html import both, count, esc, percent, section
 from luthier.evaluation.report.sections.marked import legend, marked
+from luthier.evaluation.report.sections.numbers import amount
 from luthier.evaluation.report.words import of_kind
-from luthier.schema import ANSWERED, Entities, Entity, FoundAnswer, Prediction
+from luthier.schema import ANSWERED, Entities, Entity, Estimate, FoundAnswer, Prediction
 
 _LONGEST = 600
 """Characters shown of one text."""
@@ -16,14 +17,16 @@ _LONGEST = 600
 def errors(report: Report) -> str:
     """Return the section with the main system's most confident errors, or nothing when none shall be shown."""
     system = report.systems[report.main]
-    if system.wrong and not system.errors:
+    wrong = system.outcomes.right.size if system.labels.of_numbers else system.wrong
+    if wrong and not system.errors:
         return ""
-    if not system.wrong:
+    if not wrong:
         return section("errors", both("errors_none"), "", report.command("errors"))
     lead = both(of_kind("errors_lead", system.labels), shown=count(len(system.errors)), wrong=count(system.wrong))
     body = legend() if system.labels.per_token else ""
     body += "".join(_error(error) for error in system.errors)
-    return section("errors", lead, f'<div class="card">{body}</div>', report.command("errors"))
+    title = of_kind("errors", system.labels)
+    return section("errors", lead, f'<div class="card">{body}</div>', report.command("errors"), title=title)
 
 
 def _error(error: RowError) -> str:
@@ -34,7 +37,7 @@ def _error(error: RowError) -> str:
         what, texts = _answer(error, error.prediction)
     else:
         what, texts = _labels(error)
-    sure = (
+    sure = both("by_error", value=amount(error.confidence)) if isinstance(error.prediction, Estimate) else (
         f'<span class="meter"><i style="width:{percent(error.confidence)}"></i></span>{percent(error.confidence)}'
         if error.confidence or not isinstance(error.prediction, Entities)
         else both("only_missed")
@@ -49,9 +52,12 @@ def _labels(error: RowError) -> tuple[str, str]:
     """Return what a classifier said against what is labelled, and the text or the pair of texts."""
     example = error.example
     said = error.prediction.labels if isinstance(error.prediction, Prediction) else (error.prediction.label,)
+    truth = example.labels or ()
+    if isinstance(error.prediction, Estimate):
+        said, truth = (amount(error.prediction.score),), (amount(example.value or 0.0),)
     what = (
         f"<span>{both('said')} {_chips(said, 'miss-chip')}</span>"
-        f"<span>{both('truth')} {_chips(example.labels or (), 'hit-chip')}</span>"
+        f"<span>{both('truth')} {_chips(truth, 'hit-chip')}</span>"
     )
     texts = (text for text in (example.text, example.text_b) if text is not None)
     return what, "".join(f"<blockquote>{_text(text)}</blockquote>" for text in texts)

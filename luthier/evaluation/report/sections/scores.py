@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from luthier.evaluation.report.content import Report
 from luthier.evaluation.report.html import both, count, percent, section, table, tooltip
+from luthier.evaluation.report.sections.numbers import number_scores
 from luthier.evaluation.report.svg import Frame, axes, drawing, nice_ticks, words
 from luthier.evaluation.report.words import of_kind
 from luthier.schema import LabelSet
@@ -35,6 +36,8 @@ _GAP = 30  # pixels between metrics
 
 def scores(report: Report) -> str:
     """Return the section that sets the systems side by side."""
+    if _labels(report).of_numbers:
+        return number_scores(report)
     sure = percent(report.settings.confidence, 0)
     lead = both(
         "scores_lead" if len(report.systems) > 1 else "scores_lead_one",

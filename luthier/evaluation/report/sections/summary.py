@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from luthier.evaluation.intervals import Difference
 from luthier.evaluation.report.content import Report
 from luthier.evaluation.report.html import both, count, esc, percent, section, signed_points
+from luthier.evaluation.report.sections.numbers import number_hero
 from luthier.evaluation.report.words import of_kind
 
 Differences = Mapping[str, Mapping[str, Difference]]
@@ -20,6 +21,8 @@ THIN_CLASS = 10
 def hero(report: Report, differences: Differences) -> str:
     """Return the headline with its interval, a verdict against each other system and the facts."""
     main = report.systems[report.main]
+    if main.labels.of_numbers:
+        return number_hero(report, differences) + _facts(report)
     metric = _headline(report)[0]
     interval = main.intervals.metrics[metric]
     share, sure = percent(interval.value), percent(report.settings.confidence, 0)
@@ -72,7 +75,7 @@ def _facts(report: Report) -> str:
     facts = [("fact_rows", count(main.scores.rows))]
     if main.labels.of_answers:
         facts.append(("fact_unanswerable", count(main.scores.parts.get("unanswerable", 0))))
-    else:
+    elif not main.labels.of_numbers:
         facts.append(("fact_labels", count(len(main.labels))))
     if main.labels.of_spans:
         support, predicted, hits = (
@@ -81,7 +84,9 @@ def _facts(report: Report) -> str:
         )
         facts += [("fact_entities", count(support)), ("fact_found", count(hits)),
                   ("fact_missed", count(support - hits)), ("fact_extra", count(predicted - hits))]
-    facts += [("fact_wrong", count(main.wrong)), ("fact_cut", count(main.truncated))]
+    if not main.labels.of_numbers or "accuracy" in main.scores.values:
+        facts.append(("fact_wrong", count(main.wrong)))
+    facts += [("fact_cut", count(main.truncated))]
     if rate:
         facts.append(("fact_rate", f"{rate:,.0f}"))
     return (
@@ -108,7 +113,7 @@ def notices(report: Report) -> str:
         lines.append(("warn", both(key, count=count(len(thin)), classes=count(len(main.labels)), names=names)))
     aside = report.data_report.get("contradictory_rows", 0)
     if aside and report.data_report.get("deduplicated", True):
-        lines.append(("warn", both("set_aside", count=count(aside))))
+        lines.append(("warn", both(of_kind("set_aside", main.labels), count=count(aside))))
     if "baseline" not in report.systems:
         lines.append(("warn", both(of_kind("no_baseline", main.labels))))
     items = "".join(f'<li class="{css}">{text}</li>' for css, text in lines)

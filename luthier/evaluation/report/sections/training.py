@@ -28,7 +28,8 @@ def training(report: Report) -> str:
     if loss:
         charts += _loss_chart(loss, valid_loss)
     if valid_score:
-        charts += _score_chart(valid_score, (metric, of_kind(metric, labels)), report.best_step)
+        charts += _score_chart(valid_score, (metric, of_kind(metric, labels)), report.best_step,
+                               shares=metric != "loss" and not labels.of_numbers)
     if not charts:
         return ""
     return section("training", both("training_lead"), f'<div class="pair">{charts}</div>', report.command("history"))
@@ -39,6 +40,7 @@ def _metrics(report: Report) -> tuple[str, ...]:
     validation = report.recipe.get("validation")
     chosen = validation.get("metric_for_best_model") if isinstance(validation, Mapping) else None
     main = report.systems[report.main].main_metric
+    main = "mse" if main == "rmse" else main  # what validation tells of it
     return (str(chosen), main) if chosen else (main,)
 
 
@@ -91,9 +93,9 @@ def _loss_chart(loss: Points, valid: Points) -> str:
     )
 
 
-def _score_chart(points: Points, named: tuple[str, str], best: int | None) -> str:
-    metric, key = named
-    percents = [(x, 100 * y) if metric != "loss" else (x, y) for x, y in points]
+def _score_chart(points: Points, named: tuple[str, str], best: int | None, *, shares: bool) -> str:
+    _, key = named
+    percents = [(x, 100 * y) if shares else (x, y) for x, y in points]
     frame, x_ticks, y_ticks = _frame(percents)
     name = f"{tooltip(key)}"
     body = axes(frame, x_ticks=x_ticks, y_ticks=y_ticks, x_key="step", y_key=key)

@@ -1,0 +1,93 @@
+"""Judging numbers: how far off they are, and how well they rank texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from luthier.errors import DataError
+from luthier.evaluation.outcomes import Array, Keys
+from luthier.evaluation.scores import Judged, Scores
+from luthier.schema import Answer, Bool, Estimate, Int64, LabelSet
+from luthier.tasks import grade_scores, number_scores
+
+LOWER_IS_BETTER = frozenset(("mse", "rmse", "mae"))
+"""Metrics of which less is better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """N true numbers and those that were given."""
+
+    true: Array
+    """(N,) float64 in the caller's unit."""
+    given: Array
+    """(N,) float64 in the caller's unit."""
+    grades: int = 0
+    """How many grades there are; 0 where the numbers are none."""
+    true_grade: Int64 | None = None
+    """(N,) int64, the place of the grade nearest to each true number; ``None`` without grades."""
+    given_grade: Int64 | None = None
+    """(N,) int64, the place of the grade given."""
+
+    def __len__(self) -> int:
+        """Return N."""
+        return len(self.true)
+
+    @property
+    def right(self) -> Bool:
+        """Return whether each row got its grade, (N,); without grades, its very number."""
+        if self.true_grade is None or self.given_grade is None:
+            return np.asarray(self.true == self.given)
+        return np.asarray(self.true_grade == self.given_grade)
+
+    @property
+    def keys(self) -> Keys:
+        """Return (N, 16) uint8, equal where rows have equal numbers."""
+        return np.ascontiguousarray(np.stack([self.true, self.given], axis=1)).view(np.uint8)
+
+    @property
+    def carried(self) -> Array:
+        """Return the true numbers, (N, 1)."""
+        return self.true[:, None]
+
+    def metrics(self, times: Array, rows: Int64) -> dict[str, Array]:
+        """Return each metric for each of R resamples, (R,).
+
+        Args:
+            times: (R, G) float64, how often each of G rows is drawn; whole numbers.
+            rows: (G,) int64, which rows these are.
+
+        Returns:
+            ``mse``, ``rmse``, ``mae``, ``r2``, ``pearson``, ``spearman`` and, of grades, ``qwk`` and ``accuracy``.
+        """
+        found = number_scores(self.true[rows], self.given[rows], times)
+        if self.true_grade is not None and self.given_grade is not None:
+            found |= grade_scores(self.true_grade[rows], self.given_grade[rows], self.grades, times)
+        return found
+
+
+def judge_numbers(answers: Sequence[Answer], true: Array, labels: LabelSet) -> Judged:
+    """Hold the numbers that were given against the true ones.
+
+    Args:
+        answers: an ``Estimate`` for each of N rows.
+        true: (N,) float64.
+        labels: tell the grades, if there are any.
+
+    Raises:
+        DataError: too few answers, or one that is not finite.
+    """
+    given = np.array([answer.score for answer in answers if isinstance(answer, Estimate)], np.float64)
+    if len(given) != len(true) or not np.isfinite(given).all():
+        raise DataError(f"the predictor answered {int(np.isfinite(given).sum())} of {len(true)} rows with a number",
+                        "evaluate with a bundle that learned numbers")
+    scale = labels.scale
+    outcomes = Numbers(true, given)
+    if scale is not None and scale.grades:
+        outcomes = Numbers(true, given, len(scale.grades), scale.nearest(true), scale.nearest(given))
+    found = outcomes.metrics(np.ones((1, len(true))), np.arange(len(true)))
+    values = {name: float(value[0]) for name, value in found.items()}
+    return Judged(Scores(len(true), values, (), None), outcomes, np.abs(given - true).astype(np.float32))
