@@ -13,11 +13,16 @@ from luthier.data.answer_columns import QUESTIONS
 from luthier.data.labels import as_list
 from luthier.data.spans import form_of
 from luthier.errors import DataError
+from luthier.schema import ProblemType
 
 Rows = Sequence[Mapping[str, Any]]
 
 CLASSIFICATION, ENTITIES, REGRESSION = ("text-classification", "named-entities", "regression")
 TASKS = (CLASSIFICATION, ENTITIES, QUESTIONS, REGRESSION)
+READ_AS: Mapping[ProblemType, str] = {
+    "single_label_classification": CLASSIFICATION, "multi_label_classification": CLASSIFICATION,
+    "token_classification": ENTITIES, "question_answering": QUESTIONS, "regression": REGRESSION}
+"""Kind of label set -> the task whose files hold such rows; other tasks with such labels read the same."""
 
 _ENOUGH = 0.5
 """Share of the filled cells that must have the form; the others are bad rows."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from luthier.data import Columns, Layout, inspect
+from luthier.data import READ_AS, Columns, Layout, inspect
 from luthier.errors import DataError
 from luthier.inference import Predictor
 
@@ -16,7 +16,7 @@ def layout_of(predictor: Predictor, data: str | Path, asked: Columns | None, *, 
     Raises:
         DataError: the file cannot be used.
     """
-    task = predictor.manifest.task.name if predictor.manifest is not None else None
+    task = READ_AS[predictor.labels.problem_type] if predictor.manifest is not None else None
     if not (labelled or predictor.labels.of_answers):
         task = None  # a text is a text, whatever is made of it; a question needs its context
     if asked is not None and any((asked.text, asked.text_b, asked.label)):

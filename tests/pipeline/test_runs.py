@@ -248,3 +248,20 @@ def test_a_report_can_be_written_for_any_labelled_file(tiny_bundle: Path, tiny_c
     assert commands == {"evaluate": f"luthier evaluate {tiny_bundle} {tiny_csv} --label label --report "
                                     f"{tmp_path / 'report'}"}
     assert commands["evaluate"] in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_task_from_outside_reads_what_ours_with_such_labels_do(
+    tiny_csv: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    from luthier import plugins
+    from luthier.tasks import text_classification
+
+    monkeypatch.setitem(sys.modules, "outside_task", text_classification)
+    monkeypatch.setattr(plugins, "_entry_points",
+                        lambda seam: {"outside": "outside_task"} if seam == "tasks" else {})
+    run = luthier.train(tiny_csv, task="outside", model=str(tiny_model), out=tmp_path / "out", progress=False,
+                        train={"num_train_epochs": 1}, evaluation={"bootstrap": 100, "untuned": False})
+    assert run.recipe.task["name"] == "outside"
+    assert luthier.evaluate(run.path, tiny_csv).scores.rows == 60
