@@ -36,6 +36,14 @@ def test_the_recipe_for_entities(tiny_model: Path, tmp_path: Path) -> None:
     assert not found.truncated
 
 
+def test_numbers(tiny_model: Path, tmp_path: Path) -> None:
+    run = luthier.train(EXAMPLES / "urgency.csv", task="regression", model=str(tiny_model), out=tmp_path / "out",
+                        progress=False, train={"num_train_epochs": 1}, evaluation={"bootstrap": 100, "untuned": False})
+    assert run.scores["systems"]["baseline"]["metrics"]["pearson"] > 0.9
+    (found,) = luthier.load(run.path).predict(["The kettle is on fire!"])
+    assert found.grade in range(1, 6)
+
+
 def test_asking_many(tiny_bundle: Path) -> None:
     texts = ["very good", "很差", "bad awful poor ugly 1"] * 3
     result = subprocess.run([sys.executable, str(EXAMPLES / "ask_many.py"), str(tiny_bundle)], text=True, check=True,

@@ -22,9 +22,9 @@ COLUMNS = {"accuracy": "accuracy", "f1_macro": "macro F1"}
 SPAN_SYSTEMS = {**SYSTEMS, "baseline": "baseline (dictionary)"}
 SPAN_COLUMNS = {"f1_micro": "entity F1", "precision_micro": "precision", "recall_micro": "recall"}
 
-NUMBER_SYSTEMS = {**SYSTEMS, "baseline": "baseline (TF-IDF + ridge)"}
-NUMBER_COLUMNS = {"rmse": "RMSE", "pearson": "Pearson", "mae": "MAE", "spearman": "Spearman", "r2": "R2"}
-GRADE_COLUMNS = {"rmse": "RMSE", "qwk": "QWK", "mae": "MAE", "pearson": "Pearson", "accuracy": "right grade"}
+NUMBER_SYSTEMS = {**SYSTEMS, "baseline": "baseline (ridge)"}
+NUMBER_COLUMNS = {"rmse": "RMSE", "mae": "MAE", "pearson": "Pearson", "spearman": "Spearman"}
+GRADE_COLUMNS = {"rmse": "RMSE", "mae": "MAE", "qwk": "QWK", "accuracy": "right grade"}
 
 ANSWER_SYSTEMS = {**SYSTEMS, "baseline": "baseline (best sentence)"}
 ANSWER_COLUMNS = {"f1": "F1", "exact_match": "exact match"}

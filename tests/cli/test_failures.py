@@ -65,6 +65,7 @@ def test_unknown_metric_is_told_before_any_work(cli: Cli, tmp_path: Path) -> Non
     assert "Reading" not in message
 
 
+@pytest.mark.slow
 def test_unknown_model_without_a_network(cli: Cli, tmp_path: Path) -> None:
     write(tmp_path, "rows.csv", ROWS)
     started = time.monotonic()

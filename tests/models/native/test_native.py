@@ -234,6 +234,7 @@ def test_a_compiler_that_fails_is_told(
     build.library.cache_clear()
 
 
+@pytest.mark.slow  # compiles
 @able
 @pytest.mark.parametrize("content", [b"", b"no library", b"\x7fELF" + bytes(60_000)])
 def test_a_library_that_cannot_be_opened_is_compiled_once_more(
@@ -248,6 +249,7 @@ def test_a_library_that_cannot_be_opened_is_compiled_once_more(
     build.library.cache_clear()
 
 
+@pytest.mark.slow  # compiles
 @able
 def test_a_place_that_nothing_may_run_from_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: str) -> None:
@@ -273,6 +275,7 @@ def test_a_kernel_that_allows_no_tiles_is_told(tmp_path: Path, monkeypatch: pyte
     build.library.cache_clear()
 
 
+@pytest.mark.slow  # compiles
 @able
 def test_the_code_compiles_without_a_warning(tmp_path: Path) -> None:
     import subprocess
