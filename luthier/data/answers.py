@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from luthier.data.columns import plain
-from luthier.data.labels import as_list
+from luthier.data.labels import as_list, spelt
 from luthier.schema import GoldAnswer
 
 _TEXTS = ("text", "answer", "answertext", "span")
@@ -19,7 +18,7 @@ FORMS = '[{"text": "…", "start": 17}, …] or {"text": ["…"], "answer_start"
 
 def form_of(cell: Any) -> str | None:
     """Return in words how a cell holds answers: empty when it holds none, ``None`` when it is no such cell."""
-    value = _value(cell)
+    value = spelt(cell)
     if isinstance(value, Mapping):
         texts = as_list(value[key]) if (key := _key(value, _TEXTS)) else None
         if texts is None or _key(value, _STARTS) is None:
@@ -73,18 +72,8 @@ def unplaced(answers: Sequence[GoldAnswer]) -> str | None:
             "once")
 
 
-def _value(cell: Any) -> Any:
-    if isinstance(cell, str) and cell.strip().startswith("{"):
-        try:
-            return json.loads(cell)
-        except (ValueError, RecursionError):
-            return cell
-    members = as_list(cell)
-    return cell if members is None else members
-
-
 def _pairs(cell: Any) -> Iterator[tuple[str, int | None]]:
-    value = _value(cell)
+    value = spelt(cell)
     if value is None:
         raise ValueError("the row has no answers: an empty list says that the context answers the question not")
     if isinstance(value, Mapping):

@@ -66,6 +66,17 @@ def as_list(value: Any) -> list[Any] | None:
     return None
 
 
+def spelt(cell: Any) -> Any:
+    """Return the object or list that a cell spells in JSON, or the cell as it is."""
+    if isinstance(cell, str) and cell.strip().startswith("{"):
+        try:
+            return json.loads(cell)
+        except (ValueError, RecursionError):
+            return cell
+    members = as_list(cell)
+    return cell if members is None else members
+
+
 def natural_order(names: Iterable[str]) -> tuple[str, ...]:
     """Return the names sorted as a person would: whole numbers by value, ``class 2`` before ``class 10``."""
     names = list(names)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import operator
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from luthier.data.columns import plain
-from luthier.data.labels import as_list, label_name
+from luthier.data.labels import as_list, label_name, spelt
 from luthier.data.tags import entities
 from luthier.schema import Span
 from luthier.text import loose_key
@@ -110,7 +109,7 @@ def marked_spans(text: str, cell: Any) -> tuple[Span, ...]:
     Raises:
         ValueError: another form, a span outside the text, empty, without a label, or of other words than it says.
     """
-    value = _value(cell)
+    value = spelt(cell)
     if isinstance(value, Mapping):
         return checked(text, _of_clue(text, value))
     if isinstance(value, str) and not value.strip():
@@ -122,7 +121,7 @@ def marked_spans(text: str, cell: Any) -> tuple[Span, ...]:
 
 def form_of(cell: Any) -> str | None:
     """Return in words how a cell marks spans: empty when it marks none, ``None`` when it is no such cell."""
-    value = _value(cell)
+    value = spelt(cell)
     if isinstance(value, list):
         if not value:
             return ""
@@ -185,17 +184,6 @@ def unfolded(values: dict[str, Any]) -> dict[str, Any]:
     spans = None if results is None else [one["value"] for one in results if isinstance(one, dict)
                                           and isinstance(one.get("value"), dict) and _has_place(one["value"])]
     return {**{name: cell for name, cell in values.items() if name != "data"}, **data, key: spans}
-
-
-def _value(cell: Any) -> Any:
-    """Return what a cell holds, or spells in JSON."""
-    if isinstance(cell, str) and cell.strip().startswith("{"):
-        try:
-            return json.loads(cell)
-        except (ValueError, RecursionError):
-            return cell
-    members = as_list(cell)
-    return cell if members is None else members
 
 
 def _key(member: Mapping[str, Any], names: Sequence[str]) -> str | None:

@@ -57,7 +57,7 @@ class Encoder:
 
     @classmethod
     def load(cls, directory: Path, *, max_length: int | None = None, normalize: Form = "nfc",
-             overlap: int | None = None) -> Encoder:
+             overlap: float | None = None) -> Encoder:
         """Open the tokenizer of a model directory or bundle.
 
         Args:
@@ -65,8 +65,8 @@ class Encoder:
             max_length: most tokens of one input, special ones included; the model's own limit when left out.
             normalize: Unicode form given to each text first.
             overlap: when given, a text of more tokens is not cut, but becomes windows that share so many tokens with
-                their neighbours. Of a pair it is the second text; the first one stands in each window, cut to half
-                its room where both do not fit.
+                their neighbours; a ``float`` is a share of ``max_length``. Of a pair it is the second text; the first
+                one stands in each window, cut to half its room where both do not fit.
 
         Raises:
             ModelError: no readable tokenizer, or a ``max_length`` or ``overlap`` that the model cannot take.
@@ -81,9 +81,10 @@ class Encoder:
         limit = files.longest_input(config, tokenizer_config)
         special = tokenizer.num_special_tokens_to_add(True)
         max_length = _checked_length(max_length, limit, special, directory)
-        overlap = _checked_overlap(overlap, max_length - special)
+        shared = int(overlap * max_length) if isinstance(overlap, float) else overlap
+        shared = _checked_overlap(shared, max_length - special)
         tokenizer.no_padding()
-        if overlap is None:
+        if shared is None:
             tokenizer.enable_truncation(max_length, strategy="longest_first")
         else:
             tokenizer.no_truncation()
@@ -94,7 +95,7 @@ class Encoder:
             pad_id=files.pad_id(tokenizer, config, tokenizer_config),
             uses_type_ids=int(config.get("type_vocab_size", 0)) > 1 and any(tokenizer.encode("a", "a").type_ids),
             tokenizer_config=tokenizer_config,
-            overlap=overlap,
+            overlap=shared,
         )
 
     def encode(self, texts: Sequence[TextInput]) -> Batch:

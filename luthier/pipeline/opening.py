@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from luthier.models.building import Built
 
 
-OVERLAP = 4
-"""Windows share one token in so many."""
+OVERLAP = 0.25
+"""Share of a window's tokens that stand in the next one, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +112,9 @@ def _opened(loaded: Loaded) -> Opened:
 
 def _encoder(recipe: Recipe, directory: Path, task: ModuleType) -> Encoder:
     """Open the tokenizer. Windows share a quarter of their tokens where the recipe leaves that open."""
-    length, form = recipe.model.max_length, recipe.prepare.normalize
-    encoder = Encoder.load(directory, max_length=length, normalize=form)
-    if not task.WINDOWS and recipe.model.overlap is None:
-        return encoder
-    overlap = encoder.max_length // OVERLAP if recipe.model.overlap is None else recipe.model.overlap
-    return Encoder.load(directory, max_length=length, normalize=form, overlap=overlap)
+    overlap = OVERLAP if task.WINDOWS and recipe.model.overlap is None else recipe.model.overlap
+    return Encoder.load(directory, max_length=recipe.model.max_length, normalize=recipe.prepare.normalize,
+                        overlap=overlap)
 
 
 def inputs(examples: Sequence[Example]) -> list[TextInput]:
