@@ -1,0 +1,32 @@
+"""Arrays by their element type, and what passes between texts and models as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Float32 = npt.NDArray[np.float32]
+Int64 = npt.NDArray[np.int64]
+Bool = npt.NDArray[np.bool_]
+Logits = Float32 | list[Float32]
+"""Of N texts, (N, C), or of the tokens of W windows, W arrays (T, C)."""
+
+TextInput = str | tuple[str, str] | Sequence[str]
+"""What a predictor takes for one row: a text, or a pair of texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Token ids of B texts, padded on the right to the longest, T."""
+
+    ids: Int64
+    """(B, T) int64 token ids."""
+    mask: Bool
+    """(B, T) bool, true where a token is real."""
+    type_ids: Int64 | None
+    """(B, T) int64 segment ids, or ``None`` when the model has no use for them."""
+    truncated: Bool
+    """(B,) bool, true where the text was longer than the length policy allows and lost its end."""

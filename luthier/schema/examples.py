@@ -1,0 +1,89 @@
+"""Rows of text with what a person said of them, and the data set that is prepared from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from luthier.schema.arrays import TextInput
+from luthier.schema.labels import ANSWERED, LabelSet
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A labelled stretch of a text."""
+
+    start: int
+    """Its first character, counted in code points from 0."""
+    end: int
+    """The character behind its last."""
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class GoldAnswer:
+    """A right answer to a question, as it stands in its context."""
+
+    text: str
+    start: int | None
+    """Its first character in the context, counted in code points from 0; ``None`` where it does not stand there, so
+    that answers can be scored against it and nothing can be learned from it."""
+    moved: bool = field(default=False, compare=False)
+    """Whether it came with another place, which held other words."""
+
+    @property
+    def span(self) -> Span | None:
+        """Return where it stands in the context."""
+        return None if self.start is None else Span(self.start, self.start + len(self.text), ANSWERED)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One row of text, labelled or not."""
+
+    id: str
+    """Where it came from: ``<file name>:<line>``. Unique within a run."""
+    text: str
+    text_b: str | None = None
+    """The second text of a pair."""
+    labels: tuple[str, ...] | None = None
+    """K label names; ``None`` when the row is unlabelled, ``()`` when it is labelled with nothing (several labels)."""
+    spans: tuple[Span, ...] | None = None
+    """Labelled spans of ``text`` in their order; ``None`` where spans are not what is labelled."""
+    value: float | None = None
+    """The number that the text (or pair) has; ``None`` where numbers are not what is learned."""
+    answers: tuple[GoldAnswer, ...] | None = None
+    """Right answers to the question ``text`` in the context ``text_b``, each as good as the others; ``()`` when the
+    context answers it not, ``None`` where answers are not what is labelled."""
+    group: str | None = None
+    """What rows have in common that must not stand in two splits, such as the article that their contexts are from."""
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Return the labels that the row carries, or those of its spans, each as often as it stands there."""
+        if self.answers is not None:
+            return (ANSWERED,) if self.answers else ()
+        return self.labels or tuple(span.label for span in self.spans or ())
+
+    @property
+    def text_input(self) -> TextInput:
+        """Return what a predictor takes for this row: its text, or its pair of texts."""
+        return self.text if self.text_b is None else (self.text, self.text_b)
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Prepared examples in three disjoint splits, with the label order decided once for all."""
+
+    train: tuple[Example, ...]
+    valid: tuple[Example, ...]
+    test: tuple[Example, ...]
+    labels: LabelSet
+    content_hash: str
+    """sha256 over every kept row (id, text, pair, labels) in split order: the same data gives the same hash."""
+
+    def splits(self) -> Iterator[tuple[str, tuple[Example, ...]]]:
+        """Yield ``("train", examples)``, ``("valid", …)``, ``("test", …)``."""
+        yield "train", self.train
+        yield "valid", self.valid
+        yield "test", self.test

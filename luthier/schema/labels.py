@@ -1,0 +1,85 @@
+"""Label names in their one order, and the scale of numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from luthier.schema.arrays import Int64
+
+ProblemType = Literal["single_label_classification", "multi_label_classification", "token_classification",
+                      "question_answering", "regression"]
+"""What carries labels: a text, one or several of them, in the words of a Hugging Face ``config.json``; or spans; or,
+of a question and a context, the stretches of the context that answer it; or whether a text has a number instead."""
+
+ANSWERED = "answer"
+"""The one label of question answering: a question that its context answers carries it, any other one none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The numbers of the training rows, in the caller's own unit."""
+
+    mean: float
+    deviation: float
+    """Standard deviation, above 0: the root of the mean squared distance from ``mean``."""
+    grades: tuple[int, ...] = ()
+    """The distinct numbers in their order, where all are whole and few; else empty."""
+
+    def standard(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Return numbers of any shape as deviations from the mean."""
+        return (np.asarray(values, np.float64) - self.mean) / self.deviation
+
+    def natural(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Undo ``standard``."""
+        return np.asarray(values, np.float64) * self.deviation + self.mean
+
+    def nearest(self, values: npt.NDArray[Any]) -> Int64:
+        """Return the place in ``grades`` of the grade nearest to each of N numbers, the lower of two equally near."""
+        return np.asarray(np.abs(np.asarray(values, np.float64)[:, None] - self.grades).argmin(axis=1), np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSet:
+    """The label names in the one order that everything after *prepare* uses."""
+
+    names: tuple[str, ...]
+    problem_type: ProblemType = "single_label_classification"
+    scale: Scale | None = None
+    """Of the numbers, where the one name is that of a number."""
+
+    def __len__(self) -> int:
+        """Return C, the number of classes."""
+        return len(self.names)
+
+    def index(self, name: str) -> int:
+        """Return the class number of a label name; ``ValueError`` when it is not in the set."""
+        return self.names.index(name)
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether one row may carry several labels or none."""
+        return self.problem_type == "multi_label_classification"
+
+    @property
+    def of_spans(self) -> bool:
+        """Whether spans carry the labels."""
+        return self.problem_type == "token_classification"
+
+    @property
+    def of_numbers(self) -> bool:
+        """Whether texts have a number, and no label."""
+        return self.problem_type == "regression"
+
+    @property
+    def of_answers(self) -> bool:
+        """Whether questions are answered from their contexts."""
+        return self.problem_type == "question_answering"
+
+    @property
+    def per_token(self) -> bool:
+        """Whether a model has outputs for each token, and not for the text."""
+        return self.of_spans or self.of_answers
