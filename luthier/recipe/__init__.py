@@ -4,6 +4,7 @@ Hyper-parameters carry the names people know from Hugging Face. ``method`` and `
 plus that choice's own fields, which live in the choice's own file. All faults of a recipe are reported together.
 """
 
+from luthier.recipe.decoding import Decoding
 from luthier.recipe.loading import (
     CHOICES,
     SettingsOf,
@@ -31,6 +32,7 @@ __all__ = [
     "CHOICES",
     "MEMORY",
     "DataSettings",
+    "Decoding",
     "EvaluationSettings",
     "ModelSettings",
     "PrepareSettings",
