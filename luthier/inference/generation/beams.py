@@ -14,7 +14,7 @@ import torch
 from luthier.inference.generation.ending import Ending
 from luthier.inference.generation.rules import Rules
 from luthier.inference.generation.steps import Steps
-from luthier.inference.generation.values import Generated
+from luthier.inference.generation.values import Written
 from luthier.recipe import Decoding
 
 _NEVER = -1.0e9
@@ -44,7 +44,7 @@ class _Beams:
                       self.lengths[kept])
 
 
-def search(steps: Steps, rules: Rules, ending: Ending, limits: torch.Tensor) -> list[Generated]:
+def search(steps: Steps, rules: Rules, ending: Ending, limits: torch.Tensor) -> list[Written]:
     """Write the best text of each row.
 
     Args:
@@ -54,7 +54,7 @@ def search(steps: Steps, rules: Rules, ending: Ending, limits: torch.Tensor) -> 
         limits: (B,) int64, most tokens of each row.
     """
     decoding = rules.decoding
-    found: dict[int, Generated] = {}
+    found: dict[int, Written] = {}
     beams, logits = _start(len(limits), decoding.num_beams, limits.device), steps.first()
     for count in range(1, int(limits.max()) + 1):
         continued, parents = _continue(beams, _log_probabilities(logits, steps, rules, beams), ending)
@@ -140,7 +140,7 @@ def _settled(beams: _Beams, count: int, limits: torch.Tensor, decoding: Decoding
     return full & (beams.sums[:, 0] / length**decoding.length_penalty <= beams.scores[:, -1])
 
 
-def _results(beams: _Beams, ending: Ending) -> dict[int, Generated]:
+def _results(beams: _Beams, ending: Ending) -> dict[int, Written]:
     """Return the best text of each row that has ended."""
     return {row: ending.result(text[:length], score) for row, text, length, score in
             zip(beams.rows.tolist(), beams.ended[:, 0].tolist(), beams.lengths[:, 0].tolist(),

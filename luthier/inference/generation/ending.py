@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from luthier.inference.generation.values import Generated, Marks
+from luthier.inference.generation.values import Marks, Written
 
 TextOf = Callable[[Sequence[int]], str]
 
@@ -34,7 +34,7 @@ class Ending:
             ended = ended | torch.tensor(spelt, device=ended.device)
         return ended
 
-    def result(self, written: Sequence[int], score: float) -> Generated:
+    def result(self, written: Sequence[int], score: float) -> Written:
         """Return what was written: tokens up to the one that ended the text, or to the most allowed."""
         stopped = bool(written) and written[-1] in self.marks.eos
         ids = tuple(written[:-1] if stopped else written)
@@ -42,7 +42,7 @@ class Ending:
         stopped = stopped or self._stopped(text)
         for stop in self.stop_strings:
             text = text.partition(stop)[0]
-        return Generated(ids, text, score, "stop" if stopped else "length")
+        return Written(ids, text, score, "stop" if stopped else "length")
 
     def _stopped(self, text: str) -> bool:
         return any(stop in text for stop in self.stop_strings)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from luthier.errors import LimitError, ModelError
-from luthier.inference.generation.values import Generated, Marks
+from luthier.inference.generation.values import Marks, Written
 from luthier.recipe import Decoding
 from luthier.schema import Batch, Int64
 
@@ -24,7 +24,7 @@ def generate(
     *,
     text_of: Callable[[Sequence[int]], str],
     rows: Sequence[int],
-) -> list[Generated]:
+) -> list[Written]:
     """Write a text for each row of a batch.
 
     Args:

@@ -10,10 +10,10 @@ import torch
 from luthier.inference.generation.ending import Ending
 from luthier.inference.generation.rules import Rules, draw
 from luthier.inference.generation.steps import Steps
-from luthier.inference.generation.values import Generated
+from luthier.inference.generation.values import Written
 
 
-def write(steps: Steps, rules: Rules, ending: Ending, limits: torch.Tensor, rows: Sequence[int]) -> list[Generated]:
+def write(steps: Steps, rules: Rules, ending: Ending, limits: torch.Tensor, rows: Sequence[int]) -> list[Written]:
     """Write each row until it ends; rows that have ended leave the batch.
 
     Args:
