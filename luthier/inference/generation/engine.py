@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from luthier.inference.generation.values import Generated, Marks
+import numpy as np
+
+from luthier.errors import LimitError, ModelError
+from luthier.inference.generation.values import Marks, Written
 from luthier.recipe import Decoding
-from luthier.schema import Batch
+from luthier.schema import Batch, Int64
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +24,7 @@ def generate(
     *,
     text_of: Callable[[Sequence[int]], str],
     rows: Sequence[int],
-) -> list[Generated]:
+) -> list[Written]:
     """Write a text for each row of a batch.
 
     Args:
@@ -35,5 +38,49 @@ def generate(
 
     Returns:
         B results in the order of the batch.
+
+    Raises:
+        ModelError: the model is in training mode.
+        LimitError: a prompt leaves no room for what is to be written.
     """
-    raise NotImplementedError
+    import torch
+
+    from luthier.inference.generation import beams, single
+    from luthier.inference.generation.ending import Ending
+    from luthier.inference.generation.rules import Rules
+    from luthier.inference.generation.steps import begin
+
+    if model.training:
+        raise ModelError("the model is in training mode, in which dropout changes what it writes",
+                         "call model.eval() before generating")
+    if not len(rows):
+        return []
+    room = _room(model, batch, decoding, marks, rows)
+    with torch.inference_mode():
+        steps = begin(model, batch, marks)
+        device = steps.prompts.device
+        limits = torch.from_numpy(room).to(device)
+        ending = Ending(marks, decoding.stop_strings, text_of, torch.tensor(marks.eos, device=device))
+        rules = Rules(decoding, marks)
+        if decoding.num_beams > 1:
+            return beams.search(steps, rules, ending, limits)
+        return single.write(steps, rules, ending, limits, rows)
+
+
+def _room(model: torch.nn.Module, batch: Batch, decoding: Decoding, marks: Marks, rows: Sequence[int]) -> Int64:
+    """Return the most tokens that each row may get, (B,): those asked for, or fewer where the model has no more places.
+
+    The last token written is never read, so it needs no place.
+    """
+    config: Any = model.config
+    places = getattr(config.get_text_config(decoder=True), "max_position_embeddings", None)
+    room: Int64 = np.full(len(rows), decoding.max_new_tokens, np.int64)
+    if places is None:
+        return room
+    taken: Int64 = np.full(len(rows), len(marks.start)) if marks.start else batch.mask.sum(axis=1)
+    room = np.minimum(room, places + 1 - taken)
+    if (room < 1).any():
+        worst = int(room.argmin())
+        raise LimitError(f"row {rows[worst]}: its {taken[worst]} tokens leave no room to write: the model has "
+                         f"{places} places", "shorten the text, or cut it with a smaller max_length")
+    return room

@@ -22,7 +22,7 @@ class Marks:
 
 
 @dataclass(frozen=True, slots=True)
-class Generated:
+class Written:
     """What a model wrote for one row."""
 
     ids: tuple[int, ...]
