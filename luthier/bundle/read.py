@@ -72,7 +72,7 @@ def check_labels(path: str | Path, manifest: Manifest) -> None:
         raise BundleError(f"the labels of {file} are {_short(found)}, the manifest says {_short(names)}", RESTORE)
     if config.get("label2id") != {name: index for index, name in enumerate(names)}:
         raise BundleError(f"label2id in {file} does not undo id2label", RESTORE)
-    kind = None if manifest.labels.per_token else manifest.labels.problem_type
+    kind = None if manifest.labels.per_token or manifest.labels.of_texts else manifest.labels.problem_type
     if config.get("problem_type") != kind:
         raise BundleError(f"problem_type in {file} is {config.get('problem_type')!r}, the manifest says {kind!r}",
                           RESTORE)

@@ -13,10 +13,11 @@ import numpy as np
 
 from luthier import plugins
 from luthier.bundle import RESTORE, Manifest, check_files, check_labels, check_tokenizer, read_manifest
-from luthier.errors import BundleError, LuthierError
+from luthier.errors import BundleError, LuthierError, ModelError
 from luthier.inference.backend import Backend
 from luthier.inference.batching import plan
 from luthier.inference.inputs import checked
+from luthier.inference.writing import check_writes, write, writes
 from luthier.models.outputs import in_order
 from luthier.schema import Bool, LabelSet, Logits, TextInput
 
@@ -91,7 +92,7 @@ class Predictor:
 
     def predict(self, texts: Sequence[TextInput]) -> list[Any]:
         """Return one answer a row, in order: a ``Prediction`` of a classifier, ``Entities`` where spans are labelled,
-        ``FoundAnswer`` where questions are answered.
+        ``FoundAnswer`` where questions are answered, ``Generated`` where texts are written.
 
         Args:
             texts: N texts, or N pairs of texts for a pair bundle.
@@ -101,7 +102,7 @@ class Predictor:
         """
         rows = checked(texts, pair=self.pair)
         ragged = self.encode(rows)
-        return self.decode(self.compute(ragged), ragged, rows)
+        return self.answers(ragged, rows)
 
     def logits(self, texts: Sequence[TextInput]) -> tuple[Logits, Bool]:
         """Return the logits, (N, C) float32 or an array (T, C) for each window, and which lost their end, in order.
@@ -117,12 +118,26 @@ class Predictor:
         return self.encoder.encode_ragged(texts, offsets=self.task.OFFSETS)
 
     def compute(self, ragged: Ragged) -> Logits:
-        """Return the logits of texts that are encoded already, (N, C) float32 or an array (T, C) for each window."""
+        """Return the logits of texts that are encoded already, (N, C) float32 or an array (T, C) for each window.
+
+        Raises:
+            ModelError: the bundle writes texts.
+        """
+        if writes(self.task):
+            raise ModelError(f"{self.name} writes texts, and has no logits of a text as a whole", "use predict")
         if not len(ragged):
             return [] if self.labels.per_token else np.empty((0, len(self.labels)), np.float32)
         batches = plan(ragged.lengths, max_tokens=self.backend.max_tokens)
         answers = self.backend.run_all(self.encoder.collate(ragged, rows) for rows in batches)
         return in_order(batches, answers, ragged.lengths)
+
+    def answers(self, ragged: Ragged, texts: Sequence[TextInput]) -> list[Any]:
+        """Return one answer for each of N texts that are encoded already."""
+        if not writes(self.task):
+            return self.decode(self.compute(ragged), ragged, texts)
+        written = write(self.backend, self.encoder, ragged, self.task_settings.decoding)
+        found: list[Any] = self.task.decode(written, ragged, texts, self.labels, self.task_settings)
+        return found
 
     def decode(self, logits: Logits, ragged: Ragged, texts: Sequence[TextInput]) -> list[Any]:
         """Turn the logits of N texts into one answer each."""
@@ -154,7 +169,7 @@ class Predictor:
                 current, ahead = ahead, (part, encoding.submit(self.encode, part)) if part else None
                 if current is not None:
                     texts, ragged = current[0], current[1].result()
-                    yield from self.decode(self.compute(ragged), ragged, texts)
+                    yield from self.answers(ragged, texts)
                 if ahead is None:
                     return
 
@@ -218,7 +233,10 @@ def assemble(
     """
     task, settings = open_task(manifest)
     encoder = open_encoder(directory, manifest)
-    opened = plugins.load("inference.backends", backend).load(
+    module = plugins.load("inference.backends", backend)
+    if writes(task):
+        check_writes(backend, module)
+    opened = module.load(
         directory, manifest, threads=threads, device=device, offline=offline)
     return Predictor(opened, encoder, manifest.labels, task, settings, manifest.pair, directory.name, manifest)
 

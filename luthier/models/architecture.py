@@ -34,15 +34,23 @@ def unsupported(config: Mapping[str, Any]) -> str | None:
 
 
 def per_token(config: Mapping[str, Any]) -> bool:
-    """Return whether a model of this configuration gives logits for each token, not for the text."""
-    return problem_of(config) is not None
+    """Return whether a model of this configuration gives logits for each token that it reads, not for the text."""
+    return problem_of(config) in ("question_answering", "token_classification")
 
 
 def problem_of(config: Mapping[str, Any]) -> ProblemType | None:
-    """Return what a model of this configuration does with each token; ``None`` where it classifies texts."""
+    """Return what a model of this configuration does, other than classify texts; ``None`` where it does that."""
+    if writes(config):
+        return "text_generation"
     if finds_answers(config):
         return "question_answering"
     return "token_classification" if _has_head(config, "TokenClassification") else None
+
+
+def writes(config: Mapping[str, Any]) -> bool:
+    """Return whether a model of this configuration is an encoder-decoder that writes texts."""
+    return bool(config.get("is_encoder_decoder")) and (
+        _has_head(config, "ForConditionalGeneration") or _has_head(config, "MTModel"))
 
 
 def finds_answers(config: Mapping[str, Any]) -> bool:

@@ -140,6 +140,11 @@ class Encoder:
             type_ids[mask] = [segment for index in indices for segment in ragged.type_ids[index]]
         return Batch(ids, mask, type_ids, ragged.truncated[np.asarray(indices, np.int64)])
 
+    def text_of(self, ids: Sequence[int]) -> str:
+        """Return what token ids spell, without special tokens."""
+        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
+        return text
+
     def save(self, directory: Path) -> None:
         """Write the tokenizer's three files so that ``transformers.AutoTokenizer`` gives the same ids."""
         tokenizer = self._tokenizer

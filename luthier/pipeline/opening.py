@@ -15,13 +15,16 @@ import numpy as np
 
 from luthier import plugins
 from luthier import recipe as recipes
+from luthier.errors import RecipeError
 from luthier.inference import Predictor
 from luthier.models.encoding import Encoder, Ragged
 from luthier.models.files import ModelFiles
 from luthier.models.hardware import cores
+from luthier.models.new_seq2seq import made_new
 from luthier.models.sources import resolve
 from luthier.pipeline import encoded
 from luthier.pipeline.loading import Loaded
+from luthier.pipeline.targets import encoded_targets
 from luthier.recipe import Recipe
 from luthier.schema import Example, LabelSet, TextInput
 from luthier.tuning import Encoded
@@ -86,7 +89,7 @@ def _keeping_garbage() -> Iterator[None]:
 def _opened(loaded: Loaded) -> Opened:
     recipe, dataset = loaded.recipe, loaded.dataset
     set_threads(recipe.threads)
-    base = resolve(recipe.model.name, offline=recipe.offline)
+    base = _base(loaded)
     task = plugins.load("tasks", recipe.task["name"])
     encoder = _encoder(recipe, base.path, task)
     ragged, told = {}, []
@@ -101,13 +104,36 @@ def _opened(loaded: Loaded) -> Opened:
                                   seed=recipes.spawn(recipe.seed, "head"))
         return found
 
-    train, valid = (Encoded(ragged[name], task.targets(getattr(dataset, name), dataset.labels, ragged[name]))
-                    for name in ("train", "valid"))
     settings = choice_settings(recipe, "task")
+    wanted = ragged
+    if dataset.labels.of_texts:
+        wanted, notes = encoded_targets(loaded, base.path, settings)
+        told += notes
+    train, valid = (Encoded(ragged[name], task.targets(getattr(dataset, name), dataset.labels, wanted[name]))
+                    for name in ("train", "valid"))
     if hasattr(task, "remarks"):
         told += task.remarks(dataset.train, ragged["train"], train.targets, dataset.labels, settings)
     return Opened(base, build, build(), encoder, task, settings, train, valid,
                   (*told, *_length_notes(ragged, encoder)))
+
+
+def _base(loaded: Loaded) -> ModelFiles:
+    """Find the model, or make it of the training rows where the recipe asks for a new one.
+
+    Raises:
+        RecipeError: a new model is asked for where nothing is written, or with a method that needs a pretrained one.
+    """
+    recipe, labels = loaded.recipe, loaded.dataset.labels
+    if recipe.model.name != recipes.NEW_MODEL:
+        return resolve(recipe.model.name, offline=recipe.offline)
+    if not labels.of_texts:
+        raise RecipeError(f"model.name is {recipes.NEW_MODEL}, which writes texts, and the task is "
+                          f"{recipe.task['name']}", "leave model.name out, or see `luthier models`")
+    if plugins.load("tuning.methods", recipe.method["name"]).KIND != "full":
+        raise RecipeError(f"method {recipe.method['name']} adapts what a model has learned, and {recipes.NEW_MODEL} "
+                          "has learned nothing", "set method=full, or take a pretrained model")
+    texts = [text for row in loaded.dataset.train for text in (row.text, *(row.targets or ())[:1])]
+    return made_new(texts, recipe.model.new or recipes.NewModelSettings(), seed=recipes.spawn(recipe.seed, "head"))
 
 
 def _encoder(recipe: Recipe, directory: Path, task: ModuleType) -> Encoder:

@@ -17,9 +17,11 @@ from luthier.recipe.loading import (
 )
 from luthier.recipe.settings import (
     MEMORY,
+    NEW_MODEL,
     DataSettings,
     EvaluationSettings,
     ModelSettings,
+    NewModelSettings,
     PrepareSettings,
     Recipe,
     Settings,
@@ -31,10 +33,12 @@ from luthier.recipe.settings import (
 __all__ = [
     "CHOICES",
     "MEMORY",
+    "NEW_MODEL",
     "DataSettings",
     "Decoding",
     "EvaluationSettings",
     "ModelSettings",
+    "NewModelSettings",
     "PrepareSettings",
     "Recipe",
     "Settings",

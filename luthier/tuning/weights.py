@@ -30,8 +30,9 @@ def class_weights(
     Raises:
         RecipeError: a weight is given for a label that is not in the data, or is below 0.
     """
-    if labels.of_numbers or labels.of_answers:
-        have = "numbers have" if labels.of_numbers else "answers to questions have"
+    if labels.of_numbers or labels.of_answers or labels.of_texts:
+        have = ("numbers have" if labels.of_numbers else "answers to questions have" if labels.of_answers else
+                "texts to be written have")
         if isinstance(setting, dict):
             raise RecipeError(f"train.class_weights gives weights, and {have} no classes to weigh",
                               "leave train.class_weights out")

@@ -1,0 +1,102 @@
+"""A small encoder-decoder made from nothing: a vocabulary learned on given texts, and random weights.
+
+For languages, notations and machines for which no pretrained one is at hand. It knows nothing but what the training
+rows teach it. The layout is T5's (Raffel et al., arXiv:1910.10683): relative positions, so that no length is built in.
+The vocabulary is of bytes that stand together often (Sennrich et al., arXiv:1508.07909): no character is ever lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING
+
+from luthier import plugins
+from luthier.models._tokenizer_files import write_tokenizer
+from luthier.models.building import quiet
+from luthier.models.files import ModelFiles, cache_directory, weights_sha256
+from luthier.recipe import NEW_MODEL, NewModelSettings
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+PAD, END = "<pad>", "</s>"
+"""Special tokens, in the order of their ids, 0 and 1; the first stands before every text that is written, too."""
+
+_VERSION = 1
+"""Raised when the same texts and settings give another model."""
+
+
+def new_seq2seq(directory: Path, texts: Sequence[str], settings: NewModelSettings | None = None, *,
+                seed: int = 0) -> Path:
+    """Write a random-weight encoder-decoder: ``config.json``, ``model.safetensors`` and a tokenizer.
+
+    Args:
+        directory: where to write; made when missing.
+        texts: sources and targets to learn the vocabulary on.
+        settings: sizes; the defaults when left out.
+        seed: of the weights.
+
+    Returns:
+        The directory, which opens as any other model's.
+    """
+    plugins.require("torch", "transformers")
+    import torch
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    sizes = settings or NewModelSettings()
+    tokenizer = _tokenizer(texts, sizes.vocab_size)
+    config = T5Config(
+        vocab_size=tokenizer.get_vocab_size(), d_model=sizes.width, d_kv=sizes.width // sizes.heads,
+        d_ff=sizes.feed_forward, num_layers=sizes.layers, num_decoder_layers=sizes.layers, num_heads=sizes.heads,
+        dropout_rate=sizes.dropout, feed_forward_proj="relu", pad_token_id=0, eos_token_id=1, decoder_start_token_id=0,
+        tie_word_embeddings=True)
+    with torch.random.fork_rng(devices=[]), quiet():
+        torch.manual_seed(seed)
+        T5ForConditionalGeneration(config).save_pretrained(directory)
+    write_tokenizer(directory, tokenizer, {"pad_token": PAD, "eos_token": END}, sizes.max_length)
+    return directory
+
+
+def made_new(texts: Sequence[str], settings: NewModelSettings, *, seed: int) -> ModelFiles:
+    """Return a new model for these texts, from the cache if the same one was made before.
+
+    Args:
+        texts: sources and targets to learn the vocabulary on.
+        settings: sizes.
+        seed: of the weights.
+    """
+    told = hashlib.sha256(repr((_VERSION, sorted(settings.model_dump().items()), seed)).encode())
+    for text in texts:
+        told.update(text.encode("utf-8", "surrogatepass") + b"\0")
+    place = cache_directory() / "new" / told.hexdigest()[:32]
+    if not place.is_dir():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(mkdtemp(dir=place.parent, prefix=".partial-"))
+        try:
+            new_seq2seq(partial, texts, settings, seed=seed)
+            os.replace(partial, place)
+        except OSError:
+            if not place.is_dir():  # else another process was faster, with the same model
+                raise
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return ModelFiles(NEW_MODEL, "new", place, None, None, weights_sha256(place))
+
+
+def _tokenizer(texts: Sequence[str], vocab_size: int) -> Tokenizer:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(vocab_size=vocab_size, special_tokens=[PAD, END], show_progress=False,
+                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    tokenizer.train_from_iterator(texts, trainer, length=len(texts))
+    tokenizer.post_processor = processors.TemplateProcessing(single=f"$A {END}", pair=f"$A {END} $B {END}",
+                                                             special_tokens=[(END, 1)])
+    return tokenizer

@@ -1,0 +1,46 @@
+"""Texts that shall be written, as token ids."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from luthier.models.encoding import Encoder, Ragged
+from luthier.models.seq2seq import target_tokens_of
+from luthier.pipeline import encoded
+from luthier.pipeline.loading import Loaded
+from luthier.tasks import first_targets
+
+
+def encoded_targets(loaded: Loaded, directory: Path, settings: Any) -> tuple[dict[str, Ragged], list[str]]:
+    """Return the targets of the train and valid rows as token ids that end as the model's texts do, and what to say.
+
+    Args:
+        loaded: the rows.
+        directory: of the model.
+        settings: of the task: ``max_target_length``.
+
+    Raises:
+        DataError: a row has no target.
+        ModelError: the model has no place for such long targets, or does not say how its texts end.
+    """
+    limit: int = settings.max_target_length
+    encoder = Encoder.load(directory, max_length=limit, normalize=loaded.recipe.prepare.normalize)
+    end = target_tokens_of(directory).eos[0]
+    found, told = {}, []
+    for name, rows in loaded.dataset.splits():
+        if name != "test":
+            ragged, note = encoded.encode(encoder, directory, first_targets(rows))
+            found[name] = _ended(ragged, end)
+            told += [note] if note else []
+    cut, count = (sum(int(part(split)) for split in found.values()) for part in (lambda one: one.truncated.sum(), len))
+    return found, [*told, f"targets: {cut} of {count} train and valid targets have more than {limit} tokens, and the "
+                          "rest of them is not learned (task.max_target_length)" if cut else
+                          f"targets: every train and valid target fits into {limit} tokens"]
+
+
+def _ended(ragged: Ragged, end: int) -> Ragged:
+    """Put the end behind the targets of a tokenizer that does not."""
+    return replace(ragged, ids=[ids if ids[-1] == end or cut else [*ids, end]
+                                for ids, cut in zip(ragged.ids, ragged.truncated.tolist(), strict=True)])
