@@ -143,4 +143,4 @@ def _llama_weights(random: np.random.Generator, width: int, layers: int) -> Iter
 
 def _matrix(random: np.random.Generator, out: int, into: int) -> Float32:
     """Return (out, into) float32, scaled so that a signal keeps its size."""
-    return (random.standard_normal((out, into)) * into**-0.5).astype(np.float32)
+    return np.asarray(random.standard_normal((out, into)) * into**-0.5, np.float32)
