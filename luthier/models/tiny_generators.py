@@ -49,7 +49,8 @@ def make_seq2seq(directory: Path, *, seed: int = 0, width: int = 32, layers: int
         "activation_function": "gelu", "dropout": 0.0, "attention_dropout": 0.0, "scale_embedding": False,
         "tie_word_embeddings": True, **_MARKS, **ends,
     }
-    _write(directory, config, _MARKS | ends, dict(_bart_weights(np.random.default_rng(seed), width, layers, max_length)))
+    weights = dict(_bart_weights(np.random.default_rng(seed), width, layers, max_length))
+    _write(directory, config, _MARKS | ends, weights)
     _write_tokenizer(directory, f"{SPECIAL[BOS]} $A {SPECIAL[EOS]}", max_length)
     return directory
 
@@ -129,7 +130,8 @@ def _llama_weights(random: np.random.Generator, width: int, layers: int) -> Iter
     """Yield (name, float32 tensor) as ``LlamaForCausalLM`` names and shapes them."""
     shapes = {"self_attn.q_proj": (width, width), "self_attn.k_proj": (width // 2, width),
               "self_attn.v_proj": (width // 2, width), "self_attn.o_proj": (width, width),
-              "mlp.gate_proj": (2 * width, width), "mlp.up_proj": (2 * width, width), "mlp.down_proj": (width, 2 * width)}
+              "mlp.gate_proj": (2 * width, width), "mlp.up_proj": (2 * width, width),
+              "mlp.down_proj": (width, 2 * width)}
     yield "model.embed_tokens.weight", _matrix(random, _VOCABULARY, width)
     yield "model.norm.weight", np.ones(width, np.float32)
     for layer in range(layers):
@@ -141,4 +143,4 @@ def _llama_weights(random: np.random.Generator, width: int, layers: int) -> Iter
 
 def _matrix(random: np.random.Generator, out: int, into: int) -> Float32:
     """Return (out, into) float32, scaled so that a signal keeps its size."""
-    return (random.standard_normal((out, into)) * into**-0.5).astype(np.float32)
+    return np.asarray(random.standard_normal((out, into)) * into**-0.5, np.float32)
