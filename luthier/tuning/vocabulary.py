@@ -84,7 +84,7 @@ def renumber(small: SmallTable | None) -> Callable[[Int64], Int64]:
 def describe_table(small: SmallTable | None) -> Decision:
     """Return what was decided about the word table, for the log."""
     if small is None:
-        return Decision("whole", "it does not train or is mostly in use, or the model looks for particular ids or writes")
+        return Decision("whole", "it does not train, is mostly in use, or the model writes or looks for particular ids")
     share = f"{len(small.used)} of {len(small.numbers)} rows"
     return Decision("reduced", f"the data uses {share}; the others stay as they are")
 

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from luthier import plugins, recipe
+from luthier.inference.generation import Written
 from luthier.models.encoding import Encoder, Ragged
-from luthier.schema import Example, GoldAnswer, LabelSet, Logits, Scale, Span, TextInput
+from luthier.models.tiny_generators import make_seq2seq
+from luthier.schema import GENERATED, Example, GoldAnswer, LabelSet, Logits, Scale, Span, TextInput
 from luthier.tuning.validation import better
 
 LABEL_SETS = [
@@ -24,6 +26,7 @@ LABEL_SETS = [
     LabelSet(("stars",), "regression", Scale(2.0, 0.5, (1, 2, 3))),
     LabelSet(("price",), "regression", Scale(250.0, 40.0)),
     LabelSet(("answer",), "question_answering"),
+    LabelSet((GENERATED,), "text_generation"),
 ]
 CASES = [(name, labels) for name in plugins.names("tasks") for labels in LABEL_SETS
          if labels.problem_type in plugins.load("tasks", name).PROBLEMS]
@@ -48,6 +51,8 @@ class Case:
 
     @property
     def outputs(self) -> int:
+        if self.labels.of_texts:  # what it puts out is the next token
+            return max(max(row) for row in self.ragged.ids) + 1
         return len(self.task.outputs(self.labels))
 
     def targets(self) -> Any:
@@ -55,6 +60,8 @@ class Case:
 
     def sure(self) -> Logits:
         """Return the logits of a model that knows the targets."""
+        if self.labels.of_texts:  # the logits as the task condenses them: log probability, and whether it is the top one
+            return [np.tile(np.float32([0, 1]), (len(row), 1)) for row in self.targets().rows]
         every, targets = 20 * np.eye(self.outputs, dtype=np.float32) - 10, self.targets()
         if self.labels.of_numbers:
             return targets[:, None]
@@ -67,11 +74,13 @@ class Case:
 
     def random(self) -> Logits:
         generator = np.random.default_rng(0)
-        if self.labels.per_token:
+        if self.labels.per_token or self.labels.of_texts:
             return [generator.normal(size=(len(ids), self.outputs)).astype(np.float32) for ids in self.ragged.ids]
         return generator.normal(size=(len(self.rows), self.outputs)).astype(np.float32)
 
     def decode(self, logits: Logits) -> list[Any]:
+        if self.labels.of_texts:  # decoded from what was written, not from logits
+            logits = [Written((), f"{row.sum():.3f}", -abs(float(row.sum())), "stop") for row in logits]
         return self.task.decode(logits, self.ragged, self.texts, self.labels, self.settings)
 
     def alone(self, row: int) -> Case:
@@ -84,6 +93,9 @@ def examples(labels: LabelSet) -> list[Example]:
     texts = [f"text {number} 很好 of {name}" for number, name in enumerate(labels.names * 3)]
     if labels.of_numbers:
         return [Example(f"x:{number}", text, value=float(number + 1)) for number, text in enumerate(texts)]
+    if labels.of_texts:
+        return [Example(f"x:{number}", text, targets=(f"words of {number}", "or others")[: 1 + number % 2])
+                for number, text in enumerate(texts)]
     if labels.of_answers:
         return [Example(f"x:{number}", "which is it?", text, answers=(GoldAnswer("text", 0),) * (number > 0))
                 for number, text in enumerate(texts)]
@@ -99,7 +111,9 @@ def examples(labels: LabelSet) -> list[Example]:
 def case(request: pytest.FixtureRequest, tiny_model: Path) -> Case:
     name, labels = request.param
     task, rows = plugins.load("tasks", name), examples(labels)
-    ragged = Encoder.load(tiny_model).encode_ragged([row.text_input for row in rows], offsets=task.OFFSETS)
+    # Where texts are written, the targets are other texts' tokens.
+    texts = [row.targets[0] if row.targets else row.text_input for row in rows]
+    ragged = Encoder.load(tiny_model).encode_ragged(texts, offsets=task.OFFSETS)
     return Case(task, labels, rows, replace(ragged, truncated=np.arange(len(rows)) % 2 == 0))
 
 
@@ -128,7 +142,9 @@ def test_labels_survive_the_round_trip(case: Case) -> None:
         assert tuple(answer.to_cells()) == case.task.ANSWER.COLUMNS
     found = case.task.metrics(case.sure(), case.targets(), case.labels)
     assert set(found) == set(case.task.METRICS)
-    if scale is None:
+    if case.labels.of_texts:
+        assert (found["accuracy"], found["loss"]) == (1.0, 0.0)
+    elif scale is None:
         assert found["accuracy"] == found[case.task.BEST_METRIC] == 1.0
     else:
         assert found["loss"] == found["mse"] == found["mae"] == 0.0
@@ -172,15 +188,19 @@ def test_losses_and_gradients_are_finite(case: Case, scale: float) -> None:
 
 
 @pytest.mark.slow
-def test_a_built_model_answers_with_a_logit_for_each_output(case: Case, tiny_model: Path) -> None:
+def test_a_built_model_answers_with_a_logit_for_each_output(case: Case, tiny_model: Path, tmp_path: Path) -> None:
     import torch
 
-    built = case.task.build(tiny_model, case.labels, dropout=None, seed=0, attention="sdpa")
+    writes = case.labels.of_texts
+    base = make_seq2seq(tmp_path / "writes") if writes else tiny_model
+    built = case.task.build(base, case.labels, dropout=None, seed=0, attention="sdpa")
+    before = {"decoder_input_ids": torch.tensor([[2, 9, 3]])} if writes else {}
     with torch.inference_mode():
-        logits = built.model(torch.tensor([[2, 9, 3]])).logits
-    assert logits.shape == ((1, 3, case.outputs) if case.labels.per_token else (1, case.outputs))
+        logits = built.model(torch.tensor([[2, 9, 3]]), **before).logits
+    outputs = built.model.config.vocab_size if writes else case.outputs
+    assert logits.shape == ((1, 3, outputs) if case.labels.per_token or writes else (1, outputs))
     assert not built.model.training
-    assert built.new_modules
+    assert bool(built.new_modules) is not writes
     named = built.model.config.id2label
     assert tuple(named[number] for number in range(len(named))) == case.task.outputs(case.labels).names
 
