@@ -12,7 +12,7 @@ from luthier import plugins
 from luthier.errors import MissingExtraError, UnknownNameError
 
 SEAMS = ("data.readers", "models.sources", "tasks", "tuning.methods", "inference.backends", "evaluation.kinds",
-         "serving.routes")
+         "bundle.kinds", "serving.routes")
 
 
 @pytest.mark.parametrize("seam", SEAMS)
