@@ -11,7 +11,8 @@ import pytest
 from luthier import plugins
 from luthier.errors import MissingExtraError, UnknownNameError
 
-SEAMS = ("data.readers", "models.sources", "tasks", "tuning.methods", "inference.backends", "serving.routes")
+SEAMS = ("data.kinds", "data.readers", "models.sources", "tasks", "tuning.methods", "inference.backends",
+         "serving.routes")
 
 
 @pytest.mark.parametrize("seam", SEAMS)
