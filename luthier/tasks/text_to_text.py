@@ -45,6 +45,10 @@ LEARNING_RATES = {"full": 3e-4}
 """Method -> peak learning rate, where the method's own is not the best for this task."""
 HEAD_LEARNING_RATE = None
 """Peak learning rate of the new head; there is none."""
+GUESS = "knowing how common each token is"
+"""What ``guessed`` scores, in words."""
+UNWEIGHED = "tokens of texts are no classes"
+"""Why its classes are not weighed unasked; empty where they are."""
 BEST_METRIC = "loss"
 """The one by which the best step is chosen when the recipe leaves it open."""
 
@@ -77,6 +81,11 @@ class Written(Protocol):
 def outputs(labels: LabelSet) -> LabelSet:
     """Return what is written, as ``config.json`` and the probes call it."""
     return labels
+
+
+def weighed(_labels: LabelSet) -> tuple[str, ...]:
+    """Return nothing: a text is no class."""
+    return ()
 
 
 def build(

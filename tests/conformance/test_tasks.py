@@ -60,7 +60,7 @@ class Case:
 
     def sure(self) -> Logits:
         """Return the logits of a model that knows the targets."""
-        if self.labels.of_texts:  # the logits as the task condenses them: log probability, and whether it is the top one
+        if self.labels.of_texts:  # condensed: the log probability, and whether it is the top one
             return [np.tile(np.float32([0, 1]), (len(row), 1)) for row in self.targets().rows]
         every, targets = 20 * np.eye(self.outputs, dtype=np.float32) - 10, self.targets()
         if self.labels.of_numbers:
@@ -122,6 +122,10 @@ def test_it_tells_its_name_settings_and_metrics(case: Case) -> None:
     assert task.TITLE
     assert issubclass(task.Settings, recipe.Settings)
     task.Settings()
+    assert task.GUESS
+    weighed = task.weighed(case.labels)
+    assert len(weighed) == case.outputs if weighed else task.UNWEIGHED
+    assert set(weighed) <= {"", *case.labels.names}
     assert "loss" in task.METRICS
     assert task.BEST_METRIC in task.METRICS
     assert set(task.ANSWER.COLUMNS) <= set(task.ANSWER.KEYS)
