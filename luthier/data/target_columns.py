@@ -69,7 +69,9 @@ def named_targets(present: Sequence[str], *, asked: bool) -> tuple[str, str] | N
     for source, target in (*PAIRS, *(ASKED_PAIRS if asked else ())):
         if source in listed and target in listed:
             return listed[source], listed[target]
-    spoken = [column for column in present if roles.plain(column.rpartition(".")[2]) in LANGUAGES]
+    # A column "id" numbers the rows, unless it stands within an object of languages: then it is Indonesian.
+    spoken = [column for column in present if roles.plain(column.rpartition(".")[2]) in LANGUAGES
+              and roles.plain(column) not in roles.ID_NAMES]
     return (spoken[0], spoken[1]) if len(spoken) == 2 else None
 
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 PAD, END = "<pad>", "</s>"
 """Special tokens, in the order of their ids, 0 and 1; the first stands before every text that is written, too."""
 
+NEW = "new"
+"""What stands in place of a model source."""
+
 _VERSION = 1
 """Raised when the same texts and settings give another model."""
 
@@ -85,7 +88,7 @@ def made_new(texts: Sequence[str], settings: NewModelSettings, *, seed: int) -> 
                 raise
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-    return ModelFiles(NEW_MODEL, "new", place, None, None, weights_sha256(place))
+    return ModelFiles(NEW_MODEL, NEW, place, None, None, weights_sha256(place))
 
 
 def _tokenizer(texts: Sequence[str], vocab_size: int) -> Tokenizer:

@@ -9,7 +9,7 @@ from luthier import plugins
 from luthier.data import BadRow, Columns, DataReport, Layout, inspect, kind_of, prepare, read_all
 from luthier.errors import DataError, RecipeError
 from luthier.pipeline.settings import AUTO
-from luthier.recipe import Recipe, spawn
+from luthier.recipe import NEW_MODEL, Recipe, spawn
 from luthier.schema import Dataset, Example, LabelSet, ProblemType
 
 MODEL_FOR_LANGUAGE = {"en": "minilm-l6"}
@@ -17,6 +17,8 @@ MODEL_FOR_LANGUAGE = {"en": "minilm-l6"}
 MULTILINGUAL = "e5-small"
 
 EPOCHS, MOST_EPOCHS = 3, 20
+NEW_LEARNING_RATE = 1e-3
+"""Of a model made from nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,10 @@ def _check_grades(recipe: Recipe, labels: LabelSet) -> None:
 def _settle_model(recipe: Recipe, report: DataReport) -> tuple[Recipe, list[str]]:
     if recipe.model.name != "auto":
         return recipe, []
+    if plugins.load("tasks", recipe.task["name"]).PROBLEMS == ("text_generation",):
+        raise RecipeError(f"{recipe.task['name']} needs an encoder-decoder, and none comes as a package",
+                          "name one: --model google-t5/t5-small (any T5, mT5, BART, Pegasus or Marian from a hub or a "
+                          f"directory), or --model {NEW_MODEL}, which starts from nothing and needs many rows")
     code = report.language
     name = MODEL_FOR_LANGUAGE.get(code, MULTILINGUAL)
     why = {"en": "the text is English", "zh": "the text is Chinese"}.get(code, "the text is not in one known language")
@@ -158,7 +164,10 @@ def _settle_learning_rate(recipe: Recipe) -> tuple[Recipe, list[str]]:
     name, notes, train = recipe.method["name"], [], recipe.train
     task = plugins.load("tasks", recipe.task["name"])
     head: float | None = task.HEAD_LEARNING_RATE
-    if train.learning_rate is None:
+    if train.learning_rate is None and recipe.model.name == NEW_MODEL:
+        train = train.model_copy(update={"learning_rate": NEW_LEARNING_RATE})
+        notes.append(f"learning rate: {NEW_LEARNING_RATE:g}, the default of a model made from nothing")
+    elif train.learning_rate is None:
         own: float = plugins.load("tuning.methods", name).LEARNING_RATE
         rate: float = task.LEARNING_RATES.get(name, own)
         train = train.model_copy(update={"learning_rate": rate})

@@ -137,7 +137,14 @@ def _base(loaded: Loaded) -> ModelFiles:
 
 
 def _encoder(recipe: Recipe, directory: Path, task: ModuleType) -> Encoder:
-    """Open the tokenizer. Windows share a quarter of their tokens where the recipe leaves that open."""
+    """Open the tokenizer. Windows share a quarter of their tokens where the recipe leaves that open.
+
+    Raises:
+        RecipeError: windows are asked for where texts are written.
+    """
+    if recipe.model.overlap is not None and getattr(task, "GENERATES", False):
+        raise RecipeError("model.overlap asks for windows, and a text that is written for another is written once, for "
+                          "all of it", "leave model.overlap out; model.max_length tells how much is read")
     overlap = OVERLAP if task.WINDOWS and recipe.model.overlap is None else recipe.model.overlap
     return Encoder.load(directory, max_length=recipe.model.max_length, normalize=recipe.prepare.normalize,
                         overlap=overlap)

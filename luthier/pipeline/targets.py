@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from luthier.errors import ModelError
 from luthier.models.encoding import Encoder, Ragged
 from luthier.models.seq2seq import target_tokens_of
 from luthier.pipeline import encoded
 from luthier.pipeline.loading import Loaded
 from luthier.tasks import first_targets
+from luthier.text.normalize import Form
 
 
 def encoded_targets(loaded: Loaded, directory: Path, settings: Any) -> tuple[dict[str, Ragged], list[str]]:
@@ -26,7 +28,13 @@ def encoded_targets(loaded: Loaded, directory: Path, settings: Any) -> tuple[dic
         ModelError: the model has no place for such long targets, or does not say how its texts end.
     """
     limit: int = settings.max_target_length
-    encoder = Encoder.load(directory, max_length=limit, normalize=loaded.recipe.prepare.normalize)
+    # What is written keeps its width and its signs, whatever is done to what is read.
+    form: Form = "none" if loaded.recipe.prepare.normalize == "none" else "nfc"
+    try:
+        encoder = Encoder.load(directory, max_length=limit, normalize=form)
+    except ModelError as error:
+        raise ModelError(f"task.max_target_length is {limit}, which the model cannot take: {error.problem}",
+                         "set task.max_target_length to less") from error
     end = target_tokens_of(directory).eos[0]
     found, told = {}, []
     for name, rows in loaded.dataset.splits():
