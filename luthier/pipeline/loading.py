@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from luthier import plugins
-from luthier.data import READ_AS, BadRow, Columns, DataReport, Layout, inspect, prepare, read_all
+from luthier.data import BadRow, Columns, DataReport, Layout, inspect, kind_of, prepare, read_all
 from luthier.errors import DataError, RecipeError
 from luthier.pipeline.settings import AUTO
 from luthier.recipe import Recipe, spawn
@@ -41,7 +41,7 @@ def load_data(recipe: Recipe) -> Loaded:
         "text": layout.text, "text_b": layout.text_b, "label": layout.label, "label_separator": layout.label_separator,
     }))
     problem_type = layout.problem_type or "single_label_classification"
-    task = _asked_task(recipe) or READ_AS[problem_type]
+    task = _asked_task(recipe) or kind_of(problem_type).TASK
     limit = recipe.data.max_bad_rows
     train, bad = read_all(layout, max_bad_rows=limit, learning=True)
     unreadable = {layout.path.name: bad}  # by name: the report leaves this machine with the bundle
@@ -64,7 +64,7 @@ def _asked_task(recipe: Recipe) -> str | None:
 
 def read_as(name: str) -> str:
     """Return the task as whose files those of a task are read: one of ours with the same kind of labels."""
-    return READ_AS[plugins.load("tasks", name).PROBLEMS[0]]
+    return kind_of(plugins.load("tasks", name).PROBLEMS[0]).TASK
 
 
 def _like(settled: Recipe, asked: Recipe, path: str, task: str) -> Layout:
@@ -107,7 +107,7 @@ def _settle_task(recipe: Recipe, problem_type: ProblemType, train: Sequence[Exam
     """Name the task that the rows are for, and the metric that it is steered by."""
     notes = []
     if recipe.task["name"] == AUTO:
-        name = READ_AS[problem_type]
+        name = kind_of(problem_type).TASK
         recipe = recipe.override(task={"name": name, **plugins.load("tasks", name).Settings().model_dump(mode="json")})
         notes = [f"task: {name}, because of how the rows are labelled"]
     task = plugins.load("tasks", recipe.task["name"])
