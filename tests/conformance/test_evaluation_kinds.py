@@ -29,6 +29,7 @@ from luthier.schema import (
     Estimate,
     Example,
     FoundAnswer,
+    Generated,
     GoldAnswer,
     LabelSet,
     Prediction,
@@ -97,12 +98,22 @@ def numbers() -> Case:
                                            for n in range(12)))
 
 
+def texts() -> Case:
+    labels = LabelSet(("generated_text",), "text_generation")
+    rows = tuple(Example(f"x:{n}", f"say {SECRET} {n}", targets=(f"{SECRET} {n} is said", "so it is") if n % 2 else
+                         (f"{SECRET} {n} is told",)) for n in range(12))
+    right = tuple(Generated((row.targets or ("",))[0], "stop") for row in rows)
+    wrong = tuple(Generated(f"{SECRET} says {'no ' * (n % 3)}{n}", "length" if n % 5 else "stop") for n in range(12))
+    return Case(labels, rows, right, wrong)
+
+
 CASES = {
     "single-label-classification": classes("single_label_classification"),
     "multi-label-classification": classes("multi_label_classification"),
     "token-classification": spans(),
     "question-answering": questions(),
     "regression": numbers(),
+    "text-generation": texts(),
 }
 """A new kind adds its own; most of the suite is skipped for one without."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from luthier.inference.generation.cache import exchange, give_room
 from luthier.inference.generation.values import Marks
 from luthier.schema import Batch, Bool, Int64
 
@@ -62,25 +63,21 @@ class Steps:
             if "logits_to_keep" in self._accepts:
                 inputs["logits_to_keep"] = 1
         answer = self._model(**inputs)
-        self._cache = answer.past_key_values
+        if self._cache is None:
+            self._cache = give_room(answer.past_key_values)
         logits: torch.Tensor = answer.logits[:, -1]
         return logits.float()
 
     def _select(self, origins: torch.Tensor) -> None:
         owners = self._owners[origins]
-        same_owners = torch.equal(owners, self._owners)
-        if same_owners and torch.equal(origins, torch.arange(len(origins), device=origins.device)):
+        if torch.equal(owners, self._owners):  # beams of one text share its prompt, and what they read of an encoder's
+            exchange(self._cache, origins, self.prompts.shape[1])
             return
-        if not self._source:
-            self._cache.reorder_cache(origins)
-        else:
-            self._cache.self_attention_cache.reorder_cache(origins)
-            if not same_owners:  # beams of one text share what they read of it
-                self._cache.cross_attention_cache.reorder_cache(origins)
-                self._source = {name: value[origins] for name, value in self._source.items()}
+        self._cache.reorder_cache(origins)
         self._owners = owners
         self._lengths = self._lengths[origins]
         self._mask = None if self._mask is None else self._mask[origins]
+        self._source = {name: value[origins] for name, value in self._source.items()}
 
 
 def _encoder_decoder_inputs(source: dict[str, torch.Tensor], tokens: torch.Tensor) -> dict[str, Any]:
