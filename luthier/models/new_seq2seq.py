@@ -1,7 +1,8 @@
 """A small encoder-decoder made from nothing: a vocabulary learned on given texts, and random weights.
 
 For languages, notations and machines for which no pretrained one is at hand. It knows nothing but what the training
-rows teach it. The layout is T5's (Raffel et al., arXiv:1910.10683): relative positions, so that no length is built in.
+rows teach it. The layout is Pegasus's (Zhang et al., arXiv:1912.08777): norms before each layer, and positions as sines, of
+which none has to be learned.
 The vocabulary is of bytes that stand together often (Sennrich et al., arXiv:1508.07909): no character is ever lost.
 """
 
@@ -49,18 +50,19 @@ def new_seq2seq(directory: Path, texts: Sequence[str], settings: NewModelSetting
     """
     plugins.require("torch", "transformers")
     import torch
-    from transformers import T5Config, T5ForConditionalGeneration
+    from transformers import PegasusConfig, PegasusForConditionalGeneration
 
     sizes = settings or NewModelSettings()
     tokenizer = _tokenizer(texts, sizes.vocab_size)
-    config = T5Config(
-        vocab_size=tokenizer.get_vocab_size(), d_model=sizes.width, d_kv=sizes.width // sizes.heads,
-        d_ff=sizes.feed_forward, num_layers=sizes.layers, num_decoder_layers=sizes.layers, num_heads=sizes.heads,
-        dropout_rate=sizes.dropout, feed_forward_proj="relu", pad_token_id=0, eos_token_id=1, decoder_start_token_id=0,
-        tie_word_embeddings=True)
+    config = PegasusConfig(
+        vocab_size=tokenizer.get_vocab_size(), d_model=sizes.width, encoder_layers=sizes.layers,
+        decoder_layers=sizes.layers, encoder_attention_heads=sizes.heads, decoder_attention_heads=sizes.heads,
+        encoder_ffn_dim=sizes.feed_forward, decoder_ffn_dim=sizes.feed_forward, dropout=sizes.dropout,
+        max_position_embeddings=sizes.max_length, scale_embedding=True, pad_token_id=0, eos_token_id=1,
+        decoder_start_token_id=0, forced_eos_token_id=None, init_std=sizes.width**-0.5)
     with torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(seed)
-        T5ForConditionalGeneration(config).save_pretrained(directory)
+        PegasusForConditionalGeneration(config).save_pretrained(directory)
     write_tokenizer(directory, tokenizer, {"pad_token": PAD, "eos_token": END}, sizes.max_length)
     return directory
 
