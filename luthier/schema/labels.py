@@ -50,6 +50,8 @@ class LabelSet:
     problem_type: ProblemType = "single_label_classification"
     scale: Scale | None = None
     """Of the numbers, where the one name is that of a number."""
+    path_separator: str | None = None
+    """What stands between the levels of names that are paths, such as ``Home > Garden``; ``None``: names are flat."""
 
     def __len__(self) -> int:
         """Return C, the number of classes."""
