@@ -1,9 +1,10 @@
 """A small encoder-decoder made from nothing: a vocabulary learned on given texts, and random weights.
 
 For languages, notations and machines for which no pretrained one is at hand. It knows nothing but what the training
-rows teach it. The layout is Pegasus's (Zhang et al., arXiv:1912.08777): norms before each layer, and positions as sines, of
-which none has to be learned.
-The vocabulary is of bytes that stand together often (Sennrich et al., arXiv:1508.07909): no character is ever lost.
+rows teach it. The layout is Pegasus's (Zhang et al., arXiv:1912.08777): norms before each layer, and positions as
+sines, so that none has to be learned; the weights begin as wide as 1 / sqrt(width), without which a small model takes
+far longer until it looks at its source (docs/log.md). The vocabulary is of bytes that stand together often (Sennrich
+et al., arXiv:1508.07909): no character is ever lost.
 """
 
 from __future__ import annotations

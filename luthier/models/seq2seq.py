@@ -106,9 +106,11 @@ def target_tokens_of(directory: Path) -> TargetTokens:
     """Return the tokens around what the model in a directory writes.
 
     Raises:
-        ModelError: its configuration cannot be read, or lacks one.
+        ModelError: it is of a kind that cannot write, or its configuration cannot be read or lacks one.
     """
     from transformers import AutoConfig
+
+    check_writes(tokenizer_files.read_json(directory / "config.json"), directory)
 
     with explained(directory, "an encoder-decoder"), quiet():
         config = AutoConfig.from_pretrained(str(directory), local_files_only=True, trust_remote_code=False)

@@ -14,6 +14,9 @@ from luthier.pipeline.loading import Loaded
 from luthier.tasks import first_targets
 from luthier.text.normalize import Form
 
+USUAL = 128
+"""Most tokens of a target where the settings leave it open and the model has places for more."""
+
 
 def encoded_targets(loaded: Loaded, directory: Path, settings: Any) -> tuple[dict[str, Ragged], list[str]]:
     """Return the targets of the train and valid rows as token ids that end as the model's texts do, and what to say.
@@ -27,14 +30,15 @@ def encoded_targets(loaded: Loaded, directory: Path, settings: Any) -> tuple[dic
         DataError: a row has no target.
         ModelError: the model has no place for such long targets, or does not say how its texts end.
     """
-    limit: int = settings.max_target_length
     # What is written keeps its width and its signs, whatever is done to what is read.
     form: Form = "none" if loaded.recipe.prepare.normalize == "none" else "nfc"
+    longest = Encoder.load(directory).max_length
+    limit: int = settings.max_target_length or min(longest, USUAL)
     try:
         encoder = Encoder.load(directory, max_length=limit, normalize=form)
     except ModelError as error:
-        raise ModelError(f"task.max_target_length is {limit}, which the model cannot take: {error.problem}",
-                         "set task.max_target_length to less") from error
+        raise ModelError(f"task.max_target_length is {limit}, and the model has places for {longest} tokens",
+                         f"set task.max_target_length={longest} or less, or leave it out") from error
     end = target_tokens_of(directory).eos[0]
     found, told = {}, []
     for name, rows in loaded.dataset.splits():

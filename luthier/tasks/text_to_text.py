@@ -56,8 +56,9 @@ BEST_METRIC = "loss"
 class Settings(recipe.Settings):
     """The task's own settings."""
 
-    max_target_length: int = Field(128, ge=4)
-    """Most tokens of a target that are learned, special ones included."""
+    max_target_length: int | None = Field(None, ge=4)
+    """Most tokens of a target that are learned, special ones included; when left out 128, or as many as the model has
+    places for."""
     decoding: Decoding = Decoding()
     """How texts are written when the model is evaluated and when it serves."""
 
