@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from luthier.errors import BundleError
+from luthier.schema import Conversation, Turn
+from luthier.text.conversations import ROLES
 
 PROBES = "probes.jsonl"
 """The file name: one header line, then one probe a line."""
@@ -42,6 +44,8 @@ class Probe:
     for each of some tokens, one token after the other."""
     label: str | None
     """What is decoded from them; ``None`` when it is so close a call that another processor may decide otherwise."""
+    conversation: Conversation | None = None
+    """The turns that ``text`` tells of, where the model answers conversations."""
 
     @property
     def shown(self) -> str:
@@ -132,7 +136,8 @@ def _to_json(probe: Probe) -> dict[str, Any]:
     size, scores = len(probe.names), probe.logits
     of_text = {"logits": dict(zip(probe.names, scores, strict=True))} if len(scores) == size else {
         "names": list(probe.names), "logits": [scores[start : start + size] for start in range(0, len(scores), size)]}
-    return {"text": probe.text, "text_b": probe.text_b, "ids": list(probe.ids), **of_text, "label": probe.label}
+    return {"text": probe.text, "text_b": probe.text_b, "ids": list(probe.ids), **of_text, "label": probe.label,
+            **({} if probe.conversation is None else {"messages": probe.conversation.messages})}
 
 
 def _from_json(row: dict[str, Any]) -> Probe:
@@ -142,7 +147,9 @@ def _from_json(row: dict[str, Any]) -> Probe:
     else:
         names, logits = tuple(map(str, row["names"])), tuple(float(score) for token in given for score in token)
     return Probe(text=str(row["text"]), text_b=row["text_b"], ids=tuple(int(i) for i in row["ids"]),
-                 names=names, logits=logits, label=row["label"])
+                 names=names, logits=logits, label=row["label"],
+                 conversation=None if "messages" not in row else Conversation(tuple(
+                     Turn(ROLES[one["role"]], str(one["content"])) for one in row["messages"])))
 
 
 def file_sha256(file: Path) -> str:

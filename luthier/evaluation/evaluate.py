@@ -117,9 +117,12 @@ def evaluate(
     # Before the model is asked, which takes minutes.
     judge = kind.judge(examples, labels)
     started = time.perf_counter()
-    answers = predictor.predict([example.text_input for example in examples])
+    inputs = [example.text_input for example in examples]
+    answers = predictor.predict(inputs)
     seconds = time.perf_counter() - started
     judged = judge(answers)
+    if hasattr(kind, "weighed") and hasattr(predictor, "weigh"):  # a model can tell how likely right texts are
+        judged = kind.weighed(judged, predictor.weigh(inputs, [(example.targets or ("",))[0] for example in examples]))
     errors = _errors(examples, answers, judged, every=kind.BY_DISTANCE)
     return Evaluation(
         labels=labels,

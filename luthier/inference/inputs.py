@@ -1,4 +1,4 @@
-"""What a predictor takes: texts, or pairs of texts, and a refusal that names the row for anything else."""
+"""What a predictor takes: texts, pairs or conversations, and a refusal that names the row for anything else."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from luthier.errors import DataError
-from luthier.schema import TextInput
+from luthier.schema import Conversation, TextInput, Turn
+from luthier.text.conversations import parsed
 
 
-def checked(rows: Sequence[Any], *, pair: bool, first: int = 0) -> Sequence[TextInput]:
+def checked(rows: Sequence[Any], *, pair: bool, conversations: bool = False, first: int = 0) -> Sequence[TextInput]:
     """Return the rows when each is what the bundle reads.
 
     Args:
         rows: N values from the caller.
         pair: whether one row must be two texts.
+        conversations: whether one row is a conversation; a text is what a user says then.
         first: number of the first row, for messages of a stream.
 
     Raises:
@@ -25,11 +27,37 @@ def checked(rows: Sequence[Any], *, pair: bool, first: int = 0) -> Sequence[Text
                         "put it into a list: predict([text])")
     if not isinstance(rows, Sequence):  # a generator or a column
         rows = list(rows)
+    if conversations:
+        return [_conversation(row, number) for number, row in enumerate(rows, first)]
     fits = _is_pair if pair else _is_text
     for number, row in enumerate(rows, first):
         if not fits(row):
             raise _refusal(row, number, pair)
     return rows
+
+
+def prompt(messages: Any) -> Conversation:
+    """Return the conversation in what a caller sends: a text, messages, or an object with ``messages``.
+
+    Raises:
+        ValueError: it is none, or its last turn is not the user's.
+    """
+    if isinstance(messages, Conversation):
+        return messages
+    if isinstance(messages, str):
+        return Conversation((Turn("user", messages),))
+    found = parsed(messages["messages"] if isinstance(messages, dict) and "messages" in messages else messages)
+    if found.turns[-1].role != "user":
+        raise ValueError("the last message is not the user's, so there is nothing to answer")
+    return found
+
+
+def _conversation(row: Any, number: int) -> Conversation:
+    try:
+        return prompt(row)
+    except ValueError as error:
+        raise DataError(f"row {number}: {error}", "give a text, or a list of messages such as "
+                        '[{"role": "user", "content": "…"}]') from None
 
 
 def _is_text(row: object) -> bool:

@@ -17,9 +17,9 @@ from luthier.errors import BundleError, LuthierError, ModelError
 from luthier.inference.backend import Backend
 from luthier.inference.batching import plan
 from luthier.inference.inputs import checked
-from luthier.inference.writing import check_writes, write, writes
+from luthier.inference.writing import check_writes, log_shares, write, writes
 from luthier.models.outputs import in_order
-from luthier.schema import Bool, LabelSet, Logits, TextInput
+from luthier.schema import Bool, Conversation, Float32, LabelSet, Logits, TextInput
 
 if TYPE_CHECKING:
     from luthier.models.encoding import Encoder, Ragged
@@ -95,12 +95,13 @@ class Predictor:
         ``FoundAnswer`` where questions are answered, ``Generated`` where texts are written.
 
         Args:
-            texts: N texts, or N pairs of texts for a pair bundle.
+            texts: N texts, or N pairs of texts for a pair bundle; for a bundle that answers conversations also lists
+                of messages, or objects that hold them under ``messages``.
 
         Raises:
             DataError: something else than a text came; the message names the row.
         """
-        rows = checked(texts, pair=self.pair)
+        rows = self._checked(texts)
         ragged = self.encode(rows)
         return self.answers(ragged, rows)
 
@@ -110,7 +111,7 @@ class Predictor:
         Raises:
             DataError: something else than a text came; the message names the row.
         """
-        ragged = self.encode(checked(texts, pair=self.pair))
+        ragged = self.encode(self._checked(texts))
         return self.compute(ragged), ragged.truncated
 
     def encode(self, texts: Sequence[TextInput]) -> Ragged:
@@ -139,6 +140,14 @@ class Predictor:
         found: list[Any] = self.task.decode(written, ragged, texts, self.labels, self.task_settings)
         return found
 
+    def weigh(self, texts: Sequence[TextInput], answers: Sequence[str]) -> list[Float32]:
+        """Return how likely each token of N given answers is, after the right ones before it: natural logarithms, (T,).
+
+        Raises:
+            DataError: something else than a text came; the message names the row.
+        """
+        return log_shares(self.backend, self.encoder, self.encode(self._checked(texts)), answers)
+
     def decode(self, logits: Logits, ragged: Ragged, texts: Sequence[TextInput]) -> list[Any]:
         """Turn the logits of N texts into one answer each."""
         answers: list[Any] = self.task.decode(logits, ragged, texts, self.labels, self.task_settings)
@@ -164,7 +173,7 @@ class Predictor:
             done, room = 0, CHARACTERS * 8 // max(8, len(self.task.outputs(self.labels)))
             ahead: tuple[Sequence[TextInput], Future[Ragged]] | None = None
             while True:
-                part = checked(_next(source, window, room), pair=self.pair, first=done)
+                part = self._checked(_next(source, window, room), first=done)
                 done += len(part)
                 current, ahead = ahead, (part, encoding.submit(self.encode, part)) if part else None
                 if current is not None:
@@ -172,6 +181,9 @@ class Predictor:
                     yield from self.answers(ragged, texts)
                 if ahead is None:
                     return
+
+    def _checked(self, rows: Sequence[Any], first: int = 0) -> Sequence[TextInput]:
+        return checked(rows, pair=self.pair, conversations=self.labels.of_dialogues, first=first)
 
     def close(self) -> None:
         """Let go of the weights."""
@@ -191,7 +203,8 @@ def _next(source: Iterator[Any], window: int, room: int) -> list[Any]:
     rows: list[Any] = []
     for row in source:
         rows.append(row)
-        room -= sum(len(part) for part in (row if isinstance(row, tuple | list) else (row,)) if isinstance(part, str))
+        parts = row if isinstance(row, tuple | list | Conversation) else (row,)
+        room -= sum(len(part) for part in parts if isinstance(part, str))
         if len(rows) == window or room <= 0:
             break
     return rows
@@ -249,7 +262,12 @@ def open_encoder(directory: Path, manifest: Manifest) -> Encoder:
     """
     from luthier.models.encoding import Encoder
 
+    task, settings = open_task(manifest)
     try:
+        if hasattr(task, "encoder"):
+            own: Encoder = task.encoder(directory, settings, max_length=manifest.length.max_length,
+                                        normalize=manifest.normalize, stored=True)
+            return own
         return Encoder.load(directory, max_length=manifest.length.max_length, normalize=manifest.normalize,
                             overlap=manifest.length.overlap)
     except LuthierError as error:

@@ -10,10 +10,11 @@ import numpy as np
 from luthier.bundle import RESTORE, Probe, compare, read_probes
 from luthier.bundle.probes import allowed
 from luthier.errors import ProbeError
+from luthier.inference.inputs import prompt
 from luthier.inference.predictor import Predictor
 from luthier.inference.writing import log_shares, writes
 from luthier.models.encoding import Ragged
-from luthier.schema import Float32, Logits, TextInput
+from luthier.schema import Conversation, Float32, Logits, TextInput
 
 DATA_PROBES = 16
 """Texts taken from the data, spread over their lengths."""
@@ -52,6 +53,8 @@ def make_probes(predictor: Predictor, texts: Sequence[TextInput]) -> list[Probe]
         The probes, those from the data first.
     """
     fixed: list[TextInput] = list(FIXED)
+    if predictor.labels.of_dialogues:
+        fixed = [prompt(text) for text in FIXED]
     if predictor.pair:
         fixed = list(zip(FIXED, (*FIXED[1:], FIXED[0]), strict=True))
     return answer(predictor, [*_spread(texts), *fixed])
@@ -84,7 +87,8 @@ def _weighed(predictor: Predictor, ragged: Ragged, rows: Sequence[TextInput], kn
     """Return the log probability of each token of what is written, or was, for N texts."""
     texts = known or [one.label for one in predictor.answers(ragged, rows)]
     logs = log_shares(predictor.backend, predictor.encoder, ragged, texts)
-    return [Probe(str(row), None, ids, predictor.labels.names, tuple(map(float, scores)), text)
+    return [Probe(row.text if isinstance(row, Conversation) else str(row), None, ids, predictor.labels.names,
+                  tuple(map(float, scores)), text, conversation=row if isinstance(row, Conversation) else None)
             for row, ids, scores, text in zip(rows, ids_of(ragged, len(rows)), logs, texts, strict=True)]
 
 
@@ -123,7 +127,8 @@ def _some(scores: Float32) -> Float32:
 
 def rows_of(probes: Sequence[Probe]) -> list[TextInput]:
     """Return the texts of the probes as a predictor takes them."""
-    return [probe.text if probe.text_b is None else (probe.text, probe.text_b) for probe in probes]
+    return [probe.conversation or (probe.text if probe.text_b is None else (probe.text, probe.text_b))
+            for probe in probes]
 
 
 def replay(predictor: Predictor, directory: Path) -> None:

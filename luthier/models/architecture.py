@@ -42,6 +42,8 @@ def problem_of(config: Mapping[str, Any]) -> ProblemType | None:
     """Return what a model of this configuration does, other than classify texts; ``None`` where it does that."""
     if writes(config):
         return "text_generation"
+    if _has_head(config, "ForCausalLM"):
+        return "dialogue"
     if finds_answers(config):
         return "question_answering"
     return "token_classification" if _has_head(config, "TokenClassification") else None

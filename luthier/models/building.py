@@ -36,6 +36,7 @@ _DOORS = {
     "token_classification": ("AutoModelForTokenClassification", "a token classifier"),
     "question_answering": ("AutoModelForQuestionAnswering", "a finder of answers"),
     "text_generation": ("AutoModelForSeq2SeqLM", "an encoder-decoder"),
+    "dialogue": ("AutoModelForCausalLM", "a language model"),
 }
 """Problem type -> transformers' class, and what to call its models; all others are classifiers of texts."""
 

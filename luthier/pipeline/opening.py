@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -17,12 +17,14 @@ from luthier import plugins
 from luthier import recipe as recipes
 from luthier.errors import RecipeError
 from luthier.inference import Predictor
+from luthier.models.chat import ChatEncoder
 from luthier.models.encoding import Encoder, Ragged
 from luthier.models.files import ModelFiles
 from luthier.models.hardware import cores
 from luthier.models.new_seq2seq import made_new
 from luthier.models.sources import resolve
 from luthier.pipeline import encoded
+from luthier.pipeline.conversations import encoded_conversations
 from luthier.pipeline.loading import Loaded
 from luthier.pipeline.targets import encoded_targets
 from luthier.recipe import Recipe
@@ -91,12 +93,9 @@ def _opened(loaded: Loaded) -> Opened:
     set_threads(recipe.threads)
     base = _base(loaded)
     task = plugins.load("tasks", recipe.task["name"])
-    encoder = _encoder(recipe, base.path, task)
-    ragged, told = {}, []
-    for name, rows in dataset.splits():
-        if name != "test":
-            ragged[name], note = encoded.encode(encoder, base.path, inputs(rows), offsets=task.OFFSETS)
-            told += [note] if note else []
+    settings = choice_settings(recipe, "task")
+    encoder = _encoder(recipe, base.path, task, settings)
+    ragged, told = _ragged(loaded, base.path, encoder, task)
 
     def build() -> Built:
         found: Built = task.build(base, dataset.labels, dropout=recipe.model.dropout,
@@ -104,17 +103,27 @@ def _opened(loaded: Loaded) -> Opened:
                                   seed=recipes.spawn(recipe.seed, "head"))
         return found
 
-    settings = choice_settings(recipe, "task")
     wanted = ragged
-    if dataset.labels.of_texts:
+    if dataset.labels.of_texts and not dataset.labels.of_dialogues:
         wanted, notes = encoded_targets(loaded, base.path, settings)
         told += notes
     train, valid = (Encoded(ragged[name], task.targets(getattr(dataset, name), dataset.labels, wanted[name]))
                     for name in ("train", "valid"))
     if hasattr(task, "remarks"):
         told += task.remarks(dataset.train, ragged["train"], train.targets, dataset.labels, settings)
-    return Opened(base, build, build(), encoder, task, settings, train, valid,
-                  (*told, *_length_notes(ragged, encoder)))
+    return Opened(base, build, build(), encoder, task, settings, train, valid, tuple(told))
+
+
+def _ragged(loaded: Loaded, directory: Path, encoder: Encoder, task: ModuleType) -> tuple[dict[str, Ragged], list[str]]:
+    """Return the token ids of the train and valid rows, and what there is to say of them and their lengths."""
+    if loaded.dataset.labels.of_dialogues:
+        return encoded_conversations(loaded, cast(ChatEncoder, encoder))
+    ragged, told = {}, []
+    for name, rows in loaded.dataset.splits():
+        if name != "test":
+            ragged[name], note = encoded.encode(encoder, directory, inputs(rows), offsets=task.OFFSETS)
+            told += [note] if note else []
+    return ragged, [*told, *_length_notes(ragged, encoder)]
 
 
 def _base(loaded: Loaded) -> ModelFiles:
@@ -126,7 +135,7 @@ def _base(loaded: Loaded) -> ModelFiles:
     recipe, labels = loaded.recipe, loaded.dataset.labels
     if recipe.model.name != recipes.NEW_MODEL:
         return resolve(recipe.model.name, offline=recipe.offline)
-    if not labels.of_texts:
+    if labels.problem_type != "text_generation":
         raise RecipeError(f"model.name is {recipes.NEW_MODEL}, which writes texts, and the task is "
                           f"{recipe.task['name']}", "leave model.name out, or see `luthier models`")
     if plugins.load("tuning.methods", recipe.method["name"]).KIND != "full":
@@ -136,7 +145,7 @@ def _base(loaded: Loaded) -> ModelFiles:
     return made_new(texts, recipe.model.new or recipes.NewModelSettings(), seed=recipes.spawn(recipe.seed, "head"))
 
 
-def _encoder(recipe: Recipe, directory: Path, task: ModuleType) -> Encoder:
+def _encoder(recipe: Recipe, directory: Path, task: ModuleType, settings: Any) -> Encoder:
     """Open the tokenizer. Windows share a quarter of their tokens where the recipe leaves that open.
 
     Raises:
@@ -145,6 +154,10 @@ def _encoder(recipe: Recipe, directory: Path, task: ModuleType) -> Encoder:
     if recipe.model.overlap is not None and getattr(task, "GENERATES", False):
         raise RecipeError("model.overlap asks for windows, and a text that is written for another is written once, for "
                           "all of it", "leave model.overlap out; model.max_length tells how much is read")
+    if hasattr(task, "encoder"):
+        own: Encoder = task.encoder(directory, settings, max_length=recipe.model.max_length,
+                                    normalize=recipe.prepare.normalize)
+        return own
     overlap = OVERLAP if task.WINDOWS and recipe.model.overlap is None else recipe.model.overlap
     return Encoder.load(directory, max_length=recipe.model.max_length, normalize=recipe.prepare.normalize,
                         overlap=overlap)

@@ -6,10 +6,11 @@ row, V vocabulary.
 
 from luthier.schema.answers import Answer, Entities, Entity, Estimate, FoundAnswer, Generated, Prediction
 from luthier.schema.arrays import Batch, Bool, Float32, Int64, Logits, TextInput
+from luthier.schema.conversations import Conversation, Role, Turn
 from luthier.schema.decision import Decision
 from luthier.schema.examples import Dataset, Example, GoldAnswer, Span
 from luthier.schema.labels import ANSWERED, GENERATED, LabelSet, ProblemType, Scale
 
-__all__ = ["ANSWERED", "GENERATED", "Answer", "Batch", "Bool", "Dataset", "Decision", "Entities", "Entity", "Estimate",
-           "Example", "Float32", "FoundAnswer", "Generated", "GoldAnswer", "Int64", "LabelSet", "Logits", "Prediction",
-           "ProblemType", "Scale", "Span", "TextInput"]
+__all__ = ["ANSWERED", "GENERATED", "Answer", "Batch", "Bool", "Conversation", "Dataset", "Decision", "Entities",
+           "Entity", "Estimate", "Example", "Float32", "FoundAnswer", "Generated", "GoldAnswer", "Int64", "LabelSet",
+           "Logits", "Prediction", "ProblemType", "Role", "Scale", "Span", "TextInput", "Turn"]

@@ -15,7 +15,8 @@ Logits = Float32 | list[Float32]
 """Of N texts, (N, C), or of the tokens of W windows, W arrays (T, C)."""
 
 TextInput = str | tuple[str, str] | Sequence[str]
-"""What a predictor takes for one row: a text, or a pair of texts."""
+"""What a predictor takes for one row: a text, a pair of texts, or a ``Conversation``, which is a sequence of what is
+said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from luthier.schema.arrays import TextInput
+from luthier.schema.conversations import Conversation
 from luthier.schema.labels import ANSWERED, LabelSet
 
 
@@ -58,6 +59,8 @@ class Example:
     targets: tuple[str, ...] | None = None
     """Texts that may be written for ``text``, each as good as the others, of which the first is learned; ``None`` where
     texts are not what is learned."""
+    conversation: Conversation | None = None
+    """The turns that the targets answer, of which ``text`` tells people; ``None`` where rows are texts."""
     group: str | None = None
     """What rows have in common that must not stand in two splits, such as the article that their contexts are from."""
 
@@ -70,7 +73,9 @@ class Example:
 
     @property
     def text_input(self) -> TextInput:
-        """Return what a predictor takes for this row: its text, or its pair of texts."""
+        """Return what a predictor takes for this row: its text, its pair of texts, or its conversation."""
+        if self.conversation is not None:
+            return self.conversation
         return self.text if self.text_b is None else (self.text, self.text_b)
 
 

@@ -25,6 +25,15 @@ _QUESTION = {
     "additionalProperties": False,
 }
 
+_CONVERSATION = {
+    "type": "object",
+    "properties": {"messages": {"type": "array", "minItems": 1, "items": {
+        "type": "object", "properties": {"role": {"enum": ["system", "user", "assistant"]},
+                                         "content": {"type": "string"}}, "required": ["role", "content"]}}},
+    "required": ["messages"],
+    "additionalProperties": False,
+}
+
 REQUEST_BODY: dict[str, Any] = {
     "required": True,
     "content": {
@@ -40,9 +49,10 @@ REQUEST_BODY: dict[str, Any] = {
                         "oneOf": [
                             {"type": "string"},
                             {"type": "array", "minItems": 1,
-                             "items": {"oneOf": [{"type": "string"}, _PAIR, _OBJECT, _QUESTION]}},
+                             "items": {"oneOf": [{"type": "string"}, _PAIR, _OBJECT, _QUESTION, _CONVERSATION]}},
                             _OBJECT,
                             _QUESTION,
+                            _CONVERSATION,
                         ],
                     }
                 },
@@ -53,6 +63,8 @@ REQUEST_BODY: dict[str, Any] = {
                 "pair": {"summary": "pairs", "value": {"inputs": [["a man eats", "he is asleep"]]}},
                 "question": {"summary": "a question and its context",
                              "value": {"inputs": {"question": "Who came?", "context": "Ann came at noon."}}},
+                "conversation": {"summary": "a conversation to be answered",
+                                 "value": {"inputs": {"messages": [{"role": "user", "content": "Is it open?"}]}}},
             },
         }
     },

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn
 from unicodedata import category
 
+from luthier.inference.inputs import prompt
 from luthier.plugins import did_you_mean
 from luthier.schema import Answer, TextInput
 from luthier.serving.limits import Limits
 from luthier.serving.refusal import Refusal
 
 _FORMS = 'send {"inputs": "a text"} or {"inputs": ["a text", "another"]}'
+_MESSAGE_FORMS = 'send {"inputs": {"messages": [{"role": "user", "content": "a text"}]}} or {"inputs": "a text"}'
 _PAIR_FORMS = 'send {"inputs": [["first", "second"]]} or {"inputs": {"text": "first", "text_b": "second"}}'
 
 _QUESTION = ("question", "context")
@@ -32,20 +35,22 @@ class Asked:
     """True when the caller sent one input and not a list: the answer takes the same form."""
 
 
-def parse(body: bytes, limits: Limits, *, pair: bool) -> Asked:
+def parse(body: bytes, limits: Limits, *, pair: bool, conversations: bool = False) -> Asked:
     """Check a request body and return its texts.
 
     Args:
         body: UTF-8 JSON: ``{"inputs": one or a list}``, where one is a text, a ``[text, text]`` pair inside a list, or
-            ``{"text": …, "text_b": …}``; of a question ``{"question": …, "context": …}``.
+            ``{"text": …, "text_b": …}``; of a question ``{"question": …, "context": …}``; of a conversation a text, a
+            list of messages or ``{"messages": […]}``.
         limits: most inputs and most characters.
         pair: whether the model takes pairs.
+        conversations: whether it takes conversations.
 
     Raises:
         Refusal: not JSON, not of this form, or over a limit; the message names the place.
     """
-    inputs = _inputs(_json(body), _PAIR_FORMS if pair else _FORMS)
-    single = not isinstance(inputs, list)
+    inputs = _inputs(_json(body), _MESSAGE_FORMS if conversations else _PAIR_FORMS if pair else _FORMS)
+    single = not isinstance(inputs, list) or (conversations and bool(inputs) and _is_message(inputs[0]))
     rows = [inputs] if single else inputs
     if not rows:
         raise Refusal("validation", "inputs is an empty list", "send at least one text")
@@ -53,7 +58,8 @@ def parse(body: bytes, limits: Limits, *, pair: bool) -> Asked:
         raise Refusal("too_large", f"{len(rows)} inputs; this server takes {limits.max_inputs} a request",
                       f"send lists of {limits.max_inputs} or fewer, or use `luthier predict` for files")
     places = ["inputs"] if single else [f"inputs[{n}]" for n in range(len(rows))]
-    return Asked([_row(row, place, limits, pair) for row, place in zip(rows, places, strict=True)], single)
+    read = _conversation if conversations else partial(_row, pair=pair)
+    return Asked([read(row, place, limits) for row, place in zip(rows, places, strict=True)], single)
 
 
 def answer(model: str, predictions: Sequence[Answer], *, single: bool) -> bytes:
@@ -97,7 +103,24 @@ def _inputs(value: Any, forms: str) -> Any:
     return value["inputs"]
 
 
-def _row(row: Any, where: str, limits: Limits, pair: bool) -> TextInput:
+def _is_message(value: Any) -> bool:
+    return isinstance(value, dict) and ("role" in value or "from" in value)
+
+
+def _conversation(row: Any, where: str, limits: Limits) -> TextInput:
+    if isinstance(row, dict) and not isinstance(row.get("messages"), list):
+        raise Refusal("validation", f"{where} has no list of messages", _MESSAGE_FORMS)
+    try:
+        found = prompt(_text(row, where, limits) if isinstance(row, str) else row)
+    except ValueError as error:
+        raise Refusal("validation", f"{where}: {error}", _MESSAGE_FORMS) from None
+    if (size := sum(map(len, found))) > limits.max_text_chars:
+        raise Refusal("too_large", f"{where} has {size} characters; this server takes {limits.max_text_chars}",
+                      "leave the first turns out, or shorten them")
+    return found
+
+
+def _row(row: Any, where: str, limits: Limits, *, pair: bool) -> TextInput:
     parts = _parts(row, where)
     if len(parts) == 1 and pair:
         raise Refusal("validation", f"{where} is one text, and this model takes pairs", _PAIR_FORMS)

@@ -21,7 +21,7 @@ from luthier.tuning import checkpoints
 from luthier.tuning.batching import Step, plan, steps_per_epoch
 from luthier.tuning.checkpoints import Progress
 from luthier.tuning.events import Events
-from luthier.tuning.feeding import Feed, make_feed, send
+from luthier.tuning.feeding import Feed, laid_out, make_feed, send
 from luthier.tuning.job import Fitted, Job, Targets
 from luthier.tuning.optimizer import make_optimizer, set_rate, step_clipped
 from luthier.tuning.precision import autocast, choose_device, choose_precision
@@ -178,9 +178,9 @@ def _take_step(run: _Run, step: int) -> None:
 def _loss_sum(run: _Run, rows: Int64) -> torch.Tensor:
     """Return the loss summed over a micro-batch of rows, a float32 scalar."""
     job = run.job
-    targets = send(job.train.targets[rows], run.device)
     with autocast(run.device, run.precision):
         logits = job.model(**run.feed.inputs(job.train.ragged, rows)).logits  # (B, C)
+    targets = send(laid_out(job.train.targets[rows], logits, run.sizes[rows]), run.device)
     losses: torch.Tensor = job.task.loss(logits.float(), targets, class_weights=run.weights,
                                          label_smoothing=job.train_settings.label_smoothing_factor)
     return losses.sum()
@@ -298,7 +298,7 @@ def _rows_of(run: _Run, step: int) -> Step:
         settings = run.job.train_settings
         run.epoch_plan = epoch, plan(
             run.sizes, batch_size=settings.per_device_train_batch_size,
-            accumulation=settings.gradient_accumulation_steps, max_tokens=settings.max_tokens_per_batch,
+            accumulation=settings.gradient_accumulation_steps, max_tokens=run.job.batch_tokens,
             seed=spawn(run.job.seed, "order"), epoch=epoch)
     return run.epoch_plan[1][place]
 

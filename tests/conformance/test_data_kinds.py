@@ -40,6 +40,7 @@ ROWS: dict[str, Callable[[int], Row]] = {
     "question_answering": answered,
     "regression": lambda n: {"text": f"text {n}", "score": n / 7},
     "text_generation": lambda n: {"source": f"text {n}", "target": [f"words {n}", f"other words {n}"][:1 + n % 2]},
+    "dialogue": lambda n: {"prompt": f"text {n}", "completion": f"words {n}"},
 }
 """Kind -> its row of a number, as it stands in a JSON Lines file. A new kind adds a line."""
 KINDS = [kind_of(name) for name in plugins.names("data.kinds")]

@@ -23,6 +23,7 @@ from luthier.evaluation.report.words import WORDS, every_word
 from luthier.recipe import EvaluationSettings
 from luthier.schema import (
     Answer,
+    Conversation,
     Dataset,
     Entities,
     Entity,
@@ -36,6 +37,7 @@ from luthier.schema import (
     Scale,
     Span,
     TextInput,
+    Turn,
 )
 
 NAMES = plugins.names(SEAM)
@@ -107,6 +109,12 @@ def texts() -> Case:
     return Case(labels, rows, right, wrong)
 
 
+def conversations() -> Case:
+    case = texts()
+    rows = tuple(replace(row, conversation=Conversation((Turn("user", row.text),))) for row in case.rows)
+    return replace(case, labels=LabelSet(("generated_text",), "dialogue"), rows=rows)
+
+
 CASES = {
     "single-label-classification": classes("single_label_classification"),
     "multi-label-classification": classes("multi_label_classification"),
@@ -114,6 +122,7 @@ CASES = {
     "question-answering": questions(),
     "regression": numbers(),
     "text-generation": texts(),
+    "dialogue": conversations(),
 }
 """A new kind adds its own; most of the suite is skipped for one without."""
 
