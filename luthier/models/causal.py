@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +50,7 @@ def build_causal(
         ModelError: the directory cannot be opened, lacks weights, or holds a model of another kind.
     """
     directory = files.path if isinstance(files, ModelFiles) else Path(files)
-    check_continues(tokenizer_files.read_json(directory / "config.json"), directory)
+    check_kind(directory)
     config = _config(directory, outputs)
     set_rates(config, DROPOUTS, dropout)
     set_rates(config, ATTENTION_DROPOUTS, attention_dropout)
@@ -65,12 +64,13 @@ def build_causal(
     return Built(model.eval(), ())
 
 
-def check_continues(config: Mapping[str, Any], directory: Path) -> None:
+def check_kind(directory: Path) -> None:
     """Refuse a model that is no causal language model, before its weights are read.
 
     Raises:
         ModelError: an encoder, or an encoder-decoder; names what can.
     """
+    config = tokenizer_files.read_json(directory / "config.json")
     kind = config.get("model_type")
     if not kind:
         return  # opening it says what is wrong

@@ -72,10 +72,13 @@ def encoder(directory: Path, settings: Settings, *, max_length: int | None, norm
         stored: whether it is a bundle, whose template is the one that was chosen.
 
     Raises:
-        ModelError: see ``ChatEncoder.load``.
+        ModelError: the model is no causal language model; or see ``ChatEncoder.load``.
     """
+    from luthier.models.causal import check_kind
     from luthier.models.chat import ChatEncoder
 
+    if not stored:
+        check_kind(directory)
     return ChatEncoder.load(directory, max_length=max_length, normalize=normalize,
                             new_tokens=settings.decoding.max_new_tokens,
                             source="model" if stored else settings.chat_template)
