@@ -20,7 +20,7 @@ from luthier.evaluation.metrics import choose, membership
 from luthier.evaluation.ridge import Ridge, fit_ridge
 from luthier.evaluation.sentences import BestSentence
 from luthier.plugins import require
-from luthier.schema import Bool, Dataset, Example, Float32, LabelSet, Prediction, TextInput
+from luthier.schema import Bool, Dataset, Example, Float32, LabelSet, Prediction, TextInput, parts
 from luthier.tasks import averages, counts
 
 STRENGTHS = (1.0, 10.0)
@@ -120,7 +120,7 @@ def _texts(examples: Sequence[Example]) -> list[str]:
 
 
 def _joined(texts: Sequence[TextInput]) -> list[str]:
-    return [text if isinstance(text, str) else PAIR_SEPARATOR.join(text) for text in texts]
+    return [PAIR_SEPARATOR.join(parts(text)) for text in texts]
 
 
 def _vectorizer(language: str, *, min_rows: int) -> Any:
