@@ -23,8 +23,8 @@ def class_weights(
 
     Args:
         setting: ``TrainSettings.class_weights``.
-        targets: of the training rows, (N,) class numbers or (N, C) of 0 and 1; not read of spans, answers and
-            numbers.
+        targets: of the training rows, (N,) class numbers or (N, C) of 0 and 1; not read of spans, answers,
+            relations and numbers.
         labels: the label set.
 
     Raises:
@@ -40,6 +40,8 @@ def class_weights(
         return _given(setting, labels), Decision("given", "train.class_weights gives them")
     if labels.of_spans:
         return None, Decision("none", "tags are left as they are: nearly all tokens stand in no span")
+    if labels.of_relations:
+        return None, Decision("none", "relations are left as they are: some have one row, which would outweigh all")
     if setting == "none":
         return None, Decision("none", "train.class_weights is none")
     counts = targets.sum(axis=0) if labels.multi_label else np.bincount(targets, minlength=len(labels))
