@@ -36,8 +36,14 @@ def job_of(bench: Bench, rows: Rows, *, seed: int, threads: int) -> Job:
     )
 
 
-def run_side(name: str, side: str, job: Job) -> dict[str, Any]:
+def run_side(name: str, side: str, job: Job, *, module: str | None = None) -> dict[str, Any]:
     """Run one side in a process of its own and return its entry for the results file.
+
+    Args:
+        name: the data set.
+        side: what the side is called.
+        job: what it is told.
+        module: what is run; ``benchmarks._<side>`` when left out.
 
     Raises:
         TuningError: the process failed.
@@ -47,8 +53,9 @@ def run_side(name: str, side: str, job: Job) -> dict[str, Any]:
         replace(job, work=place).write(asked)
         load, date, started = os.getloadavg()[0], datetime.now(UTC), time.perf_counter()
         with log.open("w", encoding="utf-8") as output:
-            code = subprocess.run([sys.executable, "-m", f"benchmarks._{side}", str(asked), str(answered)], cwd=ROOT,
-                                  env=_environment(job.threads), stdout=output, stderr=output, check=False).returncode
+            command = [sys.executable, "-m", module or f"benchmarks._{side}", str(asked), str(answered)]
+            code = subprocess.run(command, cwd=ROOT, env=_environment(job.threads), stdout=output, stderr=output,
+                                  check=False).returncode
         seconds = time.perf_counter() - started
         if code != 0:
             last = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:])

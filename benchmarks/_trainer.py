@@ -103,7 +103,7 @@ def label(trainer: Any, rows: list[dict[str, Any]]) -> list[int]:
 
 
 def label_logits(trainer: Any, rows: list[dict[str, Any]]) -> list[Any]:
-    """Return the logits of each row, (C,) or (T, C) float32, in the order of the rows."""
+    """Return the logits of each row, (C,) or (T, C) float32, or a tuple of such, in the order of the rows."""
     # With length groups the Trainer shuffles rows even to predict. Sorting by hand is as fast and keeps the order.
     if hasattr(trainer.args, "train_sampling_strategy"):
         trainer.args.train_sampling_strategy = "sequential"
@@ -112,7 +112,7 @@ def label_logits(trainer: Any, rows: list[dict[str, Any]]) -> list[Any]:
     order = sorted(range(len(rows)), key=lambda row: len(rows[row]["input_ids"]))
     given = trainer.predict([rows[row] for row in order]).predictions
     found: list[Any] = [None] * len(rows)
-    for row, scores in zip(order, given, strict=True):
+    for row, scores in zip(order, zip(*given, strict=True) if isinstance(given, tuple) else given, strict=True):
         found[row] = scores
     return found
 

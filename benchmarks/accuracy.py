@@ -5,8 +5,11 @@
     python -m benchmarks.accuracy --data DIR --rows 4000 --seed 1,2,3,4,5 --out docs/benchmarks.md   # samples
     python -m benchmarks.accuracy --data DIR --seed 1,2,3 --resume-from benchmarks/results/accuracy.json
 
-The last command adds what is missing to the published results; with ``--again luthier`` it measures Luthier's side
-anew, as after a change of the loop, and keeps the other.
+The last of these adds what is missing to the published results; with ``--again luthier`` it measures Luthier's side
+anew, as after a change of the loop, and keeps the other. Other tasks have ``benchmarks.accuracy_tasks``; all together:
+
+    python -m benchmarks.accuracy --data DIR --suite quick      # samples, every task, half an hour; printed only
+    python -m benchmarks.accuracy --data DIR --suite full       # all rows of every data set, hours; writes the page
 
 Both sides read the same prepared rows and run alone, one after the other, each in a fresh process. The results file is
 written as each side ends; the page is made from it alone.
@@ -17,12 +20,13 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from benchmarks import _results, _table
+from benchmarks import _results, _table, accuracy_tasks
 from benchmarks._data import Rows, prepare_rows
 from benchmarks._results import SIDES, Results
 from benchmarks._sets import SETS, Bench
@@ -34,6 +38,8 @@ from luthier.plugins import did_you_mean
 
 PAGE = Path("docs/benchmarks.md")
 RESULTS = Path("build/accuracy.json")
+QUICK, QUICK_ROWS = ("sst2", "chnsenticorp"), 1500
+"""What the quick suite has of this task."""
 TITLE = "# Benchmarks\n\nEach section is written by the command that stands in it."
 
 
@@ -51,12 +57,17 @@ class Options:
     resume: Path | None
     again: tuple[str, ...] = ()
     """Sides whose results are dropped and measured anew."""
+    suite: str | None = None
+    """``quick`` or ``full``: every task, and this one with them."""
 
 
 def main(arguments: Sequence[str] | None = None, sets: Mapping[str, Bench] = SETS) -> int:
     """Run the benchmark; return the exit code."""
     try:
         options = parse(arguments, sets)
+        if options.suite is not None:
+            run_suite(options, sets)
+            return 0
         results = measure(options, sets)
         page = _table.markdown(results)
         print(page)
@@ -89,13 +100,39 @@ def parse(arguments: Sequence[str] | None, sets: Mapping[str, Bench]) -> Options
     add("--json", type=Path, help=f"results file to write; {RESULTS} when left out")
     add("--resume-from", type=Path, help="results file of an interrupted run; sides that ended are not run again")
     add("--again", choices=SIDES, action="append", default=[], help="measure this side anew")
+    add("--suite", choices=("quick", "full"), help="every task: small samples, or all rows")
     said = parser.parse_args(arguments)
+    if said.suite and (said.only or said.rows or said.resume_from or said.again or said.json):
+        parser.error("--suite decides data sets, rows and results files: leave the others out")
     for name in said.only:
         if name not in sets:
             raise UnknownNameError(f"no data set {name!r}; there are {', '.join(sets)}", did_you_mean(name, sets))
     out = said.out if said.out or said.rows else PAGE
     return Options(said.data, said.only, said.seed, said.rows, said.threads, out,
-                   said.json or said.resume_from or RESULTS, said.resume_from, tuple(said.again))
+                   said.json or said.resume_from or RESULTS, said.resume_from, tuple(said.again), said.suite)
+
+
+def run_suite(options: Options, sets: Mapping[str, Bench]) -> None:
+    """Run every task; what has ended is not run again.
+
+    Raises:
+        LuthierError: data or model are missing, or a side failed.
+    """
+    quick, started = options.suite == "quick", time.perf_counter()
+    files = {part: Path(f"build/suite-{options.suite}-{part}.json") for part in ("classification", "tasks")}
+    kept = files["classification"]
+    own = replace(options, only=QUICK if quick else tuple(sets), rows=QUICK_ROWS if quick else None, json=kept,
+                  resume=kept if kept.exists() else None, suite=None)
+    page = _table.markdown(measure(own, sets))
+    results = accuracy_tasks.load(files["tasks"])
+    for seed in options.seeds:
+        accuracy_tasks.measure_all(accuracy_tasks.Options(options.data, seed, options.threads, json=files["tasks"]),
+                                   results, quick=quick)
+    print("\n".join([page, *accuracy_tasks.sections(results).values()]))
+    print(f"{(time.perf_counter() - started) / 60:.1f} minutes in all")
+    if not quick and options.out is not None:
+        publish(page, options.out)
+        accuracy_tasks.publish(results, options.out)
 
 
 def _names(value: str) -> tuple[str, ...]:

@@ -41,6 +41,14 @@ EXTRAS = {
 """Optional module -> the extra of Luthier that installs it."""
 
 
+_OTHER_NAMES = {
+    "ner": "named-entities", "token-classification": "named-entities", "entities": "named-entities",
+    "qa": "question-answering", "squad": "question-answering", "classification": "text-classification",
+    "sentiment": "text-classification", "sts": "regression", "similarity": "regression",
+}
+"""What else people call what has a name here."""
+
+
 def names(seam: str) -> tuple[str, ...]:
     """Return the registered names of a seam, sorted.
 
@@ -57,11 +65,13 @@ def load(seam: str, name: str) -> ModuleType:
         UnknownNameError: no such name; the message lists the known ones and the nearest.
     """
     shown = _shown(name)
-    if shown not in names(seam):
+    # Ours come first: an outsider adds names and takes none, and scanning installed packages costs milliseconds.
+    if shown in _own(seam):
+        return importlib.import_module(f"luthier.{seam}.{shown.replace('-', '_')}")
+    outside = _entry_points(seam)
+    if shown not in outside:
         raise unknown(f"{seam.split('.')[-1].rstrip('s')}", name, names(seam))
-    # An outsider adds names; it never takes one of ours.
-    own = shown in _own(seam)
-    return importlib.import_module(f"luthier.{seam}.{shown.replace('-', '_')}" if own else _entry_points(seam)[shown])
+    return importlib.import_module(outside[shown])
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
@@ -72,7 +82,9 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``did you mean 'x'?`` for the nearest known name, or a plain request to choose one."""
-    near = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    known = list(known)
+    other = _OTHER_NAMES.get(_shown(name.casefold()))
+    near = [other] if other in known else get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else "use one of the known names"
 
 

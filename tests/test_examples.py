@@ -36,6 +36,18 @@ def test_the_recipe_for_entities(tiny_model: Path, tmp_path: Path) -> None:
     assert not found.truncated
 
 
+def test_the_recipe_for_questions(tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(EXAMPLES)
+    command = [sys.executable, "-m", "luthier", "train", "examples/questions.yaml", "--model", str(tiny_model),
+               "model.max_length=128", "train.num_train_epochs=1", "evaluation.bootstrap=100"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "answer F1" in result.stdout
+    context = "The Rook 7 is a fan made in Ghent."
+    (found,) = luthier.load(tmp_path / "runs" / "products").predict([("Where is the Rook 7 made?", context)])
+    assert context[found.start:found.end] == found.answer
+
+
 def test_numbers(tiny_model: Path, tmp_path: Path) -> None:
     run = luthier.train(EXAMPLES / "urgency.csv", task="regression", model=str(tiny_model), out=tmp_path / "out",
                         progress=False, train={"num_train_epochs": 1}, evaluation={"bootstrap": 100, "untuned": False})

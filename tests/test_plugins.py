@@ -11,7 +11,8 @@ import pytest
 from luthier import plugins
 from luthier.errors import MissingExtraError, UnknownNameError
 
-SEAMS = ("data.readers", "models.sources", "tasks", "tuning.methods", "inference.backends", "serving.routes")
+SEAMS = ("data.kinds", "data.readers", "models.sources", "tasks", "tuning.methods", "inference.backends",
+         "evaluation.kinds", "bundle.kinds", "serving.routes")
 
 
 @pytest.mark.parametrize("seam", SEAMS)
@@ -55,3 +56,10 @@ def test_listing_imports_nothing_heavy() -> None:
             f"for seam in {SEAMS!r}: plugins.names(seam)\n"
             "assert not {'torch', 'transformers', 'sklearn', 'fastapi'} & set(sys.modules)")
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_people_else_call_a_task_is_known() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'named-entities'"):
+        plugins.load("tasks", "NER")
+    with pytest.raises(UnknownNameError, match="use one of the known names"):
+        plugins.load("data.readers", "ner")

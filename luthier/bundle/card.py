@@ -5,23 +5,20 @@ It is made from the manifest and the two reports, and holds numbers and label na
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
 import yaml
 
+from luthier.bundle.kind import BundleKind, kind_of
 from luthier.bundle.manifest import Manifest
+from luthier.bundle.markdown import cell, table
 from luthier.recipe import MEMORY
 
-_SHOWN_LABELS = 100
 _TRAINING = ("learning_rate", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps",
              "lr_scheduler_type", "warmup_ratio", "weight_decay", "max_grad_norm", "label_smoothing_factor",
              "precision")
-
-_KINDS = {"token_classification": ("token-classification", "AutoModelForTokenClassification"),
-          "question_answering": ("question-answering", "AutoModelForQuestionAnswering")}
-"""Problem type -> the hub's name of the task, and transformers' class; all others classify texts."""
 
 _LEFT_OUT = {
     "rows_read": "rows read", "bad_rows": "unreadable rows", "empty": "empty rows left out",
@@ -43,13 +40,13 @@ def model_card(
         data_report: ``DataReport.to_dict()``; entries may be missing.
         title: heading; the base model's name with the task when left out.
     """
-    systems = report.get("systems", report)
+    systems, labels = report.get("systems", report), _kind(manifest).labels(manifest, data_report)
     title = title or f"{_base_name(manifest)} tuned for {manifest.task.name.replace('-', ' ')}"
     sections = [
         _header(manifest, systems, data_report),
         f"# {title}",
         _summary(manifest),
-        *([] if manifest.labels.of_answers else ["## Labels\n\n" + _labels(manifest, data_report)]),
+        *([f"## Labels\n\n{labels}"] if labels else []),
         "## Scores\n\n" + _scores(manifest, systems),
         "## Training data\n\n" + _data(manifest, data_report),
         "## Training\n\n" + _training(manifest),
@@ -61,13 +58,13 @@ def model_card(
 
 
 def _header(manifest: Manifest, systems: Mapping[str, Any], data_report: Mapping[str, Any]) -> str:
-    base = manifest.base
+    base, pipeline = manifest.base, _kind(manifest).PIPELINE
     languages = {"zh": ["zh"], "en": ["en"], "mixed": ["zh", "en"]}.get(str(data_report.get("language")), [])
     header: dict[str, Any] = {
         "license": (base.licence or "other").lower(),
         "library_name": "transformers" if manifest.kind == "full" else "peft",
-        "pipeline_tag": _pipeline(manifest),
-        "tags": ["luthier", _pipeline(manifest), *(["lora"] if manifest.kind == "adapter" else [])],
+        "pipeline_tag": pipeline,
+        "tags": ["luthier", pipeline, *(["lora"] if manifest.kind == "adapter" else [])],
     }
     if languages:
         header["language"] = languages
@@ -77,16 +74,15 @@ def _header(manifest: Manifest, systems: Mapping[str, Any], data_report: Mapping
     metrics = _metrics(systems.get("tuned"))
     if metrics:
         header["model-index"] = [{"name": "luthier", "results": [{
-            "task": {"type": _pipeline(manifest)},
+            "task": {"type": pipeline},
             "dataset": {"name": "held-out test rows", "type": "private"},
             "metrics": [{"type": name, "value": round(value, 4)} for name, value in metrics.items()],
         }]}]
     return f"---\n{yaml.safe_dump(header, sort_keys=False, allow_unicode=True)}---"
 
 
-def _pipeline(manifest: Manifest) -> str:
-    """Return the hub's name of the task."""
-    return _KINDS.get(manifest.labels.problem_type, ("text-classification", ""))[0]
+def _kind(manifest: Manifest) -> BundleKind:
+    return kind_of(manifest.labels.problem_type)
 
 
 def _base_name(manifest: Manifest) -> str:
@@ -98,37 +94,10 @@ def _base_name(manifest: Manifest) -> str:
 def _summary(manifest: Manifest) -> str:
     what = {"full": "All weights were tuned.",
             "adapter": "A LoRA adapter and the head were tuned; the base is needed too."}
-    kind = "several labels a text, or none" if manifest.labels.multi_label else "one label a text"
-    rows = "pairs of texts" if manifest.pair else "texts"
-    if manifest.labels.of_numbers:
-        kind = "graded" if manifest.labels.scale and manifest.labels.scale.grades else "a number"
-        does = f"Gives {rows} `{_cell(manifest.labels.names[0])}`, {kind}: the model's one output is that number."
-    else:
-        does = (f"Finds entities of {len(manifest.labels)} types in texts." if manifest.labels.of_spans else
-                "Answers questions with a stretch of their context." if manifest.labels.of_answers else
-                f"Classifies {rows} into {len(manifest.labels)} classes, {kind}.")
-    return (f"{does} {what[manifest.kind]} Made by Luthier "
+    return (f"{_kind(manifest).does(manifest)} {what[manifest.kind]} Made by Luthier "
             f"{manifest.luthier} on {manifest.created[:10]}. `luthier.json` holds the recipe, the versions and the "
             "hash of every file; `probes.jsonl` holds what the model answered on that day, and is replayed whenever "
             "it is opened.")
-
-
-def _labels(manifest: Manifest, data_report: Mapping[str, Any]) -> str:
-    if manifest.labels.of_numbers:
-        values: Mapping[str, Mapping[str, float]] = data_report.get("values") or {}
-        heads = ("min", "mean", "max", "deviation")
-        told = [[split, *(f"{one[name]:.5g}" for name in heads)] for split, one in values.items()]
-        return f"One output, `{_cell(manifest.labels.names[0])}`, in the unit of the data.\n\n" + _table(
-            ["split", *heads], told)
-    counts: Mapping[str, Mapping[str, int]] = data_report.get("label_counts") or {}
-    splits = [split for split in ("train", "valid", "test") if split in counts]
-    names = manifest.labels.names
-    rows = [[str(index), _cell(name), *(f"{counts[split].get(name, 0):,}" for split in splits)]
-            for index, name in enumerate(names[:_SHOWN_LABELS])]
-    counted = "entities" if manifest.labels.of_spans else "rows"
-    table = _table(["id", "label", *(f"{split} {counted}" for split in splits)], rows)
-    left_out = len(names) - _SHOWN_LABELS
-    return table + (f"\n\n{left_out} more stand in `config.json`." if left_out > 0 else "")
 
 
 def _scores(manifest: Manifest, systems: Mapping[str, Any]) -> str:
@@ -141,7 +110,7 @@ def _scores(manifest: Manifest, systems: Mapping[str, Any]) -> str:
     in_memory = (manifest.recipe.get("data") or {}).get("train") == MEMORY
     again = "" if in_memory else " Reproduce with: `luthier train DIR/recipe.yaml`."
     on = f" on {rows_scored:,} test rows that were not trained on" if rows_scored else " on held-out test rows"
-    return (_table(["metric", *shown], rows) + f"\n\nScored{on}, through the predictor that serves; in brackets the "
+    return (table(["metric", *shown], rows) + f"\n\nScored{on}, through the predictor that serves; in brackets the "
             "bootstrap confidence interval. Everything else is in `report/index.html`." + again)
 
 
@@ -178,25 +147,23 @@ def _training(manifest: Manifest) -> str:
     settings = [(key, train[key]) for key in _TRAINING if key in train]
     settings += [(f"method {key}", value) for key, value in method.items()]
     settings += [("seed", recipe["seed"])] if "seed" in recipe else []
-    table = _table(["setting", "value"], [[key, f"`{value}`"] for key, value in settings])
+    listed = table(["setting", "value"], [[key, f"`{value}`"] for key, value in settings])
     versions = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
-    return (f"{table}\n\n" if settings else "") + f"Written with {versions}."
+    return (f"{listed}\n\n" if settings else "") + f"Written with {versions}."
 
 
 def _use(manifest: Manifest) -> str:
-    texts = '"the question", "the context"' if manifest.labels.of_answers else '"first text", "second text"'
-    given = texts if manifest.pair else '"some text"'
+    kind = _kind(manifest)
+    given = kind.PAIR if manifest.pair else '"some text"'
     row = f"({given})" if manifest.pair else given
     blocks = [
         "With Luthier, which checks hashes, labels, tokenizer and probes first:",
         f'```python\nimport luthier\n\npredictor = luthier.load("DIR")\nprint(predictor.predict([{row}])[0])\n```',
         "```\nluthier serve DIR --port 8000\n```",
     ]
-    gives = ("found = model(**batch)\nstart, end = found.start_logits, found.end_logits" if manifest.labels.of_answers
-             else "logits = model(**batch).logits")
     run = (f'batch = tokenizer({given}, truncation=True, max_length={manifest.length.max_length}, '
-           f'return_tensors="pt")\n{gives}')
-    door = _KINDS.get(manifest.labels.problem_type, ("", "AutoModelForSequenceClassification"))[1]
+           f'return_tensors="pt")\n{kind.OUTPUT}')
+    door = kind.DOOR
     if manifest.kind == "full":
         blocks += ["With transformers alone:", "```python\n"
                    f"from transformers import {door}, AutoTokenizer\n\n"
@@ -224,19 +191,8 @@ def _limits(manifest: Manifest) -> str:
     else:
         read = (f"- Of one {'pair' if manifest.pair else 'text'} {length.max_length} tokens are read; the rest is "
                 "cut, and the prediction says so (`truncated`).")
-    if manifest.labels.of_spans:
-        known = "- It knows the types above and no others, and finds no entity within another."
-    elif manifest.labels.of_numbers:
-        known = ("- It knows numbers such as those above: a text of another kind still gets one, and far beyond their "
-                 "range it was never asked to go.")
-    elif manifest.labels.of_answers:
-        never = ("It may say that there is no answer." if manifest.task.settings.get("unanswerable") else
-                 "It answers every question, also one that the context does not answer.")
-        known = f"- An answer is one stretch of the context, word for word. {never}"
-    else:
-        known = ("- It knows the labels above and no others: a text of another kind still gets one of them"
-                 + (", or none." if manifest.labels.multi_label else "."))
-    sure = ("- It does not say how sure it is of a number." if manifest.labels.of_numbers else
+    known = f"- {_kind(manifest).knows(manifest)}"
+    sure = (f"- {_kind(manifest).UNSURE}" if _kind(manifest).UNSURE else
             "- Probabilities are not calibrated." if manifest.calibration is None else
             "- Probabilities are calibrated on held-out rows.")
     return "\n".join([
@@ -246,16 +202,7 @@ def _limits(manifest: Manifest) -> str:
 
 
 def _licences(manifest: Manifest) -> str:
-    links = [[link.what, _cell(link.name), link.licence or "not known"] for link in manifest.licences]
+    links = [[link.what, cell(link.name), link.licence or "not known"] for link in manifest.licences]
     if not links:
-        links = [["base model", _cell(_base_name(manifest)), manifest.base.licence or "not known"]]
-    return _table(["part", "name", "licence"], links)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
+        links = [["base model", cell(_base_name(manifest)), manifest.base.licence or "not known"]]
+    return table(["part", "name", "licence"], links)

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from luthier.bundle.kind import kind_of
 from luthier.bundle.manifest import FORMAT, MANIFEST, Manifest
 from luthier.bundle.probes import PROBES, RESTORE, file_sha256, tokenizer_digest
 from luthier.errors import BundleError, ProbeError
@@ -72,7 +73,7 @@ def check_labels(path: str | Path, manifest: Manifest) -> None:
         raise BundleError(f"the labels of {file} are {_short(found)}, the manifest says {_short(names)}", RESTORE)
     if config.get("label2id") != {name: index for index, name in enumerate(names)}:
         raise BundleError(f"label2id in {file} does not undo id2label", RESTORE)
-    kind = None if manifest.labels.per_token else manifest.labels.problem_type
+    kind = kind_of(manifest.labels.problem_type).CONFIG
     if config.get("problem_type") != kind:
         raise BundleError(f"problem_type in {file} is {config.get('problem_type')!r}, the manifest says {kind!r}",
                           RESTORE)

@@ -1,7 +1,7 @@
 """From files to examples (``inspect``, ``read``) and from examples to a clean, split data set (``prepare``)."""
 
 from luthier.data.clean import Contradiction
-from luthier.data.entity_columns import READ_AS
+from luthier.data.kind import Kind, kind_of
 from luthier.data.labels import label_name
 from luthier.data.layout import Columns, Layout, inspect
 from luthier.data.prepare import prepare
@@ -10,16 +10,17 @@ from luthier.data.report import DataReport
 from luthier.data.rows import BadRow, Reader, Record
 
 __all__ = [
-    "READ_AS",
     "BadRow",
     "Columns",
     "Contradiction",
     "DataReport",
+    "Kind",
     "Layout",
     "Reader",
     "Record",
     "from_arrays",
     "inspect",
+    "kind_of",
     "label_name",
     "prepare",
     "read",

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from luthier.data import columns as roles
 from luthier.data.answers import FORMS, form_of
-from luthier.data.layout_values import Columns
+from luthier.data.layout_values import Seen
 from luthier.errors import DataError
 
 Rows = Sequence[Mapping[str, Any]]
@@ -40,33 +39,30 @@ class Asked:
     """Names the article that a context is from."""
 
 
-def find_questions(path: Path, columns: Columns, rows: Rows, present: Sequence[str], *, task: str | None,
-                   labelled: bool) -> Asked | None:
+def find_questions(seen: Seen, task: str | None, *, labelled: bool) -> Asked | None:
     """Return the columns of a file of questions; ``None`` when it is none, or is asked to be read for something else.
 
     Args:
-        path: of the file, for messages.
-        columns: what the caller says of them.
-        rows: the first rows.
-        present: the columns that there are.
+        seen: the first rows.
         task: what the caller asked for. Without it the names and the form of the answers must tell.
         labelled: whether answers are needed.
 
     Raises:
         DataError: questions were asked for, and a column is missing.
     """
+    columns, present = seen.columns, seen.present
     if task not in (None, QUESTIONS) or (task is None and (not labelled or columns.label_separator)):
         return None
     question = _named(present, columns.text, QUESTION_NAMES, ())
     context = _named(present, columns.text_b, CONTEXT_NAMES, (question,))
     answers = _named(present, columns.label, ANSWER_NAMES, (question, context))
-    if task is None and not (question and context and answers and _placed(rows, answers)):
+    if task is None and not (question and context and answers and _placed(seen.rows, answers)):
         return None
     if question is None or context is None:
-        raise DataError(f"{path}: found no column for the {'question' if question is None else 'context'} among "
+        raise DataError(f"{seen.path}: found no column for the {'question' if question is None else 'context'} among "
                         f"{roles.shown(present)}", "name both: --text QUESTION --text-b CONTEXT")
     if answers is None and labelled:
-        raise DataError(f"{path}: found no column of answers among {roles.shown(present)}",
+        raise DataError(f"{seen.path}: found no column of answers among {roles.shown(present)}",
                         f"name it: --label COLUMN; its cells are {FORMS}, empty lists where there is no answer")
     free = [column for column in present if column not in (question, context, answers)]
     return Asked(question, context, answers if labelled else None, roles.named(free, IMPOSSIBLE_NAMES),

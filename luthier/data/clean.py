@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from luthier.schema import Example, GoldAnswer, Span
+from luthier.schema import Example
 from luthier.text import loose_key, normalize
 from luthier.text.normalize import Form
 
 Splits = dict[str, list[Example]]
 """``train``, ``valid``, ``test`` (those that were given) -> examples in the order of their file."""
 Texts = tuple[str, str | None]
-Target = tuple[str, ...] | tuple[Span, ...] | tuple[GoldAnswer, ...] | tuple[float]
+Target = Callable[[Example], Hashable]
+"""Returns what a row is labelled with, in one order."""
 
 CONTRADICTIONS_KEPT = 100
 """Contradictions told with their texts; all are counted."""
@@ -58,60 +58,50 @@ def texts_of(example: Example) -> Texts:
     return example.text, example.text_b
 
 
-def _target(example: Example) -> Target:
-    """Return what a row is labelled with, in one order: its number, its answers, its spans or its labels."""
-    if example.value is not None:
-        return (example.value,)
-    if example.answers is not None:
-        return tuple(sorted(example.answers, key=lambda answer: (answer.text, answer.start or -1)))
-    return tuple(sorted(example.labels or ())) if example.spans is None else tuple(sorted(example.spans))
-
-
 def loose_of(example: Example) -> str:
     """Return the key that nearly equal rows share."""
     key = loose_key(example.text)
     return key if example.text_b is None else f"{key}\n{loose_key(example.text_b)}"
 
 
-def together_of(example: Example) -> str:
-    """Return the key that rows share which must stand in one split: of questions their context, else ``loose_of``."""
-    return loose_of(example) if example.answers is None else loose_key(example.text_b or "")
+def normal_texts(row: Example, form: Form) -> Example | None:
+    """Return the row with its texts in their normal form; ``None`` without a text (of a pair: without either)."""
+    text = normalize(row.text, form)
+    text_b = None if row.text_b is None else normalize(row.text_b, form)
+    if not text.strip() or (text_b is not None and not text_b.strip()):
+        return None
+    return row if (text, text_b) == texts_of(row) else replace(row, text=text, text_b=text_b)
 
 
-def label_of(example: Example) -> str:
-    """Return the label of a row in one line, its spans or its number."""
-    if example.value is not None:
-        return f"{example.value:.10g}"
-    if example.spans is None:
-        return (example.labels or ("",))[0]
-    return "; ".join(f"{span.label} {span.start}-{span.end}" for span in example.spans) or "-"
+def texts_as_they_came(row: Example, form: Form) -> Example | None:
+    """Return the row as it is, because places are counted in its texts; ``None`` without a text."""
+    return None if normal_texts(row, form) is None else row
 
 
-def normalized(examples: Iterable[Example], form: Form, found: Found) -> list[Example]:
-    """Give every text its normal form and leave out the rows without text (of a pair: without either).
+def normalized(examples: Iterable[Example], normal: Callable[[Example], Example | None], found: Found) -> list[Example]:
+    """Give every row its normal form and leave out those that have none, for they lack a text.
 
-    A text with marked spans stays as it came, for they are counted in it; so does a question with its context.
+    Args:
+        examples: N rows.
+        normal: gives a row its form; the same object where nothing changes.
+        found: gets the counts.
     """
     kept: list[Example] = []
     for example in examples:
-        text = normalize(example.text, form)
-        text_b = None if example.text_b is None else normalize(example.text_b, form)
-        if not text.strip() or (text_b is not None and not text_b.strip()):
-            found.empty += 1
-        elif example.spans is not None or example.answers is not None or (text, text_b) == texts_of(example):
-            kept.append(example)
-        else:
-            found.normalized += 1
-            kept.append(replace(example, text=text, text_b=text_b))
+        row = normal(example)
+        found.empty += row is None
+        found.normalized += row is not None and row is not example
+        if row is not None:
+            kept.append(row)
     return kept
 
 
-def distinct(examples: Sequence[Example], found: Found, *, drop: bool) -> list[Example]:
-    """Keep the first of rows with the same texts and labels (or spans); without ``drop`` only count the others."""
-    seen: set[tuple[Texts, Target]] = set()
+def distinct(examples: Sequence[Example], target: Target, found: Found, *, drop: bool) -> list[Example]:
+    """Keep the first of rows with the same texts and targets; without ``drop`` only count the others."""
+    seen: set[tuple[Texts, Hashable]] = set()
     kept: list[Example] = []
     for example in examples:
-        key = (texts_of(example), _target(example))
+        key = (texts_of(example), target(example))
         if key in seen:
             found.duplicates += 1
         else:
@@ -121,54 +111,38 @@ def distinct(examples: Sequence[Example], found: Found, *, drop: bool) -> list[E
     return kept
 
 
-def consistent(split: str, examples: Sequence[Example], found: Found, *, drop: bool) -> list[Example]:
-    """Set aside all rows of each text with different labels or spans; without ``drop`` only count them."""
-    rows = _contradictory(split, examples, found)
-    return [example for example in examples if texts_of(example) not in rows] if drop else list(examples)
-
-
-def averaged(split: str, examples: Sequence[Example], found: Found, *, drop: bool, whole: bool) -> list[Example]:
-    """Give each text with different numbers their mean, in the place of its first; without ``drop`` only count them.
-
-    Two people who give one text 3 and 4 do not contradict each other as two different labels do: the mean is what
-    squared errors ask of a model anyway, and leaving the rows out would leave out what is hard.
+def consistent(splits: Splits, target: Target, told: Callable[[Example], str], found: Found, *, drop: bool,
+               same: Target = texts_of) -> Splits:
+    """Set aside all rows of each text with different targets in one split; without ``drop`` only count them.
 
     Args:
-        split: name for the report.
-        examples: rows with numbers.
+        splits: the rows.
+        target: what a row is labelled with.
+        told: the same in one line, for the report.
         found: gets the counts.
         drop: whether to change anything.
-        whole: whether the numbers are whole everywhere: then so is the mean, rounded, that it may still be a grade.
+        same: what rows share that are asked the same.
     """
-    rows = _contradictory(split, examples, found)
-    if not drop:
-        return list(examples)
-    means = {texts: math.fsum(one.value or 0.0 for one in members) / len(members) for texts, members in rows.items()}
-    first = {texts: members[0].id for texts, members in rows.items()}
-    kept = []
-    for example in examples:
-        mean = means.get(texts_of(example))
-        if mean is None:
-            kept.append(example)
-        elif first[texts_of(example)] == example.id:
-            kept.append(replace(example, value=float(round(mean)) if whole else mean))
-    return kept
+    rows = {name: contradictory(name, examples, target, told, found, same=same) for name, examples in splits.items()}
+    return {name: [one for one in examples if same(one) not in rows[name]] if drop else examples
+            for name, examples in splits.items()}
 
 
-def _contradictory(split: str, examples: Sequence[Example], found: Found) -> dict[Texts, list[Example]]:
-    """Count the texts with several targets and return the rows of each."""
-    labels: dict[Texts, set[Target]] = defaultdict(set)
+def contradictory(split: str, examples: Sequence[Example], target: Target, told: Callable[[Example], str],
+                  found: Found, *, same: Target = texts_of) -> dict[Hashable, list[Example]]:
+    """Count the texts with several targets in a split, note them for the report, and return the rows of each."""
+    labels: dict[Hashable, set[Hashable]] = defaultdict(set)
     for example in examples:
-        labels[texts_of(example)].add(_target(example))
-    rows: dict[Texts, list[Example]] = {texts: [] for texts, kinds in labels.items() if len(kinds) > 1}
+        labels[same(example)].add(target(example))
+    rows: dict[Hashable, list[Example]] = {texts: [] for texts, kinds in labels.items() if len(kinds) > 1}
     for example in examples:
-        if texts_of(example) in rows:
-            rows[texts_of(example)].append(example)
+        if same(example) in rows:
+            rows[same(example)].append(example)
     found.contradictory_texts += len(rows)
     found.contradictory_rows += sum(map(len, rows.values()))
-    for (text, text_b), members in list(rows.items())[:max(0, CONTRADICTIONS_KEPT - len(found.contradictions))]:
-        found.contradictions.append(Contradiction(split, text, text_b, tuple(one.id for one in members),
-                                                  tuple(map(label_of, members))))
+    for members in list(rows.values())[:max(0, CONTRADICTIONS_KEPT - len(found.contradictions))]:
+        found.contradictions.append(Contradiction(split, *texts_of(members[0]), tuple(one.id for one in members),
+                                                  tuple(map(told, members))))
     return rows
 
 

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from luthier import plugins
 from luthier.data import columns as roles
-from luthier.data.answer_columns import QUESTIONS
 from luthier.data.labels import as_list
 from luthier.data.spans import form_of
-from luthier.errors import DataError
-from luthier.schema import ProblemType
 
 Rows = Sequence[Mapping[str, Any]]
 
-CLASSIFICATION, ENTITIES, REGRESSION = ("text-classification", "named-entities", "regression")
-TASKS = (CLASSIFICATION, ENTITIES, QUESTIONS, REGRESSION)
-READ_AS: Mapping[ProblemType, str] = {
-    "single_label_classification": CLASSIFICATION, "multi_label_classification": CLASSIFICATION,
-    "token_classification": ENTITIES, "question_answering": QUESTIONS, "regression": REGRESSION}
-"""Kind of label set -> the task whose files hold such rows; other tasks with such labels read the same."""
+ENTITIES = "named-entities"
+"""Name of the task."""
 
 _ENOUGH = 0.5
 """Share of the filled cells that must have the form; the others are bad rows."""
@@ -43,24 +34,14 @@ class Marks:
     """Whether the caller named the column."""
 
 
-def check_task(task: str | None) -> None:
-    """Refuse the name of a task that files are not read for.
-
-    Raises:
-        UnknownNameError: it is none of ``TASKS``.
-    """
-    if task is not None and task not in TASKS:
-        raise plugins.unknown("task", task, TASKS)
-
-
 def find_tokens(rows: Rows, present: Sequence[str], asked: str | None) -> str | None:
     """Return the column that holds texts as lists of tokens: the one asked for, or one of their usual names."""
     named = roles.matching(present, [roles.plain(asked)] if asked else roles.TOKEN_NAMES)
     return next((column for column in named if _mostly(rows, column, _is_tokens)), None)
 
 
-def find_marks(rows: Rows, present: Sequence[str], tokens: str | None, asked: str | None,
-               task: str | None) -> Marks | None:
+def find_marks(rows: Rows, present: Sequence[str], tokens: str | None, asked: str | None, *,
+               sure: bool = False) -> Marks | None:
     """Return the column that marks entities: the one asked for, or one of their usual names; ``None`` without one.
 
     Args:
@@ -68,12 +49,12 @@ def find_marks(rows: Rows, present: Sequence[str], tokens: str | None, asked: st
         present: the columns.
         tokens: the column of tokens, if there is one.
         asked: the column that the caller named for the labels.
-        task: what the caller asked for; without it, a column of empty lists could hold anything.
+        sure: whether entities were asked for; else a column of empty lists could hold anything.
     """
     for column in roles.matching(present, [roles.plain(asked)] if asked else roles.SPAN_NAMES):
         forms = [form for row in rows if (form := form_of(row.get(column)))]
         # Spans count in the text as it is, so there must be one; beside tokens alone they would count something else.
-        known = forms or (task == ENTITIES and any(_is_marked(row.get(column)) for row in rows))
+        known = forms or (sure and any(_is_marked(row.get(column)) for row in rows))
         if known and _mostly(rows, column, _is_marked) and _has_text(rows, present, column, tokens):
             form = max(forms, key=forms.count, default="all empty so far")
             return Marks(column, None, form, asked=asked is not None)
@@ -88,27 +69,6 @@ def find_marks(rows: Rows, present: Sequence[str], tokens: str | None, asked: st
             numbers = any(isinstance(tag, int) or hasattr(tag, "dtype") for _, tags in pairs for tag in tags)
             return Marks(column, tokens, "a tag for each token", numbers, asked is not None)
     return None
-
-
-def wanted(path: Path, task: str | None, marks: Marks | None, rows: Rows, present: Sequence[str]) -> bool:
-    """Tell whether the file is read for its entities.
-
-    Raises:
-        DataError: entities are asked for, or all there is to learn, and cannot be read.
-    """
-    if task == ENTITIES and marks is None:
-        raise DataError(f"{path} marks no entities that can be read; the columns are {roles.shown(present)}",
-                        'give CoNLL columns, {"tokens": [...], "ner_tags": ["B-PER", ...]}, or {"text": "…", '
-                        '"entities": [{"start": 0, "end": 4, "label": "PER"}]}; name the column: --label COLUMN')
-    if task in (CLASSIFICATION, REGRESSION) or marks is None:
-        return False
-    if task is None and not (marks.asked or marks.tokens) and class_column(rows, present, marks) is not None:
-        return False
-    if marks.numbers:
-        raise DataError(f"{path}: the tags in column {marks.column!r} are numbers, whose names are not in the file",
-                        'write the names, ["B-PER", "O", …]; with Hugging Face datasets: '
-                        f'names = dataset.features[{marks.column!r}].feature.names, then names[tag] for each tag')
-    return True
 
 
 def class_column(rows: Rows, present: Sequence[str], marks: Marks) -> str | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from luthier.schema import ProblemType
 
@@ -16,6 +18,20 @@ class Columns:
     text_b: str | None = None
     label: str | None = None
     label_separator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was met in the first rows of a file."""
+
+    path: Path
+    columns: Columns
+    """What the caller says of them."""
+    rows: Sequence[Mapping[str, Any]]
+    present: tuple[str, ...]
+    """The columns that there are."""
+    notes: tuple[str, ...]
+    """What was inferred of the format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +51,10 @@ class Layout:
     """Column of the label or labels; ``None`` when the rows are read without."""
     label_separator: str | None
     """What stands between several labels in one cell."""
-    multi_label: bool
-    """Whether a row may carry several labels or none."""
     notes: tuple[str, ...]
     """Sentences that say what was inferred, and from what."""
     problem_type: ProblemType | None = None
-    """What the labels are given to; ``None`` when the rows are read without."""
+    """The kind that reads the rows; ``None`` where they are texts or pairs without labels."""
     tokens: str | None = None
     """Column that holds the text as a list of tokens, the same as ``text`` then; ``None`` where it is a text."""
     spans: str | None = None
@@ -49,7 +63,7 @@ class Layout:
     """What stands between tokens joined to a text, where neither is Chinese."""
     answers: str | None = None
     """Column of the answers to questions, the same as ``label`` then."""
-    impossible: str | None = None
-    """Column that says of a question that its context answers it not."""
     group: str | None = None
     """Column that names what rows have in common that must not stand in two splits."""
+    more: Mapping[str, str] = field(default_factory=dict)
+    """What else the kind reads of a row: what it calls it -> its column."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from luthier.data import columns as roles
+from luthier.data.cells import text_cell, tokens_of_row
 from luthier.data.labels import as_list
-from luthier.data.layout_values import Columns
+from luthier.data.layout_values import Layout, Seen
 from luthier.data.relations import inclusive, is_tagged, placed, untagged
-from luthier.data.spans import glue_of, joined, token_list
+from luthier.data.text_columns import asked_column, with_tokens
 from luthier.errors import DataError
 from luthier.schema import Marked
 
@@ -40,115 +40,98 @@ _ENOUGH = 0.5
 """Share of the rows that must have the form; the others are bad rows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Related:
-    """The columns of a file of relations."""
+def find_related(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
+    """Take files that mark two stretches of each text, and name the relation between them.
 
-    text: str
-    """Of the text, or of its tokens."""
-    label: str | None
-    """Of the relation; ``None`` where the rows are read without."""
-    glue: str | None
-    """What stands between the tokens, where the text is a list of such, which places then count."""
-    head: str | None = None
-    """Of the head: words or a place. ``None`` where the text holds tags, or ends are given."""
-    tail: str | None = None
-    types: tuple[str | None, str | None] = (None, None)
-    """Of what the two arguments name."""
-    ends: tuple[str, ...] = ()
-    """Of first and last token of the head, and of the tail."""
-
-    def read(self, values: Mapping[str, Any]) -> Marked:
-        """Return the text of a row with its arguments.
-
-        Raises:
-            ValueError: there is no such, or they do not stand in the text.
-        """
-        places = None
-        if self.glue is not None:
-            text, places = joined(token_list(values.get(self.text), self.text), self.glue)
-        else:
-            text = _text(values, self.text)
-        kinds = tuple(None if column is None else values.get(column) for column in self.types)
-        types = kinds[0], kinds[1]
-        if self.ends:
-            return inclusive(text, places or (), [values.get(column) for column in self.ends], types)
-        if self.head is None or self.tail is None:
-            return untagged(text)
-        return placed(text, values.get(self.head), values.get(self.tail), tokens=places, types=types)
-
-    def told(self) -> str:
-        """Return in words where everything stands."""
-        how = (f"columns {roles.shown(self.ends)} mark tokens of {self.text!r}" if self.ends else
-               f"the text in {self.text!r} holds <e1> and <e2>" if self.head is None else
-               f"columns {self.head!r} and {self.tail!r} mark stretches of {self.text!r}")
-        return f"relations: {how}" + (f", {self.label!r} names what holds between them" if self.label else "")
-
-
-def find_related(path: Path, columns: Columns, rows: Rows, present: Sequence[str], *, task: str | None,
-                 labelled: bool) -> Related | None:
-    """Return the columns of a file of relations; ``None`` when it is none, or is asked to be read for something else.
-
-    Args:
-        path: of the file, for messages.
-        columns: what the caller says of them.
-        rows: the first rows.
-        present: the columns that there are.
-        task: what the caller asked for. Without it the arguments of most rows must stand in their texts, and there must
-            be a column for the relation.
-        labelled: whether relations are needed.
+    Without the name of the task most rows must have stretches that stand in their texts, and there must be a column
+    for the relation.
 
     Raises:
         DataError: relations were asked for, and the file does not mark two stretches or does not name relations.
     """
+    columns = seen.columns
     if task not in (None, RELATIONS) or (task is None and (columns.text_b or columns.label_separator)):
         return None
-    found = next((one for one in _candidates(rows, present, columns.text) if _mostly(rows, one)), None)
-    if found is None:
+    layout = next((one for one in _candidates(seen) if _mostly(seen.rows, one)), None)
+    if layout is None:
         if task is None:
             return None
-        raise DataError(f"{path} does not mark two stretches of each text; the columns are {roles.shown(present)}",
-                        f"give {_FORMS}")
-    taken = (found.text, found.head, found.tail, *found.types, *found.ends)
-    free = [column for column in present if column not in taken]
+        raise DataError(f"{seen.path} does not mark two stretches of each text; the columns are "
+                        f"{roles.shown(seen.present)}", f"give {_FORMS}")
+    free = [column for column in seen.present if column not in (layout.text, *layout.more.values())]
     label = None
     if labelled or columns.label:
-        label = _named(free, columns.label)
+        label = (asked_column(seen.path, "label", columns.label, free) if columns.label else
+                 roles.named(free, (*RELATION_NAMES, *roles.LABEL_NAMES)))
         if label is None and task is None:
             return None
         if label is None:
-            raise DataError(f"{path}: found no column of relations among {roles.shown(free)}",
+            raise DataError(f"{seen.path}: found no column of relations among {roles.shown(free)}",
                             "name it: --label COLUMN (or data.label=COLUMN)")
-    return replace(found, label=label)
+    return replace(layout, label=label, problem_type="relation_classification",
+                   notes=(*layout.notes, _told(layout, label)))
 
 
-def _candidates(rows: Rows, present: Sequence[str], asked: str | None) -> Iterator[Related]:
+def marked_row(values: Mapping[str, Any], layout: Layout) -> Marked:
+    """Return the text of a row with its two stretches.
+
+    Raises:
+        ValueError: there are no such, or they do not stand in the text.
+    """
+    places = None
+    if layout.tokens is not None:
+        text, places = tokens_of_row(values, layout.tokens, layout.glue)
+    else:
+        text = text_cell(values, layout.text)
+    cells = {role: values.get(column) for role, column in layout.more.items()}
+    types = cells.get("head type"), cells.get("tail type")
+    if places is not None and INCLUSIVE_NAMES[0] in cells:
+        return inclusive(text, places, [cells[role] for role in INCLUSIVE_NAMES], types)
+    if "head" not in cells:
+        return untagged(text)
+    return placed(text, cells["head"], cells["tail"], tokens=places, types=types)
+
+
+def _candidates(seen: Seen) -> Iterator[Layout]:
     """Yield what the columns could mean, the surest first."""
+    rows, present, asked = seen.rows, seen.present, seen.columns.text
     tokens = next((name for name in roles.matching(present, [roles.plain(asked)] if asked else TOKEN_NAMES)
                    if any(as_list(row.get(name)) for row in rows)), None)
-    cells = [as_list(row.get(tokens)) or [] for row in rows] if tokens else []
-    glue = glue_of([[token for token in cell if isinstance(token, str)] for cell in cells])
-    ends = tuple(roles.matching(present, INCLUSIVE_NAMES))
+    ends = roles.matching(present, INCLUSIVE_NAMES)
     if tokens is not None and len(ends) == len(INCLUSIVE_NAMES):
-        types = roles.named(present, ["subjtype"]), roles.named(present, ["objtype"])
-        yield Related(tokens, None, glue, types=types, ends=ends)
-    named = ((roles.named(present, [head]), roles.named(present, [tail]))
-             for head, tail in zip(HEAD_NAMES, TAIL_NAMES, strict=True))
-    for head, tail in ((head, tail) for head, tail in named if head and tail):
-        places = [_beside(present, name, PLACE_ENDINGS) or name for name in (head, tail)]
-        types = _beside(present, head, TYPE_ENDINGS), _beside(present, tail, TYPE_ENDINGS)
-        text = _text_column(rows, [one for one in present if one not in (head, tail, *places, *types)], asked)
+        types = {"head type": roles.named(present, ["subjtype"]), "tail type": roles.named(present, ["objtype"])}
+        yield with_tokens(_layout(seen, tokens, {**dict(zip(INCLUSIVE_NAMES, ends, strict=True)), **types}), seen,
+                          tokens)
+    for head, tail in zip(HEAD_NAMES, TAIL_NAMES, strict=True):
+        more = {"head": _place(present, head), "tail": _place(present, tail),
+                "head type": _beside(present, head, TYPE_ENDINGS), "tail type": _beside(present, tail, TYPE_ENDINGS)}
+        if not (more["head"] and more["tail"]):
+            continue
+        named = {roles.named(present, [name]) for name in (head, tail)}
+        text = _text_column(rows, [one for one in present if one not in (*named, *more.values())], asked)
         if text is not None:
-            yield Related(text, None, None, places[0], places[1], types)
+            yield _layout(seen, text, more)
         if tokens is not None:
-            yield Related(tokens, None, glue, places[0], places[1], types)
+            yield with_tokens(_layout(seen, tokens, more), seen, tokens)
     for column in present:
-        if any(is_tagged(row.get(column)) for row in rows) and asked in (None, column):
-            yield Related(column, None, None)
+        wanted = asked is None or roles.plain(asked) == roles.plain(column)
+        if wanted and any(is_tagged(row.get(column)) for row in rows):
+            yield _layout(seen, column, {})
+
+
+def _layout(seen: Seen, text: str, more: Mapping[str, str | None]) -> Layout:
+    return Layout(path=seen.path, reader="", encoding=None, text=text, text_b=None, label=None, label_separator=None,
+                  notes=seen.notes, more={role: column for role, column in more.items() if column is not None})
+
+
+def _place(present: Sequence[str], name: str) -> str | None:
+    """Return the column that says where an argument stands: one of its place, else that of the argument itself."""
+    own = roles.named(present, [name])
+    return (_beside(present, name, PLACE_ENDINGS) or own) if own else None
 
 
 def _beside(present: Sequence[str], name: str, endings: Sequence[str]) -> str | None:
-    return roles.named(present, [roles.plain(name) + ending for ending in endings])
+    return roles.named(present, [name + ending for ending in endings])
 
 
 def _text_column(rows: Rows, free: Sequence[str], asked: str | None) -> str | None:
@@ -158,24 +141,22 @@ def _text_column(rows: Rows, free: Sequence[str], asked: str | None) -> str | No
     return named if named and roles.longest_text(rows, [named]) else roles.longest_text(rows, free)
 
 
-def _named(free: Sequence[str], asked: str | None) -> str | None:
-    return roles.named(free, [roles.plain(asked)] if asked else (*RELATION_NAMES, *roles.LABEL_NAMES))
+def _mostly(rows: Rows, layout: Layout) -> bool:
+    return sum(_fits(row, layout) for row in rows) > _ENOUGH * len(rows)
 
 
-def _mostly(rows: Rows, related: Related) -> bool:
-    return sum(_fits(row, related) for row in rows) > _ENOUGH * len(rows)
-
-
-def _fits(row: Mapping[str, Any], related: Related) -> bool:
+def _fits(row: Mapping[str, Any], layout: Layout) -> bool:
     try:
-        related.read(row)
+        marked_row(row, layout)
     except ValueError:
         return False
     return True
 
 
-def _text(values: Mapping[str, Any], column: str) -> str:
-    cell = values.get(column)
-    if not isinstance(cell, str):
-        raise ValueError(f"{column!r}: expected text, came {type(cell).__name__}")
-    return cell
+def _told(layout: Layout, label: str | None) -> str:
+    """Return in words where everything stands."""
+    how = (f"columns {layout.more['head']!r} and {layout.more['tail']!r} mark stretches of {layout.text!r}"
+           if "head" in layout.more else
+           f"columns {roles.shown([layout.more[role] for role in INCLUSIVE_NAMES])} mark tokens of {layout.text!r}"
+           if layout.more else f"the text in {layout.text!r} holds <e1> and <e2>")
+    return f"relations: {how}" + (f", {label!r} names what holds between them" if label else "")

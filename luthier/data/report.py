@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from luthier.data.clean import Contradiction
+from luthier.data.kind import kind_of
 from luthier.data.rows import BadRow
 from luthier.schema import ProblemType
 
@@ -118,7 +119,7 @@ class DataReport:
             lines.append(f"{self.bad_rows:,} unreadable rows left out, the first at {first['file']}:{first['line']}: "
                          f"{first['reason']}")
         lines.extend(self._dropped())
-        lines.extend(self._labels())
+        lines.extend(kind_of(self.problem_type).lines(self))
         lines.append(f"language {self.language}; length in characters: "
                      + ", ".join(f"{name} {value:,}" for name, value in self.lengths.items()))
         return lines + list(self.notes)
@@ -129,9 +130,8 @@ class DataReport:
         if self.duplicates:
             lines.append(f"{self.duplicates:,} exact duplicates {done}")
         if self.contradictory_texts:
-            kind, fate = ("different numbers", "averaged to one a text") if self.values else (
-                "contradictory labels", done)
-            lines.append(f"{self.contradictory_texts:,} texts with {kind}: {self.contradictory_rows:,} rows "
+            what, fate = kind_of(self.problem_type).REPEATED
+            lines.append(f"{self.contradictory_texts:,} texts with {what}: {self.contradictory_rows:,} rows "
                          f"{fate if self.deduplicated else done}")
         lines.extend(f"{count:,} rows of {where.replace(' in ', ' stand in ')} too: {done}"
                      for where, count in self.leaks.items() if count)
@@ -139,26 +139,4 @@ class DataReport:
             together = ", each kept within one split" if self.deduplicated else ""
             lines.append(f"{self.near_duplicate_groups:,} groups of near-duplicates "
                          f"({self.near_duplicate_rows:,} rows){together}")
-        return lines
-
-    def _labels(self) -> list[str]:
-        if self.values:
-            told = (f"{name} {one['min']:g} to {one['max']:g}, mean {one['mean']:.4g}, deviation {one['deviation']:.4g}"
-                    for name, one in self.values.items())
-            return [f"numbers: {'; '.join(told)}"]
-        if self.problem_type == "question_answering":
-            bare = ", ".join(f"{name} {count:,}" for name, count in self.unanswerable.items())
-            return [f"questions without an answer: {bare}"]
-        counts = self.label_counts.get("train", {})
-        shown = ", ".join(f"{name} {count:,}" for name, count in list(counts.items())[:10])
-        more = f" and {len(counts) - 10} more" if len(counts) > 10 else ""
-        of_spans = self.problem_type == "token_classification"
-        several = "labels (several a row)" if self.multi_label else "labels"
-        what = "entity types, entities in train" if of_spans else f"{several}, rows in train"
-        lines = [f"{len(counts)} {what}: {shown}{more}; imbalance {self.imbalance:.1f} to 1"]
-        if any(self.without_entities.values()):
-            bare = ", ".join(f"{name} {count:,}" for name, count in self.without_entities.items())
-            lines.append(f"rows without entities: {bare}")
-        if self.overlapping:
-            lines.append(f"{self.overlapping:,} entities begin within another (nested or overlapping)")
         return lines

@@ -104,12 +104,13 @@ def marked_spans(text: str, cell: Any) -> tuple[Span, ...]:
     Args:
         text: what the spans are counted in, in code points from 0.
         cell: a list of objects with start, end and label, of ``[start, end, label]`` or of ``Span``; or CLUE's
-            ``{label: {words: [[first, last], …]}}``, where the last character belongs to the span. JSON of these, too.
+            ``{label: {words: [[first, last], …]}}``, where the last character belongs to the span; or a list below
+            ``entities``. JSON of these, too.
 
     Raises:
         ValueError: another form, a span outside the text, empty, without a label, or of other words than it says.
     """
-    value = spelt(cell)
+    value = _unwrapped(spelt(cell))
     if isinstance(value, Mapping):
         return checked(text, _of_clue(text, value))
     if isinstance(value, str) and not value.strip():
@@ -121,7 +122,7 @@ def marked_spans(text: str, cell: Any) -> tuple[Span, ...]:
 
 def form_of(cell: Any) -> str | None:
     """Return in words how a cell marks spans: empty when it marks none, ``None`` when it is no such cell."""
-    value = spelt(cell)
+    value = _unwrapped(spelt(cell))
     if isinstance(value, list):
         if not value:
             return ""
@@ -184,6 +185,12 @@ def unfolded(values: dict[str, Any]) -> dict[str, Any]:
     spans = None if results is None else [one["value"] for one in results if isinstance(one, dict)
                                           and isinstance(one.get("value"), dict) and _has_place(one["value"])]
     return {**{name: cell for name, cell in values.items() if name != "data"}, **data, key: spans}
+
+
+def _unwrapped(value: Any) -> Any:
+    """Return the list in ``{"entities": […]}``, as spaCy writes it, or the value as it is."""
+    wrapped = isinstance(value, Mapping) and set(value) == {"entities"} and isinstance(value["entities"], list)
+    return value["entities"] if wrapped else value
 
 
 def _key(member: Mapping[str, Any], names: Sequence[str]) -> str | None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from luthier.data.clean import together_of
+from luthier.data.clean import loose_of
 from luthier.schema import Example
 
 _NO_LABEL = ""
@@ -19,21 +19,26 @@ _NO_LABEL = ""
 _LEAST_GROUPS = 3
 """Articles from which each stands in one split, with all of its contexts."""
 
+NONE_LEFT = ("no row is left for {name}: too few rows of each label",
+             "label more rows of each label, or give a file for it: --{name} FILE")
+"""What is wrong, and what mends it, where a split got no row."""
 
-def stratified(examples: Sequence[Example], shares: Mapping[str, float],
-               seed: int) -> tuple[dict[str, list[Example]], list[str]]:
+
+def stratified(examples: Sequence[Example], shares: Mapping[str, float], seed: int, *,
+               together: Callable[[Example], str] = loose_of) -> tuple[dict[str, list[Example]], list[str]]:
     """Split the rows by the shares; return the splits, in the order of the rows, and the labels that stayed whole.
 
     Args:
         examples: N rows.
         shares: split -> its share, summing to 1; a label with fewer groups than splits goes wholly to the first.
         seed: the same rows and seed give the same splits.
+        together: gives the key that rows share which must stand in one split.
 
     Returns:
         The splits, disjoint and complete, and the labels too rare to be split. Without groups of several rows, each
         label is within one row of its share in every split (and has at least one row in each).
     """
-    groups = _groups(examples)
+    groups = _groups(examples, together)
     kinds = [sorted({label for row in group for label in _labels(examples[row])}) for group in groups]
     by_label: dict[str, list[int]] = defaultdict(list)
     for number, labels in enumerate(kinds):
@@ -88,11 +93,11 @@ def _settle(counts: dict[tuple[str, ...], int], ideal: Mapping[tuple[str, ...], 
             counts[kind] += step
 
 
-def _groups(examples: Sequence[Example]) -> list[list[int]]:
+def _groups(examples: Sequence[Example], together: Callable[[Example], str]) -> list[list[int]]:
     groups: dict[str, list[int]] = defaultdict(list)
     named = {example.group for example in examples if example.group is not None}
     for number, example in enumerate(examples):
-        key = together_of(example)
+        key = together(example)
         # Too few articles cannot be dealt out: then each of their contexts stands in one split.
         groups[f"{example.group}\n" if example.group and len(named) >= _LEAST_GROUPS else key].append(number)
     return list(groups.values())

@@ -23,6 +23,11 @@ def is_tag(word: str) -> bool:
     return word == "O" or _TAG.fullmatch(word) is not None
 
 
+def is_meant_as_tag(word: str) -> bool:
+    """Tell whether a word is a tag, or would be one with its first letter as a capital."""
+    return is_tag(_capital(word))
+
+
 def entities(tags: Sequence[str]) -> list[Entity]:
     """Return the entities that a sequence of tags marks, in their order.
 
@@ -67,7 +72,12 @@ def _parts(tag: str) -> tuple[str, str]:
         return "O", ""
     match = _TAG.fullmatch(tag)
     if match is None:
+        hint = f": write {_capital(tag)!r}" if is_meant_as_tag(tag) else ""
         raise ValueError(f"unknown tag {tag!r}: expected O, or B, I, E, S, L, U or M with a hyphen and a type, "
-                         "such as B-PER")
+                         f"such as B-PER{hint}")
     letter, name = match.groups()
     return _SAME.get(letter, letter), name
+
+
+def _capital(word: str) -> str:
+    return word[:1].upper() + word[1:]

@@ -3,82 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from luthier.data.numbers import values_of
 from luthier.errors import DataError
-from luthier.evaluation.answers import gold_texts, judge_answers
-from luthier.evaluation.classes import judge_labels
-from luthier.evaluation.entities import gold_spans, judge_spans
 from luthier.evaluation.intervals import Difference, Draws, Intervals, differences, intervals
-from luthier.evaluation.metrics import membership
-from luthier.evaluation.numbers import Numbers, judge_numbers
-from luthier.evaluation.outcomes import Counts, Outcomes
-from luthier.evaluation.row_values import RowValues
-from luthier.evaluation.scores import Judged, Scores
+from luthier.evaluation.kind import Kind, PredictsTexts, kind_of
+from luthier.evaluation.outcomes import RowOutcomes
+from luthier.evaluation.scores import Judged, RowError, Scores
 from luthier.recipe import EvaluationSettings
-from luthier.schema import (
-    Answer,
-    Bool,
-    Entities,
-    Estimate,
-    Example,
-    Float32,
-    FoundAnswer,
-    LabelSet,
-    Prediction,
-    TextInput,
-)
-
-_MAIN = {"token_classification": ("f1_micro", "entity F1"), "question_answering": ("f1", "answer F1"),
-         "regression": ("rmse", "RMSE")}
-"""Problem type -> the metric that verdicts go by, and what people call it; of all others macro F1."""
-
-
-class PredictsTexts(Protocol):
-    """Anything that answers texts: a bundle's predictor, a baseline, a test double."""
-
-    def predict(self, texts: Sequence[TextInput]) -> Sequence[Answer]:
-        """Return one answer for each text, in order: ``Prediction``, ``Entities``, ``FoundAnswer`` or ``Estimate``."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class RowError:
-    """One row that was answered wrongly."""
-
-    example: Example
-    prediction: Answer
-    confidence: float
-    """How far off the answer was: the probability of the wrong label; with several labels the largest distance
-    between a label's probability and the truth; of spans the highest score of a wrong one, and 0 where spans were only
-    missed; of an answer its score. In [0, 1]. Of a number its distance from the true one, in their unit."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form used in ``scores.json``: never the text, nor a word of it."""
-        said: dict[str, Any] = {}
-        if isinstance(self.prediction, Estimate):
-            return {"id": self.example.id, "value": self.example.value, "predicted": self.prediction.score,
-                    "error": self.confidence}
-        if isinstance(self.prediction, Prediction):
-            said = {"labels": list(self.example.labels or ()), "predicted": list(self.prediction.labels)}
-        elif isinstance(self.prediction, Entities):
-            said = {
-                "spans": [{"start": s.start, "end": s.end, "label": s.label} for s in self.example.spans or ()],
-                "predicted": [
-                    {"start": one.start, "end": one.end, "label": one.entity_group, "score": round(one.score, 6)}
-                    for one in self.prediction.entities
-                ],
-            }
-        elif isinstance(self.prediction, FoundAnswer):
-            found = self.prediction
-            said = {"answers": [{"start": a.start, "length": len(a.text)} for a in self.example.answers or ()],
-                    "predicted": {"start": found.start, "length": len(found.answer), "score": round(found.score, 6)}}
-        return {"id": self.example.id, **said, "confidence": round(self.confidence, 6)}
+from luthier.schema import Answer, Bool, Example, Float32, LabelSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,35 +30,48 @@ class Evaluation:
     truncated: int
     """Rows whose end the system did not see."""
     errors: tuple[RowError, ...]
-    """The most confident errors, most confident first; of numbers the largest."""
+    """The most confident errors, most confident first; where a kind lists them by distance, the farthest."""
     wrong: int
     """All rows answered wrongly: with another label, another grade, or without grades another number."""
     predictions: tuple[Answer, ...] = field(repr=False)
     """N answers in the order of the rows."""
-    outcomes: Outcomes | RowValues | Numbers = field(repr=False)
+    outcomes: RowOutcomes = field(repr=False)
     """What came of each row: behind the intervals, and behind paired comparisons."""
     probabilities: Float32 | None = field(default=None, repr=False)
     """(N, C) float32; classification only."""
 
     @property
+    def kind(self) -> Kind:
+        """Return what there is to know of its problem type."""
+        return kind_of(self.labels.problem_type)
+
+    @property
     def truth(self) -> Bool:
-        """Return the labels that the rows carry, or the types of their spans: (N, C) bool."""
-        return _counted(self.outcomes).carried > 0
+        """Return the labels that the rows carry, or the types of their spans: (N, C) bool.
+
+        Raises:
+            DataError: rows of this problem type carry no labels.
+        """
+        return _labels_of(self.outcomes, "carried")
 
     @property
     def chosen(self) -> Bool:
-        """Return the labels that the rows were given, or the types of the spans found in them: (N, C) bool."""
-        return _counted(self.outcomes).given > 0
+        """Return the labels that the rows were given, or the types of the spans found in them: (N, C) bool.
+
+        Raises:
+            DataError: rows of this problem type carry no labels.
+        """
+        return _labels_of(self.outcomes, "given")
 
     @property
     def main_metric(self) -> str:
         """Return the name of the value that verdicts go by."""
-        return _MAIN.get(self.labels.problem_type, ("f1_macro", "macro F1"))[0]
+        return self.kind.MAIN
 
     @property
     def main_metric_title(self) -> str:
         """Return what people call it."""
-        return _MAIN.get(self.labels.problem_type, ("f1_macro", "macro F1"))[1]
+        return self.kind.MAIN_TITLE
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form used in ``scores.json``: numbers and row ids, never texts."""
@@ -129,12 +79,13 @@ class Evaluation:
         for entry, interval in zip(result["classes"], self.intervals.class_f1, strict=True):
             entry["f1_interval"] = interval.to_dict()
         return {
+            "problem_type": self.labels.problem_type,
             **result,
             "intervals": {name: interval.to_dict() for name, interval in self.intervals.metrics.items()},
             "seconds": round(self.seconds, 4),
             "truncated": self.truncated,
             "wrong": self.wrong,
-            "confident_errors": [error.to_dict() for error in self.errors],
+            "confident_errors": [{"id": error.example.id, **self.kind.told(error)} for error in self.errors],
         }
 
 
@@ -152,7 +103,7 @@ def evaluate(
 
     Args:
         predictor: answers texts, or pairs of texts when the examples are pairs.
-        examples: N labelled rows: with labels, or with spans or answers where the label set is of those.
+        examples: N labelled rows, with what the label set's problem type scores.
         labels: the label set and its order.
         settings: resamples, confidence and how many errors to keep.
         seed: of the bootstrap.
@@ -162,13 +113,14 @@ def evaluate(
     """
     if not examples:
         raise DataError("there are no rows to evaluate", "give a file with labelled rows")
+    kind = kind_of(labels.problem_type)
     # Before the model is asked, which takes minutes.
-    judge = _judge_of(examples, labels)
+    judge = kind.judge(examples, labels)
     started = time.perf_counter()
     answers = predictor.predict([example.text_input for example in examples])
     seconds = time.perf_counter() - started
     judged = judge(answers)
-    errors = _errors(examples, answers, judged, every=labels.of_numbers)
+    errors = _errors(examples, answers, judged, every=kind.BY_DISTANCE)
     return Evaluation(
         labels=labels,
         scores=judged.scores,
@@ -191,53 +143,21 @@ def compare(
     Raises:
         DataError: the two were not evaluated on the same rows.
     """
-    if system.labels != other.labels or not _same_truth(system.outcomes, other.outcomes):
+    if system.labels != other.labels or not system.outcomes.same_truth(other.outcomes):
         raise DataError("the two systems were not evaluated on the same rows", "evaluate both on the same file")
-    return differences(system.outcomes, other.outcomes, _draws(settings, seed))
-
-
-def _judge_of(examples: Sequence[Example], labels: LabelSet) -> Callable[[Sequence[Answer]], Judged]:
-    """Check the truth, and return what holds answers against it."""
-    if labels.of_numbers:
-        true = values_of(examples)
-        return lambda answers: judge_numbers(answers, true, labels)
-    if labels.of_spans:
-        gold = gold_spans(examples, labels)
-        texts = [example.text for example in examples]
-        return lambda answers: judge_spans(answers, gold, texts, labels)
-    if labels.of_answers:
-        gold_texts(examples)
-        return lambda answers: judge_answers(answers, examples)
-    truth = membership(examples, labels)
-    return lambda answers: judge_labels(answers, truth, labels)
+    return differences(system.outcomes, other.outcomes, _draws(settings, seed),
+                       lower_is_better=system.kind.LOWER_IS_BETTER)
 
 
 def _draws(settings: EvaluationSettings, seed: int) -> Draws:
     return Draws(settings.bootstrap, settings.confidence, seed)
 
 
-def _counted(outcomes: Outcomes | RowValues | Numbers) -> Outcomes | RowValues:
-    if isinstance(outcomes, Numbers):
-        raise DataError("numbers carry no labels", "compare the numbers themselves: outcomes.true and outcomes.given")
-    return outcomes
-
-
-def _same_truth(one: Outcomes | RowValues | Numbers, other: Outcomes | RowValues | Numbers) -> bool:
-    if isinstance(one, RowValues) and isinstance(other, RowValues):
-        return list(one.truth) == list(other.truth)
-    if isinstance(one, Numbers) and isinstance(other, Numbers):
-        return np.array_equal(one.carried, other.carried)
-    if not (isinstance(one, Outcomes) and isinstance(other, Outcomes)):
-        return False
-    if not np.array_equal(one.carried, other.carried):
-        return False
-    # Rows without a span look alike: their words do not.
-    return one.tokens is None or other.tokens is None or np.array_equal(_words(one.tokens), _words(other.tokens))
-
-
-def _words(tokens: Counts) -> Counts:
-    """Return how many words of each tag the rows carry, from (N, 3, tags) counts."""
-    return tokens[:, 0] + tokens[:, 2]
+def _labels_of(outcomes: RowOutcomes, side: str) -> Bool:
+    counts = getattr(outcomes, side, None) if hasattr(outcomes, "carried") else None
+    if counts is None:
+        raise DataError("these rows carry no labels", "compare what their outcomes hold")
+    return np.asarray(counts > 0)
 
 
 def _errors(examples: Sequence[Example], answers: Sequence[Answer], judged: Judged, *,

@@ -8,16 +8,14 @@ cost grows with distinct outcomes (4 for two classes), not with rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from luthier.errors import DataError
-from luthier.evaluation.numbers import LOWER_IS_BETTER, Numbers
-from luthier.evaluation.outcomes import Array, Keys, Outcomes, label_outcomes
-from luthier.evaluation.row_values import RowValues
+from luthier.evaluation.outcomes import Array, Keys, RowOutcomes, label_outcomes
 from luthier.schema import Bool, Int64
 
 _CHUNK_CELLS = 2_000_000  # draws held at once: 16 MB of int64
@@ -81,7 +79,7 @@ class Draws:
     """Of the draws; the same seed and rows give the same intervals."""
 
 
-def intervals(outcomes: Outcomes | RowValues | Numbers, draws: Draws) -> Intervals:
+def intervals(outcomes: RowOutcomes, draws: Draws) -> Intervals:
     """Return percentile intervals of every metric, and of each class's F1 where there are classes."""
     point, joined = _resampled([outcomes.keys], outcomes.metrics, draws)
     metrics = {
@@ -95,9 +93,15 @@ def intervals(outcomes: Outcomes | RowValues | Numbers, draws: Draws) -> Interva
 
 
 def differences(
-    first: Outcomes | RowValues | Numbers, second: Outcomes | RowValues | Numbers, draws: Draws
+    first: RowOutcomes, second: RowOutcomes, draws: Draws, *, lower_is_better: Collection[str] = ()
 ) -> dict[str, Difference]:
     """Return how much one system scores above another on the same rows: both are scored on the same resamples.
+
+    Args:
+        first: outcomes of the one system.
+        second: outcomes of the other.
+        draws: how rows are drawn again.
+        lower_is_better: metrics of which less is better.
 
     Raises:
         DataError: the two systems did not answer as many rows.
@@ -116,7 +120,7 @@ def differences(
     result = {}
     for name, value in point.items():
         interval = _interval(float(value[0]), joined[name], draws.confidence)
-        result[name] = Difference(interval.value, interval.low, interval.high, name in LOWER_IS_BETTER)
+        result[name] = Difference(interval.value, interval.low, interval.high, name in lower_is_better)
     return result
 
 

@@ -8,13 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from luthier.errors import DataError
-from luthier.evaluation.outcomes import Array, Keys
+from luthier.evaluation.outcomes import Array, Keys, RowOutcomes
 from luthier.evaluation.scores import Judged, Scores
 from luthier.schema import Answer, Bool, Estimate, Int64, LabelSet
 from luthier.tasks import grade_scores, number_scores
-
-LOWER_IS_BETTER = frozenset(("mse", "rmse", "mae"))
-"""Metrics of which less is better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +45,9 @@ class Numbers:
         """Return (N, 16) uint8, equal where rows have equal numbers."""
         return np.ascontiguousarray(np.stack([self.true, self.given], axis=1)).view(np.uint8)
 
-    @property
-    def carried(self) -> Array:
-        """Return the true numbers, (N, 1)."""
-        return self.true[:, None]
+    def same_truth(self, other: RowOutcomes) -> bool:
+        """Return whether both have the same true numbers."""
+        return isinstance(other, Numbers) and np.array_equal(self.true, other.true)
 
     def metrics(self, times: Array, rows: Int64) -> dict[str, Array]:
         """Return each metric for each of R resamples, (R,).

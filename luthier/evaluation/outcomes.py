@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,40 @@ from luthier.tasks import averages, precision_recall_f1
 Array = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.bool_ | np.integer[Any]]
 Keys = npt.NDArray[np.uint8]
+
+
+class RowOutcomes(Protocol):
+    """What came of each of N rows, whatever they are labelled with: enough to score any draw of them.
+
+    Outcomes that also hold ``carried`` and ``given``, (N, C), tell which labels rows carry and were given.
+    """
+
+    def __len__(self) -> int:
+        """Return N."""
+        ...
+
+    @property
+    def right(self) -> Bool:
+        """Return whether each row was answered rightly, (N,)."""
+        ...
+
+    @property
+    def keys(self) -> Keys:
+        """Return (N, bytes) uint8, equal where rows have equal outcomes: those are drawn together."""
+        ...
+
+    def metrics(self, times: Array, rows: Int64) -> dict[str, Array]:
+        """Return each metric for each of R resamples, (R,); where there are classes also ``f1`` of each, (R, C).
+
+        Args:
+            times: (R, G) float64, how often each of G rows is drawn; whole numbers.
+            rows: (G,) int64, which rows these are.
+        """
+        ...
+
+    def same_truth(self, other: RowOutcomes) -> bool:
+        """Return whether two systems were asked for the same: their rows carry the same truth, in the same order."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +85,13 @@ class Outcomes:
     def given(self) -> Counts:
         """Return how much of each class the rows were given, (N, C): whether, where the counts are bool."""
         return self.counts[:, 0] + self.counts[:, 1]
+
+    def same_truth(self, other: RowOutcomes) -> bool:
+        """Return whether both have rows that carry the same."""
+        if not isinstance(other, Outcomes) or not np.array_equal(self.carried, other.carried):
+            return False
+        # Rows without a span look alike: their words do not.
+        return self.tokens is None or other.tokens is None or np.array_equal(_words(self.tokens), _words(other.tokens))
 
     def metrics(self, times: Array, rows: Int64) -> dict[str, Array]:
         """Return each metric for each of R resamples, (R,), and ``f1`` per class, (R, C).
@@ -89,6 +130,11 @@ def label_outcomes(truth: Bool, chosen: Bool, *, multi_label: bool) -> Outcomes:
         # Packed bits compare fast and small.
         np.packbits(np.concatenate([truth, chosen], axis=1), axis=1), multi_label,
     )
+
+
+def _words(tokens: Counts) -> Counts:
+    """Return how many words of each tag the rows carry, from (N, 3, tags) counts."""
+    return tokens[:, 0] + tokens[:, 2]
 
 
 def _summed(counts: Counts, times: Array, rows: Int64) -> list[Array]:

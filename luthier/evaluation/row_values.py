@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from luthier.evaluation.outcomes import Array, Counts, Keys
+from luthier.evaluation.outcomes import Array, Counts, Keys, RowOutcomes
 from luthier.schema import Bool, Int64
 
 
@@ -22,9 +22,9 @@ class RowValues:
     """Metric -> (N,) float64, each row's own."""
     right: Bool
     """(N,) bool."""
-    carried: Counts
-    """(N, C) bool, which labels the rows carry."""
-    given: Counts
+    carried: Counts | None = None
+    """(N, C) bool, which labels the rows carry; ``None`` where they carry none."""
+    given: Counts | None = None
     """(N, C) bool, which labels they were given."""
     parts: Mapping[str, Bool] = field(default_factory=dict)
     """Part of the rows -> (N,) bool; each metric is also told of each part as ``<metric>_<part>``."""
@@ -40,6 +40,10 @@ class RowValues:
         """Return the scores of each row as bytes, (N, bytes) uint8: equal where rows have equal outcomes."""
         columns = [np.asarray(value, np.float64) for value in (*self.values.values(), *self.parts.values())]
         return np.ascontiguousarray(np.stack(columns, axis=1)).view(np.uint8)
+
+    def same_truth(self, other: RowOutcomes) -> bool:
+        """Return whether both have rows that carry the same."""
+        return isinstance(other, RowValues) and list(self.truth) == list(other.truth)
 
     def metrics(self, times: Array, rows: Int64) -> dict[str, Array]:
         """Return each metric for each of R resamples, (R,); 0 of a part that no row of a resample is of.

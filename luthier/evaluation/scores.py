@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from luthier.evaluation.outcomes import Outcomes
-from luthier.evaluation.row_values import RowValues
-from luthier.schema import Float32, Int64, LabelSet
+from luthier.evaluation.outcomes import RowOutcomes
+from luthier.schema import Answer, Example, Float32, Int64, LabelSet
 from luthier.tasks import precision_recall_f1
-
-if TYPE_CHECKING:
-    from luthier.evaluation.numbers import Numbers
 
 Areas = Sequence[tuple[float | None, float | None]]
 
@@ -103,12 +99,24 @@ class Judged:
     """The answers to N rows, held against the truth."""
 
     scores: Scores
-    outcomes: Outcomes | RowValues | Numbers
+    outcomes: RowOutcomes
     confidence: Float32
-    """(N,) float32: 0 for right rows, else how far off the answer was (see ``RowError.confidence``); of numbers that in
-    their own unit, right or not."""
+    """(N,) float32: 0 for right rows, else how far off the answer was (see ``RowError.confidence``); where a kind lists
+    errors by distance, the distance, right or not."""
     probabilities: Float32 | None = None
     """(N, C) float32; classification only."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowError:
+    """One row that was answered wrongly."""
+
+    example: Example
+    prediction: Answer
+    confidence: float
+    """How far off the answer was: the probability of the wrong label; with several labels the largest distance
+    between a label's probability and the truth; of spans the highest score of a wrong one, and 0 where spans were only
+    missed; of an answer its score. In [0, 1]. Of a number its distance from the true one, in their unit."""
 
 
 def class_scores(

@@ -38,10 +38,6 @@ from luthier.tuning import Events, Fitted, read_events
 if TYPE_CHECKING:
     import torch
 
-SHORT_SCORES = {"token_classification": ("accuracy", "f1_macro", "f1_micro", "precision_micro", "recall_micro"),
-                "question_answering": ("f1", "exact_match"),
-                "regression": ("rmse", "mae", "pearson", "spearman", "qwk")}
-"""Problem type -> scores kept in the manifest, as far as there are such; of all others accuracy and macro F1."""
 HISTORY = ("step", "validation", "early_stop")
 
 
@@ -142,10 +138,11 @@ def _public_name(base: ModelFiles) -> str:
 
 
 def _short(system: Evaluation) -> dict[str, float]:
-    names = SHORT_SCORES.get(system.labels.problem_type, ("accuracy", "f1_macro"))
-    if system.labels.of_numbers:  # in the caller's unit, which may be small
-        return {name: system.scores.values[name] for name in names if name in system.scores.values}
-    return {name: round(system.scores.values[name], 6) for name in names}
+    """Return the scores worth keeping in the manifest."""
+    kind, values = system.kind, system.scores.values
+    # What is in the caller's unit may be small, and is kept whole.
+    return {name: values[name] if kind.METRICS[name] == "amount" else round(values[name], 6)
+            for name in kind.SHORT if name in values}
 
 
 def _write_reports(
@@ -175,26 +172,8 @@ def _commands(recipe: Recipe) -> dict[str, str]:
 
 
 def _warnings(done: Finished, systems: Mapping[str, Evaluation]) -> tuple[str, ...]:
-    found, tuned, labels = list(done.fitted.warnings), systems["tuned"], done.loaded.dataset.labels
-    if labels.of_numbers:
-        return (*found, *([] if tuned.scores.values["r2"] > 0 else [
-            "on the test rows the tuned model is no better than always giving their mean: it has learned nothing"]))
-    answered = tuned.chosen.any(axis=0)  # (C,)
-    if labels.per_token and not answered.any():
-        what = "finds no entity in any test row" if labels.of_spans else "answers no test question"
-        found.append(f"the tuned model {what}: it has learned nothing. Try more epochs, more "
-                     "rows, or another train.learning_rate")
-        return tuple(found)
-    if answered.sum() == 1 and labels.problem_type == "single_label_classification":
-        only = labels.names[int(answered.argmax())]
-        found.append(f"the tuned model answers {only!r} to every test row: it has not learned to tell the labels apart")
-    verb, counted = ("found", "entities") if labels.of_spans else ("answered", "rows")
-    silent = [f"{entry.label} ({entry.support} {counted})" for entry in tuned.scores.classes
-              if entry.support and not entry.predicted]
-    if silent:
-        found.append(f"never {verb} on the test rows: {', '.join(silent[:10])}"
-                     + (f" and {len(silent) - 10} more labels" if len(silent) > 10 else ""))
-    return tuple(found)
+    tuned = systems["tuned"]
+    return (*done.fitted.warnings, *tuned.kind.doubts(tuned))
 
 
 def _json(value: Any) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from luthier.evaluation import Evaluation, compare, evaluate, fit_baseline
-from luthier.evaluation.evaluate import PredictsTexts
+from luthier.evaluation import Difference, Evaluation, PredictsTexts, compare, evaluate, fit_baseline
 from luthier.pipeline.loading import Loaded
 from luthier.recipe import spawn
 
@@ -43,14 +42,16 @@ def verdicts(systems: Mapping[str, Evaluation], loaded: Loaded) -> list[str]:
         seed = spawn(recipe.seed, "bootstrap")
         tuned = systems["tuned"]
         difference = compare(tuned, systems[name], recipe.evaluation, seed=seed)[tuned.main_metric]
-        if tuned.labels.of_numbers:
-            gain = f"{difference.value:+.4g} of RMSE [{difference.low:+.4g}, {difference.high:+.4g}]"
-            found.append(_said(name, difference.verdict, gain))
-            continue
-        points = (100 * difference.value, 100 * difference.low, 100 * difference.high)
-        gain = "{:+.1f} points of {} [{:+.1f}, {:+.1f}]".format(points[0], tuned.main_metric_title, *points[1:])
-        found.append(_said(name, difference.verdict, gain))
+        found.append(_said(name, difference.verdict, _gain(difference, tuned)))
     return found
+
+
+def _gain(difference: Difference, tuned: Evaluation) -> str:
+    """Return a difference with its unit and interval."""
+    form = tuned.kind.METRICS[tuned.main_metric]
+    unit, scale, digits = {"share": (" points", 100, ".1f"), "plain": ("", 1, ".3f"), "amount": ("", 1, ".4g")}[form]
+    value, low, high = (f"{scale * part:+{digits}}" for part in (difference.value, difference.low, difference.high))
+    return f"{value}{unit} of {tuned.main_metric_title} [{low}, {high}]"
 
 
 def _said(name: str, verdict: str, gain: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from luthier.data import READ_AS, Columns, Layout, inspect
+from luthier.data import Columns, Layout, inspect, kind_of
 from luthier.errors import DataError
 from luthier.inference import Predictor
 
@@ -16,9 +16,9 @@ def layout_of(predictor: Predictor, data: str | Path, asked: Columns | None, *, 
     Raises:
         DataError: the file cannot be used.
     """
-    task = READ_AS[predictor.labels.problem_type] if predictor.manifest is not None else None
-    if not (labelled or predictor.labels.of_answers):
-        task = None  # a text is a text, whatever is made of it; a question needs its context
+    kind = kind_of(predictor.labels.problem_type)
+    known_kind = predictor.manifest is not None and (labelled or kind.OWN_INPUT)
+    task = kind.TASK if known_kind else None  # a text is a text, whatever is made of it; a question needs its context
     if asked is not None and any((asked.text, asked.text_b, asked.label)):
         return inspect(data, asked, labelled=labelled, task=task)
     known = recipe_of(predictor).get("data", {})

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from luthier import plugins
-from luthier.data import READ_AS, BadRow, Columns, DataReport, Layout, inspect, prepare, read_all
+from luthier.data import BadRow, Columns, DataReport, Layout, inspect, kind_of, prepare, read_all
 from luthier.errors import DataError, RecipeError
 from luthier.pipeline.settings import AUTO
 from luthier.recipe import Recipe, spawn
@@ -41,7 +41,7 @@ def load_data(recipe: Recipe) -> Loaded:
         "text": layout.text, "text_b": layout.text_b, "label": layout.label, "label_separator": layout.label_separator,
     }))
     problem_type = layout.problem_type or "single_label_classification"
-    task = _asked_task(recipe) or READ_AS[problem_type]
+    task = _asked_task(recipe) or kind_of(problem_type).TASK
     limit = recipe.data.max_bad_rows
     train, bad = read_all(layout, max_bad_rows=limit, learning=True)
     unreadable = {layout.path.name: bad}  # by name: the report leaves this machine with the bundle
@@ -64,7 +64,7 @@ def _asked_task(recipe: Recipe) -> str | None:
 
 def read_as(name: str) -> str:
     """Return the task as whose files those of a task are read: one of ours with the same kind of labels."""
-    return READ_AS[plugins.load("tasks", name).PROBLEMS[0]]
+    return kind_of(plugins.load("tasks", name).PROBLEMS[0]).TASK
 
 
 def _like(settled: Recipe, asked: Recipe, path: str, task: str) -> Layout:
@@ -91,6 +91,7 @@ def settle(
                               problem_type=problem_type, number=recipe.data.label or "score")
     report = report.with_bad_rows(bad or {})
     recipe, told = _settle_task(recipe, problem_type, dataset.train)
+    dataset = replace(dataset, labels=_labels(recipe, dataset.labels))
     _check_grades(recipe, dataset.labels)
     recipe, decided = _settle_model(recipe, report)
     recipe, rate = _settle_learning_rate(recipe)
@@ -107,7 +108,7 @@ def _settle_task(recipe: Recipe, problem_type: ProblemType, train: Sequence[Exam
     """Name the task that the rows are for, and the metric that it is steered by."""
     notes = []
     if recipe.task["name"] == AUTO:
-        name = READ_AS[problem_type]
+        name = kind_of(problem_type).TASK
         recipe = recipe.override(task={"name": name, **plugins.load("tasks", name).Settings().model_dump(mode="json")})
         notes = [f"task: {name}, because of how the rows are labelled"]
     task = plugins.load("tasks", recipe.task["name"])
@@ -123,6 +124,16 @@ def _settle_task(recipe: Recipe, problem_type: ProblemType, train: Sequence[Exam
         chosen = recipe.validation.model_copy(update={"metric_for_best_model": task.BEST_METRIC})
         recipe = recipe.override(validation=chosen)
     return recipe, notes
+
+
+def _labels(recipe: Recipe, labels: LabelSet) -> LabelSet:
+    """Return the label set as the task's own settings want it."""
+    task = plugins.load("tasks", recipe.task["name"])
+    if not hasattr(task, "label_set"):
+        return labels
+    own = {key: value for key, value in recipe.task.items() if key != "name"}
+    found: LabelSet = task.label_set(labels, task.Settings(**own))
+    return found
 
 
 def _check_grades(recipe: Recipe, labels: LabelSet) -> None:

@@ -18,7 +18,8 @@ PLAIN_SECONDS = 15.0
 """Between progress lines where there is no terminal to draw a bar on."""
 
 SHOWN = ("f1", "accuracy", "f1_macro", "mse", "mae", "pearson", "loss")
-"""Validation metrics worth a line."""
+"""Validation metrics worth a line; of a task that has none but the loss among them, its first few."""
+FEW = 4
 SHOWN_OF_SPANS = ("f1_micro", "precision_micro", "recall_micro", "loss")
 
 
@@ -65,7 +66,9 @@ class ProgressView:
     def _on_validation(self, event: Mapping[str, Any]) -> None:
         found = event["metrics"]
         shown = SHOWN_OF_SPANS if SHOWN_OF_SPANS[1] in found else SHOWN
-        metrics = "  ".join(f"{name.removesuffix('_micro')} {found[name]:.4f}" for name in shown if name in found)
+        names = [name for name in shown if name in found]
+        names = list(found)[:FEW] if names == ["loss"] else names
+        metrics = "  ".join(f"{name.removesuffix('_micro')} {found[name]:.4f}" for name in names)
         best = "  (best)" if event.get("best") else ""
         self._console.print(f"  step {event['step']}: {metrics}{best}")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from luthier import plugins
 from luthier.bundle import MANIFEST
-from luthier.evaluation import Evaluation
+from luthier.evaluation import Evaluation, kind_of
 from luthier.pipeline.assembling import Finished, write_bundle
 from luthier.pipeline.assessing import assess, assess_baseline
 from luthier.pipeline.loading import Loaded, load_data
@@ -22,11 +22,6 @@ from luthier.pipeline.workplace import Workplace, workplace
 from luthier.recipe import Recipe, spawn
 from luthier.tuning import Events, Fitted, Job, Listener, open_trackers
 from luthier.tuning.validation import check_metric
-
-BASELINES = {"token_classification": "dictionary of the training entities",
-             "question_answering": "the sentence that shares most words with the question",
-             "regression": "TF-IDF + ridge regression"}
-"""Problem type -> what the model is compared with, where that is not TF-IDF with logistic regression."""
 
 
 def train(
@@ -114,8 +109,8 @@ class _Stages:
         """Score what the tuned model is compared with: last, because somebody waits for the first step."""
         systems: dict[str, Evaluation] = {}
         if loaded.recipe.evaluation.baseline:
-            kind = BASELINES.get(loaded.dataset.labels.problem_type, "TF-IDF + logistic regression")
-            with self._stage("baseline", f"Scoring the baseline ({kind})"):
+            simple = kind_of(loaded.dataset.labels.problem_type).BASELINE
+            with self._stage("baseline", f"Scoring the baseline ({simple.long})"):
                 systems["baseline"] = assess_baseline(loaded)
         if loaded.recipe.evaluation.untuned:
             with self._stage("untuned", "Scoring the model as it was"):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
+
+from luthier.schema import Entities, Estimate, FoundAnswer, Prediction
 
 _PAIR = {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}
 _OBJECT = {
@@ -120,13 +124,21 @@ class EstimateBody(BaseModel):
     truncated: bool = Field(description="True when the text was too long and the model did not see its end.")
 
 
-class PredictAnswer(BaseModel):
-    """The answer of ``POST /predict``: the form goes by what the model gives: classes, entities, answers or numbers."""
+BODIES: dict[type, type[BaseModel]] = {
+    Prediction: PredictionBody, Entities: EntitiesBody, FoundAnswer: AnswerBody, Estimate: EstimateBody,
+}
+"""Class of answers -> how one is described; its fields are the class's ``KEYS``."""
 
-    model: str = Field(description="Name of the model that answered.")
-    predictions: (PredictionBody | EntitiesBody | AnswerBody | EstimateBody
-                  | list[PredictionBody] | list[EntitiesBody] | list[AnswerBody] | list[EstimateBody]) = Field(
-        description="One object or a list, as inputs was.")
+_ONE: Any = reduce(or_, BODIES.values())
+_SEVERAL: Any = reduce(or_, [list[body] for body in BODIES.values()])  # type: ignore[valid-type]  # told at run time
+
+PredictAnswer = create_model(
+    "PredictAnswer",
+    __doc__="The answer of ``POST /predict``: the form goes by what the model gives, such as classes or entities.",
+    model=(str, Field(description="Name of the model that answered.")),
+    predictions=(_ONE | _SEVERAL, Field(description="One object or a list, as inputs was.")),
+)
+"""The answer of ``POST /predict``."""
 
 
 class ModelBody(BaseModel):

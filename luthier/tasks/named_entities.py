@@ -47,6 +47,10 @@ LEARNING_RATES = {"full": 1.5e-4}
 """Method -> peak learning rate, where the method's own is not the best for this task."""
 HEAD_LEARNING_RATE = 1e-2
 """Peak learning rate of the new head: with that of the rest, three epochs teach it far less (docs/log.md)."""
+GUESS = "always giving the commonest answer"
+"""What ``guessed`` scores, in words."""
+UNWEIGHED = "tags are left as they are: nearly all tokens stand in no span"
+"""Why its classes are not weighed unasked; empty where they are."""
 BEST_METRIC = "f1_micro"
 """The one by which the best step is chosen when the recipe leaves it open."""
 
@@ -61,6 +65,11 @@ class Settings(recipe.Settings):
 def outputs(labels: LabelSet) -> LabelSet:
     """Return what the head's outputs are called: the tags of K types."""
     return LabelSet(names_of(labels.names), "token_classification")
+
+
+def weighed(labels: LabelSet) -> tuple[str, ...]:
+    """Return the type whose weight each tag takes; that of tokens outside takes none."""
+    return ("", *(name for name in labels.names for _ in range(2)))  # O, then B and I of each
 
 
 def build(

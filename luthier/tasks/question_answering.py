@@ -44,6 +44,10 @@ LEARNING_RATES = {"full": 1e-4}
 """Method -> peak learning rate, where the method's own is not the best for this task."""
 HEAD_LEARNING_RATE = 1e-3
 """Peak learning rate of the new head."""
+GUESS = "always giving the commonest answer"
+"""What ``guessed`` scores, in words."""
+UNWEIGHED = "answers to questions have no classes"
+"""Why its classes are not weighed unasked; empty where they are."""
 BEST_METRIC = "f1"
 """The one by which the best step is chosen when the recipe leaves it open."""
 
@@ -77,6 +81,11 @@ def settle(settings: Settings, examples: Sequence[Example]) -> tuple[Settings, l
 def outputs(labels: LabelSet) -> LabelSet:
     """Return what the head's outputs are called: to start and to end an answer."""
     return LabelSet(("start", "end"), labels.problem_type)
+
+
+def weighed(_labels: LabelSet) -> tuple[str, ...]:
+    """Return nothing: places are no classes."""
+    return ()
 
 
 def build(

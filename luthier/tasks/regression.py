@@ -43,6 +43,10 @@ LEARNING_RATES: dict[str, float] = {}
 """Method -> peak learning rate, where the method's own is not the best for this task."""
 HEAD_LEARNING_RATE = None
 """Peak learning rate of the new head; ``None``: as the rest."""
+GUESS = "always giving the mean"
+"""What ``guessed`` scores, in words."""
+UNWEIGHED = "numbers have no classes"
+"""Why its classes are not weighed unasked; empty where they are."""
 BEST_METRIC = "mse"
 """The one by which the best step is chosen when the recipe leaves it open. Not ``pearson``, which a model that is two
 stars off everywhere has in full, and which is undefined while all answers are the same."""
@@ -55,6 +59,11 @@ class Settings(recipe.Settings):
 def outputs(labels: LabelSet) -> LabelSet:
     """Return what the head's output is called: as the column of numbers."""
     return labels
+
+
+def weighed(_labels: LabelSet) -> tuple[str, ...]:
+    """Return nothing: a number is no class."""
+    return ()
 
 
 def build(

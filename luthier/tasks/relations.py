@@ -9,19 +9,20 @@ head and the others at the mark before the tail, and anything that runs such cla
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from luthier import recipe
-from luthier.errors import DataError
+from luthier.errors import DataError, RecipeError
 from luthier.models.building import Attention, Built, build_classifier
 from luthier.models.encoding import Ragged
 from luthier.models.files import ModelFiles
 from luthier.plugins import did_you_mean
 from luthier.schema import Example, Float32, Int64, LabelSet, Marked, Prediction, TextInput
-from luthier.tasks._relations import relation_outcomes, relations_of
+from luthier.tasks._relations import has_directions, relation_outcomes, relations_of
 from luthier.tasks._scores import averages
 from luthier.tasks._tags import log_softmax
 from luthier.tasks._tokens import IGNORED, TokenTargets
@@ -40,7 +41,7 @@ OFFSETS = True
 """Whether it needs to know where tokens stand in the text."""
 WINDOWS = True
 """Whether long texts are read in windows, when the recipe leaves that open."""
-METRICS = ("f1_micro", "f1_macro", "accuracy", "loss")
+METRICS = ("relation_f1", "f1_micro", "f1_macro", "accuracy", "loss")
 """What ``metrics`` gives and ``validation.metric_for_best_model`` may name; more is better, but for ``loss``."""
 LEAST_STEPS = 300
 """Optimiser steps below which it has hardly begun to learn."""
@@ -48,7 +49,11 @@ LEARNING_RATES = {"full": 1e-4}
 """Method -> peak learning rate, where the method's own is not the best for this task."""
 HEAD_LEARNING_RATE = 1e-3
 """Peak learning rate of the new head."""
-BEST_METRIC = "f1_micro"
+GUESS = "always giving the commonest relation"
+"""What ``guessed`` scores, in words."""
+UNWEIGHED = "relations are left as they are: one of a few rows would outweigh all others"
+"""Why its classes are not weighed unasked; empty where they are."""
+BEST_METRIC = "relation_f1"
 """The one by which the best step is chosen when the recipe leaves it open."""
 
 HEAD, TAIL = 1, 2
@@ -56,13 +61,36 @@ HEAD, TAIL = 1, 2
 
 
 class Settings(recipe.Settings):
-    """The task has no settings of its own."""
+    """The task's own settings."""
+
+    negative: str | None = None
+    """Label of pairs between which no relation holds, which scores leave out; told by its name when left out, and an
+    empty text says that there is none."""
+
+
+def label_set(labels: LabelSet, settings: Settings) -> LabelSet:
+    """Return the labels with the one that the settings say stands for no relation.
+
+    Raises:
+        RecipeError: it is not among them.
+    """
+    if settings.negative is None:
+        return labels
+    if settings.negative and settings.negative not in labels.names:
+        raise RecipeError(f"task.negative is {settings.negative!r}, which is no label of the rows",
+                          did_you_mean(settings.negative, labels.names))
+    return replace(labels, negative=settings.negative or None)
 
 
 def outputs(labels: LabelSet) -> LabelSet:
     """Return what the head's outputs are called: each label at the head, then each at the tail."""
     return LabelSet(tuple(f"{side}:{name}" for side in ("head", "tail") for name in labels.names),
                     "token_classification")
+
+
+def weighed(labels: LabelSet) -> tuple[str, ...]:
+    """Return the label whose weight each output takes."""
+    return labels.names * 2
 
 
 def build(
@@ -150,7 +178,8 @@ def metrics(logits: Sequence[Float32], targets: TokenTargets, labels: LabelSet,
     """Score texts for validation.
 
     Returns:
-        A number for each of ``METRICS``; F1 is that of relations, the negative one left out.
+        A number for each of ``METRICS``; F1 is that of relations, the negative one left out, and ``relation_f1`` their
+        mean where labels have directions, else that of all rows together.
     """
     bits = [np.where(row > 0, row % 4, 0) for row in targets.rows]
     owners = np.arange(len(bits)) if targets.owners is None else targets.owners
@@ -234,6 +263,7 @@ def _values(logits: Float32, right: Int64, labels: LabelSet) -> dict[str, float]
     given = logits.argmax(axis=1)
     counts = relation_outcomes(right, given, relation, len(names)).sum(axis=0)
     means = averages(*counts, multi_label=False)
-    return {"f1_micro": float(means["f1_micro"]), "f1_macro": float(means["f1_macro"]),
+    main = means["f1_macro" if has_directions(labels) else "f1_micro"]
+    return {"relation_f1": float(main), "f1_micro": float(means["f1_micro"]), "f1_macro": float(means["f1_macro"]),
             "accuracy": float((right == given).mean()),
             "loss": float(-log_softmax(logits)[np.arange(len(right)), right].mean())}

@@ -39,6 +39,10 @@ LEARNING_RATES: dict[str, float] = {}
 """Method -> peak learning rate, where the method's own is not the best for this task."""
 HEAD_LEARNING_RATE = None
 """Peak learning rate of the new head; ``None``: as the rest."""
+GUESS = "always giving the commonest answer"
+"""What ``guessed`` scores, in words."""
+UNWEIGHED = ""
+"""Why its classes are not weighed unasked; empty where they are."""
 BEST_METRIC = "f1_macro"
 """The one by which the best step is chosen when the recipe leaves it open."""
 
@@ -53,6 +57,11 @@ class Settings(recipe.Settings):
 def outputs(labels: LabelSet) -> LabelSet:
     """Return what the head's outputs are called: the labels."""
     return labels
+
+
+def weighed(labels: LabelSet) -> tuple[str, ...]:
+    """Return the label whose weight each output takes: its own."""
+    return labels.names
 
 
 def build(

@@ -117,7 +117,7 @@ def _start(job: Job, events: Events, decisions: Mapping[str, Decision], parts: I
     import torch
 
     settings, device = job.train_settings, decisions["device"].value
-    weights, why_weights = class_weights(settings.class_weights, job.train.targets, job.labels)
+    weights, why_weights = class_weights(settings.class_weights, job.train.targets, job.labels, job.task)
     table = reduce_table(job.model, (job.train.ragged, job.valid.ragged), job.encoder.pad_id)
     training_mode(job.model.to(device))
     feed, told = make_feed(job, events, parts, decisions, renumber(table))

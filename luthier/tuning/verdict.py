@@ -20,9 +20,8 @@ def doubts(job: Job, best: float) -> Iterator[str]:
     metric, rate = job.metric, job.train_settings.learning_rate
     constant = job.task.guessed(job.train.targets, job.valid.targets, job.labels)[metric]
     if math.isnan(best) or not better(metric, best, constant):
-        answer = "mean" if job.labels.of_numbers else "commonest answer"
-        yield (f"the best validation {metric} is {best:.4f}, no better than the {constant:.4f} of always giving the "
-               f"{answer}: nothing was learned. Try another train.learning_rate "
+        yield (f"the best validation {metric} is {best:.4f}, no better than the {constant:.4f} of "
+               f"{job.task.GUESS}: nothing was learned. Try another train.learning_rate "
                f"(now {rate:g}), more epochs, or check the labels")
 
 

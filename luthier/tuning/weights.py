@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ IMBALANCE = 3.0
 
 
 def class_weights(
-    setting: str | dict[str, float], targets: Any, labels: LabelSet
+    setting: str | dict[str, float], targets: Any, labels: LabelSet, task: ModuleType
 ) -> tuple[Float32 | None, Decision]:
     """Return the loss weight of each class, (C,) float32, or ``None`` for equal weights; and why.
 
@@ -23,25 +25,22 @@ def class_weights(
 
     Args:
         setting: ``TrainSettings.class_weights``.
-        targets: of the training rows, (N,) class numbers or (N, C) of 0 and 1; not read of spans, answers,
-            relations and numbers.
+        targets: of the training rows, (N,) class numbers or (N, C) of 0 and 1; not read where the task's classes
+            are not weighed unasked.
         labels: the label set.
+        task: tells what may be weighed.
 
     Raises:
-        RecipeError: a weight is given for a label that is not in the data, or is below 0.
+        RecipeError: a weight is given for a label that is not in the data, or is below 0, or the task has no classes.
     """
-    if labels.of_numbers or labels.of_answers:
-        have = "numbers have" if labels.of_numbers else "answers to questions have"
-        if isinstance(setting, dict):
-            raise RecipeError(f"train.class_weights gives weights, and {have} no classes to weigh",
-                              "leave train.class_weights out")
-        return None, Decision("none", f"{have} no classes")
+    names = task.weighed(labels)
     if isinstance(setting, dict):
-        return _given(setting, labels), Decision("given", "train.class_weights gives them")
-    if labels.of_spans:
-        return None, Decision("none", "tags are left as they are: nearly all tokens stand in no span")
-    if labels.of_relations:
-        return None, Decision("none", "relations are left as they are: some have one row, which would outweigh all")
+        if not names:
+            raise RecipeError(f"train.class_weights gives weights, and {task.UNWEIGHED} to weigh",
+                              "leave train.class_weights out")
+        return _given(setting, labels, names), Decision("given", "train.class_weights gives them")
+    if task.UNWEIGHED:
+        return None, Decision("none", task.UNWEIGHED)
     if setting == "none":
         return None, Decision("none", "train.class_weights is none")
     counts = targets.sum(axis=0) if labels.multi_label else np.bincount(targets, minlength=len(labels))
@@ -54,11 +53,10 @@ def class_weights(
     return balanced.astype(np.float32), Decision("balanced", f"{why}, {IMBALANCE:g} or more")
 
 
-def _given(setting: dict[str, float], labels: LabelSet) -> Float32:
+def _given(setting: dict[str, float], labels: LabelSet, names: Sequence[str]) -> Float32:
     unknown = [name for name in setting if name not in labels.names]
     faults = [f"{name!r} is not a label, {did_you_mean(name, labels.names)}" for name in unknown]
     faults += [f"{name!r} has weight {value:g}, below 0" for name, value in setting.items() if value < 0]
     if faults:
         raise RecipeError(f"train.class_weights: {'; '.join(faults)}", f"the labels are {', '.join(labels.names)}")
-    weights = np.array([setting.get(name, 1.0) for name in labels.names], np.float32)
-    return np.append(np.float32(1), np.repeat(weights, 2)) if labels.of_spans else weights  # O, then B and I of each
+    return np.array([setting.get(name, 1.0) for name in names], np.float32)

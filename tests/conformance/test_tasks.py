@@ -116,6 +116,10 @@ def test_it_tells_its_name_settings_and_metrics(case: Case) -> None:
     assert task.TITLE
     assert issubclass(task.Settings, recipe.Settings)
     task.Settings()
+    assert task.GUESS
+    weighed = task.weighed(case.labels)
+    assert len(weighed) == case.outputs if weighed else task.UNWEIGHED
+    assert set(weighed) <= {"", *case.labels.names}
     assert "loss" in task.METRICS
     assert task.BEST_METRIC in task.METRICS
     assert set(task.ANSWER.COLUMNS) <= set(task.ANSWER.KEYS)

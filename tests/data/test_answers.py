@@ -133,7 +133,7 @@ def test_squad_nests_its_questions(tmp_path: Path, packed: bool, indent: int | N
     path = tmp_path / ("train.json.gz" if packed else "train.json")
     path.write_bytes(gzip.compress(text) if packed else text)
     layout = inspect(path)
-    assert (layout.problem_type, layout.impossible) == ("question_answering", "is_impossible")
+    assert (layout.problem_type, layout.more) == ("question_answering", {"impossible": "is_impossible"})
     found, bad = read_all(layout, max_bad_rows=0)
     assert [row.id.rpartition(":")[2] for row in found] == ["1", "2", "3", "4"]
     assert [row.answers for row in found[:2]] == [(GoldAnswer("Bob", 8),), ()]

@@ -200,7 +200,7 @@ def test_tokens_with_one_label_are_a_text_to_classify(jsonl):
 
 def test_lists_of_labels_stay_labels(jsonl):
     layout = inspect(jsonl({"text": "a b", "labels": ["x", "y"]}, {"text": "c d", "labels": []}))
-    assert (layout.problem_type, layout.multi_label) == ("multi_label_classification", True)
+    assert layout.problem_type == "multi_label_classification"
 
 
 @pytest.mark.parametrize(("row", "task", "columns", "message"), [
@@ -240,3 +240,60 @@ def test_arrays_of_entities_that_do_not_fit(texts, labels, message):
     with pytest.raises(DataError, match=message) as caught:
         from_arrays(texts, labels, problem_type="token_classification")
     assert "(start, end, label)" in caught.value.fix
+
+
+def test_spacy_pairs_and_their_inner_object_are_read(tmp_path):
+    pairs = [[TEXT, {"entities": [list(mark) for mark in MARKS]}], ["nothing", {"entities": []}]]
+    for name, content in (("pairs.json", pairs), ("annotator.json", {"classes": ["人"], "annotations": pairs}),
+                          ("inner.json", [{"text": text, "entities": inner} for text, inner in pairs])):
+        (tmp_path / name).write_text(json.dumps(content), encoding="utf-8")
+        layout = inspect(tmp_path / name)
+        rows, bad = read_all(layout, max_bad_rows=0)
+        assert (layout.problem_type, layout.text, layout.label, bad) == ("token_classification", "text", "entities", [])
+        assert [(row.text, row.spans) for row in rows] == [(TEXT, SPANS), ("nothing", ())]
+
+
+KAGGLE = [("Sentence: 1", "Anna", "NNP", "B-per"), ("", "met", "VBD", "O"), ("", "Bob", "NNP", "B-per"),
+          ("", "Smith", "NNP", "I-per"), ("Sentence: 2", "Rome", "NNP", "B-geo"), ("", ".", ".", "O")]
+
+
+@pytest.mark.parametrize("filled", ["first", "all"])
+@pytest.mark.parametrize(("name", "delimiter"), [("ner_dataset.csv", ","), ("ner_dataset.tsv", "\t")])
+def test_a_table_with_one_token_a_row_is_joined_to_sentences(filled, name, delimiter, tmp_path):
+    rows, last = [], ""
+    for sentence, *cells in KAGGLE:
+        last = sentence or last
+        rows.append((last if filled == "all" else sentence, *cells))
+    with (tmp_path / name).open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter=delimiter).writerows([("Sentence #", "Word", "POS", "Tag"), *rows])
+    layout = inspect(tmp_path / name)
+    assert (layout.problem_type, layout.tokens, layout.label) == ("token_classification", "tokens", "ner_tags")
+    assert any("one token a row" in note and "'Sentence #'" in note for note in layout.notes)
+    found, bad = read_all(layout, max_bad_rows=0)
+    assert [(row.id, row.text, row.spans) for row in found] == [
+        (f"{name}:2", "Anna met Bob Smith", (Span(0, 4, "per"), Span(9, 18, "per"))),
+        (f"{name}:6", "Rome .", (Span(0, 4, "geo"),))]
+    assert not bad
+
+
+def test_a_sentence_with_a_bad_row_is_left_out_whole(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("sentence_id,token,tag\n1,Anna,B-PER\n1,x,O,too,many\n1,met,O\n2,Rome,B-GEO\n", encoding="utf-8")
+    found, bad = read_all(inspect(path), max_bad_rows=1)
+    assert [(row.text, row.id) for row in found] == [("Rome", "rows.csv:5")]
+    assert [row.line for row in bad] == [3]
+
+
+def test_columns_of_words_and_labels_that_are_no_tags_stay_rows(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("sentence_id,word,label\n1,good,pos\n1,bad,neg\n2,fine,pos\n3,poor,neg\n", encoding="utf-8")
+    assert inspect(path).problem_type == "single_label_classification"
+
+
+def test_lower_case_tags_say_how_they_are_written(jsonl, tmp_path):
+    layout = inspect(jsonl({"tokens": ["a", "b"], "tags": ["B-PER", "O"]}, {"tokens": ["a"], "tags": ["b-PER"]}))
+    assert read_all(layout, max_bad_rows=1)[1][0].reason.endswith("such as B-PER: write 'B-PER'")
+    path = tmp_path / "rows.conll"
+    path.write_text("Anna b-per\nmet o\n\nBob b-per\nleft o\n", encoding="utf-8")
+    with pytest.raises(DataError, match="unknown tag 'b-per'.*: write 'B-per'"):
+        read_all(inspect(path), max_bad_rows=2)

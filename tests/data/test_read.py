@@ -114,16 +114,16 @@ def test_missing_files_and_directories(tmp_path, jsonl):
 
 def test_several_labels(jsonl, tmp_path):
     lists = inspect(jsonl({"text": "a", "labels": ["x", "y"]}, {"text": "b", "labels": []}))
-    assert lists.multi_label
+    assert lists.problem_type == "multi_label_classification"
     assert [row.labels for row in read_all(lists, max_bad_rows=0)[0]] == [("x", "y"), ()]
     spelled = tmp_path / "spelled.csv"
     spelled.write_text('text,labels\na,"[""x"", ""y""]"\nb,[]\n', encoding="utf-8")
     assert [row.labels for row in read_all(inspect(spelled), max_bad_rows=0)[0]] == [("x", "y"), ()]
     commas = tmp_path / "commas.csv"
     commas.write_text('text,label\na,"x, y"\nb,"x"\n', encoding="utf-8")
-    assert not inspect(commas).multi_label
+    assert inspect(commas).problem_type == "single_label_classification"
     parted = inspect(commas, Columns(label_separator=","))
-    assert parted.multi_label
+    assert parted.problem_type == "multi_label_classification"
     assert [row.labels for row in read_all(parted, max_bad_rows=0)[0]] == [("x", "y"), ("x",)]
 
 

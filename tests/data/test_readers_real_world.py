@@ -223,7 +223,7 @@ def test_one_text_a_line(file):
 def test_cells_that_are_no_text_and_rows_too_wide_say_what_came(file):
     path = file("a.jsonl", '{"text": "a", "label": "x"}\n{"text": ["b"], "label": "x"}\n'
                 '{"text": "c", "label": ["x"]}\n')
-    layout = replace(inspect(path, Columns(text="text", label="label")), multi_label=False)
+    layout = replace(inspect(path, Columns(text="text", label="label")), problem_type="single_label_classification")
     _, bad = read_all(layout, max_bad_rows=2)
     assert [row.reason for row in bad] == ["'text': expected text, came list",
                                            "'label': expected one label, came a list of 1"]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from luthier.data.layout_values import Columns
-from luthier.data.relation_columns import Related, find_related
+from luthier.data.layout_values import Columns, Layout, Seen
+from luthier.data.relation_columns import find_related, marked_row
 from luthier.data.relations import inclusive, placed, untagged
 from luthier.errors import DataError
 from luthier.schema import Argument, Marked
@@ -114,9 +114,9 @@ def test_tags_that_do_not_fit_are_refused(tagged: str, said: str) -> None:
     assert said in str(error.value)
 
 
-def found_in(row: dict[str, Any], columns: Columns = Columns(), **options: Any) -> Related | None:  # noqa: B008  (frozen)
-    options = {"task": None, "labelled": True} | options
-    return find_related(Path("x.jsonl"), columns, [row] * 3, list(row), **options)
+def found_in(row: dict[str, Any], columns: Columns = Columns(), **options: Any) -> Layout | None:  # noqa: B008  (frozen)
+    options = {"labelled": True} | options
+    return find_related(Seen(Path("x.jsonl"), columns, [row] * 3, tuple(row), ()), options.pop("task", None), **options)
 
 
 FILES: dict[str, dict[str, Any]] = {
@@ -141,12 +141,12 @@ TOKENS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", [*FILES, *TOKENS])
 def test_files_are_known_by_their_columns(name: str) -> None:
     row = FILES.get(name) or TOKENS[name]
-    related = found_in(row)
-    assert related is not None
-    assert related.label is not None
-    assert row[related.label] == "r"
-    assert related.told().startswith("relations: ")
-    read = related.read(row)
+    layout = found_in(row)
+    assert layout is not None
+    assert layout.label is not None
+    assert row[layout.label] == "r"
+    assert layout.notes[-1].startswith("relations: ")
+    read = marked_row(row, layout)
     assert read.text == (TEXT if name in FILES else " ".join(WORDS))
     assert [(one.start, one.end) for one in (read.head, read.tail)] == [(0, 7), (17, 21)]
     assert (read.head.type, read.tail.type) == (("PERSON", "CITY") if name == "TACRED" else (None, None))
@@ -167,16 +167,16 @@ def test_other_files_are_left_alone(row: dict[str, Any]) -> None:
 def test_columns_that_are_named_are_taken() -> None:
     row = {"body": "Ann knows Bob", "title": "a much longer text about Ann and Bob", "head": "Ann", "tail": "Bob",
            "kind": "r"}
-    related = found_in(row, Columns(text="Body", label="kind"))
-    assert related is not None
-    assert (related.text, related.label) == ("body", "kind")
+    layout = found_in(row, Columns(text="Body", label="Kind"))
+    assert layout is not None
+    assert (layout.text, layout.label) == ("body", "kind")
 
 
 def test_without_labels_none_is_needed() -> None:
     row = {name: cell for name, cell in FILES["own"].items() if name != "relation"}
-    related = found_in(row, task="relations", labelled=False)
-    assert related is not None
-    assert related.label is None
+    layout = found_in(row, task="relations", labelled=False)
+    assert layout is not None
+    assert layout.label is None
 
 
 @pytest.mark.parametrize(("row", "said"), [

@@ -72,7 +72,7 @@ def test_pairs_are_joined():
 def test_regularisation_is_chosen_on_the_validation_rows(merits, chosen, monkeypatch):
     data = dataset(["yes", "no"] * 4, ["good", "bad"] * 4)
     answers = iter(merits)
-    monkeypatch.setattr("luthier.evaluation.baseline._f1_macro", lambda *_: next(answers))
+    monkeypatch.setattr("luthier.evaluation.tfidf._f1_macro", lambda *_: next(answers))
     assert fit_baseline(data, "en").strength == chosen
     monkeypatch.undo()
     assert fit_baseline(dataset(["yes", "no"] * 4, ["good", "bad"] * 4, valid=False), "en").strength == 1.0

@@ -14,7 +14,7 @@ from luthier.evaluation import Report, write_report
 from luthier.evaluation.report.html import clip, esc, signed_points
 from luthier.evaluation.report.page import page
 from luthier.evaluation.report.svg import nice_ticks
-from luthier.evaluation.report.words import WORDS
+from luthier.evaluation.report.words import every_word
 
 VOID = {"meta", "input", "br"}
 
@@ -142,7 +142,7 @@ def test_texts_labels_titles_and_notes_are_escaped():
 def test_it_opens_in_the_first_language_and_says_everything_in_both():
     assert 'id="lang-zh" autocomplete="off" aria-label="lang-zh" checked' in page(report(languages=("zh", "en")))
     assert '<html lang="en">' in page(report())
-    for key, (english, chinese) in WORDS.items():
+    for key, (english, chinese) in every_word().items():
         assert english, key
         assert chinese, key
         assert set(re.findall(r"\{\w+\}", english)) == set(re.findall(r"\{\w+\}", chinese)), key

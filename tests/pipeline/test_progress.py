@@ -42,6 +42,11 @@ def test_notes_warnings_scores_and_early_stops_are_lines(view: ProgressView, sho
     ]
 
 
+def test_metrics_that_nobody_chose_are_shown_all_the_same(view: ProgressView, shown: io.StringIO) -> None:
+    view({"event": "validation", "step": 5, "metrics": {"chrf": 0.25, "loss": 2.0}})
+    assert shown.getvalue() == "  step 5: chrf 0.2500  loss 2.0000\n"
+
+
 def test_without_a_terminal_progress_is_a_line_now_and_then_and_at_the_end(
     view: ProgressView, shown: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:

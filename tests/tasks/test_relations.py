@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from luthier.data.relation_names import negative_of, relation_of
 from luthier.errors import DataError
 from luthier.models._frames import around
 from luthier.models.encoding import Encoder, Ragged
 from luthier.schema import Argument, Example, LabelSet, Marked, TextInput
 from luthier.tasks import averages, relations
-from luthier.tasks._relations import has_directions, negative_of, relation_of, relation_outcomes, relations_of
+from luthier.tasks._relations import has_directions, relation_outcomes, relations_of
 
 LABELS = LabelSet(("Cause-Effect(e1,e2)", "Cause-Effect(e2,e1)", "Other", "Part-Whole(e1,e2)", "Part-Whole(e2,e1)"),
                   "relation_classification", negative="Other")

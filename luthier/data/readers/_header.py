@@ -9,6 +9,7 @@ from itertools import chain, islice
 from typing import Any
 
 from luthier.data.columns import is_known, is_number
+from luthier.data.readers._sentences import TokenColumns, sentences, token_columns
 from luthier.data.rows import BadRow, Record
 
 Row = tuple[int, list[Any]]
@@ -27,6 +28,8 @@ class Header:
     skip: int
     """Rows before the data: titles above the header, and the header itself."""
     notes: tuple[str, ...]
+    tokens: TokenColumns | None = None
+    """The columns of a table with one token a row; ``None`` when its rows are rows."""
 
 
 def split_header(rows: Iterable[Row | BadRow]) -> tuple[Header, Iterator[Row | BadRow]]:
@@ -46,10 +49,15 @@ def split_header(rows: Iterable[Row | BadRow]) -> tuple[Header, Iterator[Row | B
 
 
 def records(rows: Iterable[Row | BadRow]) -> Iterator[Record | BadRow]:
-    """Turn rows of cells into records; rows without any content are passed over."""
+    """Turn rows of cells into records; rows without any content are passed over, tokens are joined to sentences."""
     header, data = split_header(rows)
-    names, width = header.names, len(header.names)
-    for row in data:
+    named = _named(header.names, data)
+    yield from named if header.tokens is None else sentences(named, header.tokens)
+
+
+def _named(names: tuple[str, ...], rows: Iterable[Row | BadRow]) -> Iterator[Record | BadRow]:
+    width = len(names)
+    for row in rows:
         if isinstance(row, BadRow):
             yield row
             continue
@@ -74,7 +82,8 @@ def find_header(rows: Sequence[list[Any]]) -> Header:
     names, renamed = _unique([str("" if cell is None else cell).strip().strip("\ufeff") for cell in first])
     if renamed:
         notes.append(f"column names that stand twice or are empty got a number: {', '.join(renamed)}")
-    return Header(names, titles + 1, tuple(notes))
+    tokens = token_columns(names, rest)
+    return Header(names, titles + 1, tuple(notes if tokens is None else [*notes, tokens.note]), tokens)
 
 
 def _ragged(line: int, cells: list[Any], names: tuple[str, ...]) -> Record | BadRow:

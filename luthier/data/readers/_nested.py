@@ -1,4 +1,4 @@
-"""Articles with their questions, as SQuAD and CMRC nest them in JSON, laid open: a row for each question."""
+"""What is nested in JSON laid open: articles with their questions (SQuAD, CMRC), texts with their entities (spaCy)."""
 
 from __future__ import annotations
 
@@ -20,6 +20,16 @@ def laid_open(rows: Rows) -> Rows:
     if not any(_paragraphs(row) for _, row in rows):
         return rows
     return list(enumerate((one for _, row in rows for one in _questions(row)), start=1))
+
+
+def unpaired(rows: Rows) -> Rows:
+    """Return spaCy's pairs, ``["text", {"entities": [[start, end, label], …]}]``, as objects; other rows stay."""
+    return [(line, {"text": row[0], "entities": row[1]["entities"]} if _is_pair(row) else row) for line, row in rows]
+
+
+def _is_pair(row: Any) -> bool:
+    return (isinstance(row, list) and len(row) == 2 and isinstance(row[0], str) and isinstance(row[1], dict)
+            and isinstance(row[1].get("entities"), list))
 
 
 def _paragraphs(row: Any) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from luthier.data.tags import is_tag
+from luthier.data.tags import is_meant_as_tag
 
 START = "-DOCSTART-"
 """Begins a line between two documents that is no sentence."""
@@ -33,9 +33,9 @@ def is_comment(line: str) -> bool:
 
 
 def ends_in_tag(line: str) -> bool:
-    """Tell whether a line has two columns or more, the last of them a tag."""
+    """Tell whether a line has two columns or more, the last of them a tag; reading refuses one in lower case."""
     cells = columns_of(line)
-    return len(cells) > 1 and is_tag(cells[-1])
+    return len(cells) > 1 and is_meant_as_tag(cells[-1])
 
 
 def looks_tagged(text: str) -> bool:
@@ -45,5 +45,5 @@ def looks_tagged(text: str) -> bool:
     tagged = [line for line in body if ends_in_tag(line)]
     if not tagged or len(tagged) < _MOST * len(body):
         return False
-    marked = lines[0].startswith(START) or any(columns_of(line)[-1] != "O" for line in tagged)
+    marked = lines[0].startswith(START) or any(columns_of(line)[-1] not in ("O", "o") for line in tagged)
     return marked and any(not line.strip() for line in lines[1:-1])

@@ -1,6 +1,7 @@
 """One JSON value that holds the whole data set: a list of rows, ``{"data": [...]}``, or an object of columns.
 
-Articles with questions, as SQuAD nests them, give a row for each question.
+Articles with questions, as SQuAD nests them, give a row for each question, and spaCy's pairs of a text and its entities
+one row each.
 
 The file is read into memory; JSON Lines is the format for files larger than that.
 """
@@ -16,7 +17,7 @@ from typing import Any
 from luthier.data.readers import _header
 from luthier.data.readers._encoding import DAMAGE, HEAD_BYTES, decode_head, open_text
 from luthier.data.readers._files import suffix_of
-from luthier.data.readers._nested import laid_open
+from luthier.data.readers._nested import laid_open, unpaired
 from luthier.data.readers._objects import column_rows, is_columns, is_whole_file, rows_key
 from luthier.data.rows import BadRow, Record
 from luthier.errors import DataError
@@ -53,7 +54,7 @@ def records(path: Path, encoding: str | None) -> Iterator[Record | BadRow]:
     with open_text(path, encoding) as file:
         text = file.read().removeprefix("\ufeff")
     damaged = DAMAGE in text
-    rows = laid_open(_rows(path, text))
+    rows = unpaired(laid_open(_rows(path, text)))
     if rows and all(isinstance(row, list) for _, row in rows):
         yield from _header.records((line, row) for line, row in rows)
         return

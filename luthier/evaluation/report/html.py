@@ -8,7 +8,9 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-from luthier.evaluation.report.words import WORDS
+from luthier.evaluation.intervals import Interval
+from luthier.evaluation.kind import Form
+from luthier.evaluation.report.words import every_word
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -32,13 +34,14 @@ def both(key: str, **values: object) -> str:
 
 def spoken(key: str, values: dict[str, object]) -> list[tuple[str, str]]:
     """Return ``[("en", …), ("zh", …)]``, escaped; an unknown key is said as it is."""
-    texts = WORDS.get(key, (key, key))
+    words = every_word()
+    texts = words.get(key, (key, key))
     result = []
     for column, code in enumerate(("en", "zh")):
         said = {
             name: esc(
-                _in_sentence(WORDS[value][column], code)
-                if isinstance(value, str) and name in {"system", "other", "what"} and value in WORDS
+                _in_sentence(words[value][column], code)
+                if isinstance(value, str) and name in {"system", "other", "what"} and value in words
                 else value
             )
             for name, value in values.items()
@@ -86,6 +89,37 @@ def signed_points(value: float) -> str:
     """Return a difference of shares as points, ``+9.1`` or ``−0.4`` with a true minus sign."""
     text = f"{100 * value:+.1f}"
     return "0.0" if text in {"+0.0", "-0.0"} else text.replace("-", MINUS)
+
+
+def amount(value: float, *, signed: bool = False) -> str:
+    """Return a number in the data's unit: four digits, with a true minus sign."""
+    return f"{value:{'+' if signed else ''}.4g}".replace("-", MINUS)
+
+
+def written(value: float, form: Form) -> str:
+    """Return a metric as its form has it: ``91.2%``, ``0.912`` or ``12.35``."""
+    if form == "amount":
+        return amount(value)
+    return percent(value) if form == "share" else f"{value:.3f}".replace("-", MINUS)
+
+
+def signed(value: float, form: Form) -> str:
+    """Return a difference of metrics with its sign; of shares in points."""
+    if form == "amount":
+        return amount(value, signed=True)
+    return signed_points(value) if form == "share" else f"{value:+.3f}".replace("-", MINUS)
+
+
+def bracket(interval: Interval, form: Form) -> str:
+    """Return an interval as it stands behind its metric."""
+    if form == "share":  # the sign stands before it
+        return f"[{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+    return f"[{written(interval.low, form)}, {written(interval.high, form)}]"
+
+
+def cell(interval: Interval, form: Form) -> str:
+    """Return a metric with its interval, as a table shows them."""
+    return f"{written(interval.value, form)}<small>{bracket(interval, form)}</small>"
 
 
 def count(value: int) -> str:

@@ -24,7 +24,8 @@ NUMBER_WORDS: dict[str, tuple[str, str]] = {
         "{confidence} interval {low} to {high}, in the unit of the data. This is the {system}, asked through the same code that serves it.",
         "{confidence} 置信区间 {low} 至 {high}，单位与数据相同。评估对象为{system}，与线上服务使用同一套预测代码。",
     ),
-    "also_pearson": ("Pearson correlation {value} [{low}, {high}]", "皮尔逊相关系数 {value} [{low}, {high}]"),
+    "also_f1_numbers": ("Pearson correlation {value} [{low}, {high}]", "皮尔逊相关系数 {value} [{low}, {high}]"),
+    "points_numbers": ("error {value}", "误差 {value}"),
     "by_error": ("error {value}", "误差 {value}"),
     "verdict_better_numbers": (
         "A real gain: the {confidence} interval of the error, {low} to {high}, lies below zero.",
@@ -47,7 +48,11 @@ NUMBER_WORDS: dict[str, tuple[str, str]] = {
         "Every system answered the same test rows. Brackets hold the {confidence} interval from {resamples} bootstrap resamples of the rows.",
         "所有系统回答同一批测试数据。方括号内为对测试行做 {resamples} 次自助重采样得到的 {confidence} 置信区间。",
     ),
-    "numbers_note": (
+    "scores_lead_one_numbers": (
+        "Brackets hold the {confidence} interval from {resamples} bootstrap resamples of the rows.",
+        "方括号内为对测试行做 {resamples} 次自助重采样得到的 {confidence} 置信区间。",
+    ),
+    "macro_note_numbers": (
         "Errors are in the unit of the data (the mean squared error in its square), less is better. Of correlations, R² and kappa 1 is best and 0 what a constant answer gets.",
         "误差的单位与数据相同（均方误差为其平方），越小越好。相关系数、R² 与 Kappa 以 1 为最佳，恒定回答得 0。",
     ),

@@ -7,19 +7,11 @@ from pathlib import PurePath
 
 from luthier.evaluation.report.content import Report, comparisons
 from luthier.evaluation.report.html import both, esc
-from luthier.evaluation.report.sections.answered import answered
-from luthier.evaluation.report.sections.classes import classes
-from luthier.evaluation.report.sections.confusion import confusion
-from luthier.evaluation.report.sections.counting import counting
-from luthier.evaluation.report.sections.curves import curves
 from luthier.evaluation.report.sections.data import data
 from luthier.evaluation.report.sections.errors import errors
-from luthier.evaluation.report.sections.numbers import scatter
-from luthier.evaluation.report.sections.outcomes import outcomes
 from luthier.evaluation.report.sections.reproduce import reproduce
 from luthier.evaluation.report.sections.scores import scores
 from luthier.evaluation.report.sections.summary import hero, notices
-from luthier.evaluation.report.sections.tags import tags
 from luthier.evaluation.report.sections.training import training
 from luthier.evaluation.report.style import style_sheet
 from luthier.evaluation.report.words import of_kind
@@ -34,29 +26,16 @@ _MARK = (
     '<path d="M5 13h4M5 18h4"/></svg>'
 )
 
-_SECTIONS = {
-    "notices": notices,
-    "scores": scores,
-    "scatter": scatter,
-    "answered": answered,
-    "classes": classes,
-    "outcomes": outcomes,
-    "confusion": confusion,
-    "counting": counting,
-    "tags": tags,
-    "curves": curves,
-    "errors": errors,
-    "training": training,
-    "data": data,
-    "reproduce": reproduce,
-}
-"""In the order of the page; those that have nothing to say of a report are left out."""
+_FIRST = {"notices": notices, "scores": scores}
+_LAST = {"errors": errors, "training": training, "data": data, "reproduce": reproduce}
+"""Sections of every page, around those of the kind; those that have nothing to say of a report are left out."""
 
 
 def page(report: Report) -> str:
     """Return the report as one HTML document."""
-    parts = {name: build(report) for name, build in _SECTIONS.items()}
-    labels = report.systems[report.main].labels
+    main = report.systems[report.main]
+    labels, own = main.labels, main.kind.PAGE.sections
+    parts = {name: build(report) for name, build in {**_FIRST, **own, **_LAST}.items()}
     links = "".join(f'<a href="#{name}">{both(of_kind(name, labels))}</a>' for name, part in parts.items() if part)
     first = report.languages[0] if report.languages else "en"
     meta = " · ".join(

@@ -1,12 +1,12 @@
-"""Every sentence of the report, in English and Chinese. Values are put in by name, escaped by ``html.both``."""
+"""The sentences of reports, in English and Chinese; kinds bring what only theirs say. Values are put in by name, escaped by ``html.both``."""
 
 # ruff: noqa: E501 - a sentence stays on one line, so that both languages can be read and searched
 
 from __future__ import annotations
 
-from luthier.evaluation.report.answer_words import ANSWER_WORDS
-from luthier.evaluation.report.number_words import NUMBER_WORDS
-from luthier.evaluation.report.span_words import SPAN_WORDS
+from functools import cache
+
+from luthier.evaluation.kind import every_kind, kind_of
 from luthier.schema import LabelSet
 
 WORDS: dict[str, tuple[str, str]] = {
@@ -237,19 +237,17 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "decisions": ("Decided for you, and why", "自动做出的决定及理由"),
     "recipe": ("The whole recipe", "完整配方"),
-    **SPAN_WORDS,
-    **NUMBER_WORDS,
-    **ANSWER_WORDS,
 }
-"""Key -> (English, Chinese)."""
+"""Key -> (English, Chinese): what any report may say."""
 
 
-_SUFFIXES = {"token_classification": "_spans", "question_answering": "_answers",
-             "multi_label_classification": "_multi", "regression": "_numbers"}
-"""Problem type -> how the keys end that are said of it."""
+@cache
+def every_word() -> dict[str, tuple[str, str]]:
+    """Return all sentences, those of every kind among them."""
+    return {**WORDS, **{key: said for kind in every_kind() for key, said in kind.PAGE.words.items()}}
 
 
 def of_kind(key: str, labels: LabelSet) -> str:
-    """Return the key of what is said of spans, answers, numbers or several labels a row, if there is one; else itself."""
-    suffix = _SUFFIXES.get(labels.problem_type, "")
-    return f"{key}{suffix}" if f"{key}{suffix}" in WORDS else key
+    """Return the key of what is said of the labels' problem type in place of the given one, if there is one."""
+    own = key + kind_of(labels.problem_type).PAGE.suffix
+    return own if own in every_word() else key

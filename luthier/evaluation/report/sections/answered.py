@@ -5,14 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from luthier.evaluation.report.content import Report
-from luthier.evaluation.report.html import both, count, percent, section, table
+from luthier.evaluation.report.html import both, cell, count, percent, section, table
 
 
 def answered(report: Report) -> str:
-    """Return the section on both kinds of questions, or nothing where none are answered."""
+    """Return the section on both kinds of questions."""
     system = report.systems[report.main]
-    if not system.labels.of_answers:
-        return ""
     asked, said = system.truth[:, 0], system.chosen[:, 0]
     split = bool(system.scores.parts)
     rows = []
@@ -20,9 +18,7 @@ def answered(report: Report) -> str:
         if not mask.any():
             continue
         names = [f"{metric}_{part}" if split else metric for metric in ("f1", "exact_match")]
-        intervals = [system.intervals.metrics[name] for name in names]
-        scores = [f"{percent(one.value)}<small>[{100 * one.low:.1f}, {100 * one.high:.1f}]</small>"
-                  for one in intervals]
+        scores = [cell(system.intervals.metrics[name], "share") for name in names]
         got = f"{count(int((mask & said).sum()))}<small>{percent(float(np.mean(said[mask])))}</small>"
         rows.append([both(key), count(int(mask.sum())), got, *scores])
     heads = [both("questions"), both("rows"), both("got_answer"), both("f1_answers"), both("exact_match")]

@@ -17,10 +17,8 @@ _TOP = 12
 
 
 def confusion(report: Report) -> str:
-    """Return the section on confusions of the main system; nothing for spans, answers and numbers."""
+    """Return the section on confusions of the main system."""
     system = report.systems[report.main]
-    if system.labels.per_token or system.labels.of_numbers:
-        return ""
     if system.scores.confusion is None:
         body, lead = f'<div class="card">{decisions(system)}</div>', both("decisions_lead")
     else:

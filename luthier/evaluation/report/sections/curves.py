@@ -20,7 +20,7 @@ _TICKS = (0, 0.25, 0.5, 0.75, 1)
 
 
 def curves(report: Report) -> str:
-    """Return the section with both curves, or nothing for what has no probability at every row."""
+    """Return the section with both curves, or nothing without probabilities."""
     main = report.systems[report.main]
     if main.probabilities is None:
         return ""

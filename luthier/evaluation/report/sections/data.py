@@ -27,10 +27,10 @@ def data(report: Report) -> str:
     given = report.data_report
     if not given:
         return ""
-    sizes = _sizes(given)
-    columns = f"<div>{_funnel(given, sizes)}</div><div>{_facts(given)}</div>"
+    sizes, labelled = _sizes(given), report.systems[report.main].kind.PAGE.labelled
+    columns = f"<div>{_funnel(given, sizes)}</div><div>{_facts(given, labelled=labelled)}</div>"
     body = f'<div class="card">{_split_bar(sizes)}<div class="pair">{columns}</div></div>'
-    body += _labels(given)
+    body += _labels(given) if labelled else ""
     body += _values(given)
     body += _samples(given)
     notes = [str(note) for note in given.get("notes") or ()]
@@ -71,7 +71,7 @@ def _funnel(given: Mapping[str, Any], sizes: Mapping[str, int]) -> str:
     return table(["", both("rows")], rows) + note
 
 
-def _facts(given: Mapping[str, Any]) -> str:
+def _facts(given: Mapping[str, Any], *, labelled: bool) -> str:
     facts = []
     if given.get("language"):
         facts.append((both("language"), both(given["language"])))
@@ -82,7 +82,7 @@ def _facts(given: Mapping[str, Any]) -> str:
                 " · ".join(f"{both(name)} {count(int(value))}" for name, value in given["lengths"].items()),
             )
         )
-    if given.get("imbalance") and given.get("problem_type") != "question_answering":
+    if given.get("imbalance") and labelled:
         facts.append((both("imbalance"), f"{given['imbalance']:.1f}"))
     if given.get("unanswerable"):
         parts = [f"{both(split)} {count(int(number))}" for split, number in given["unanswerable"].items()]
@@ -113,7 +113,7 @@ def _facts(given: Mapping[str, Any]) -> str:
 def _labels(given: Mapping[str, Any]) -> str:
     """Return how many rows of each label stand in each split."""
     counts = given.get("label_counts")
-    if not isinstance(counts, Mapping) or not counts or given.get("problem_type") == "question_answering":
+    if not isinstance(counts, Mapping) or not counts:
         return ""
     splits = [split for split in _SPLITS if isinstance(counts.get(split), Mapping)]
     names = list(dict.fromkeys(name for split in splits for name in counts[split]))

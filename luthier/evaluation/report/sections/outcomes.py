@@ -9,10 +9,8 @@ from luthier.evaluation.report.words import of_kind
 
 
 def outcomes(report: Report) -> str:
-    """Return the section on the entities of the main system, or nothing where rows are classified."""
+    """Return the section on the entities of the main system."""
     system = report.systems[report.main]
-    if not system.labels.of_spans:
-        return ""
     body = f'<div class="card">{decisions(system)}</div>'
     return section("outcomes", both("outcomes_lead"), body, report.command("outcomes"))
 

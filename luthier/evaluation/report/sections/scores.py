@@ -2,56 +2,39 @@
 
 from __future__ import annotations
 
+from luthier.evaluation.kind import Form, Kind
 from luthier.evaluation.report.content import Report
-from luthier.evaluation.report.html import both, count, percent, section, table, tooltip
-from luthier.evaluation.report.sections.numbers import number_scores
+from luthier.evaluation.report.html import both, cell, count, percent, section, table, tooltip, written
 from luthier.evaluation.report.svg import Frame, axes, drawing, nice_ticks, words
 from luthier.evaluation.report.words import of_kind
 from luthier.schema import LabelSet
 
-_DRAWN = ("accuracy", "f1_macro", "f1_weighted")
-_DRAWN_SPANS = ("f1_micro", "precision_micro", "recall_micro")
-_LISTED = (
-    "accuracy",
-    "f1_macro",
-    "f1_weighted",
-    "f1_micro",
-    "precision_macro",
-    "recall_macro",
-    "roc_auc_macro",
-    "average_precision_macro",
-    "log_loss",
-    "hamming_loss",
-)
-_LISTED_SPANS = (*_DRAWN_SPANS, "f1_macro", "f1_weighted", "accuracy")
-_DRAWN_ANSWERS = ("f1", "exact_match")
-_LISTED_ANSWERS = (*_DRAWN_ANSWERS, "f1_answerable", "exact_match_answerable", "f1_unanswerable")
-_SHOWN = {"token_classification": (_DRAWN_SPANS, _LISTED_SPANS),
-          "question_answering": (_DRAWN_ANSWERS, _LISTED_ANSWERS)}
-"""Problem type -> metrics drawn and listed; all others are classified."""
-_PLAIN = frozenset({"roc_auc_macro", "average_precision_macro", "log_loss", "hamming_loss"})  # shown as 0.912, not in %
 _ROW = 23  # pixels between systems
 _GAP = 30  # pixels between metrics
 
 
 def scores(report: Report) -> str:
     """Return the section that sets the systems side by side."""
-    if _labels(report).of_numbers:
-        return number_scores(report)
     sure = percent(report.settings.confidence, 0)
     lead = both(
-        "scores_lead" if len(report.systems) > 1 else "scores_lead_one",
+        of_kind("scores_lead" if len(report.systems) > 1 else "scores_lead_one", _labels(report)),
         confidence=sure,
         resamples=count(report.settings.bootstrap),
     )
     note = of_kind("macro_note", _labels(report))
-    body = f'<div class="card">{_legend(report)}{_dots(report)}</div>'
-    body += f'<h3>{both("all_metrics")}</h3>{_table(report)}<p class="after">{both(note, confidence=sure)}</p>'
+    body = ""
+    if _kind(report).PAGE.drawn:
+        body = f'<div class="card">{_legend(report)}{_dots(report)}</div><h3>{both("all_metrics")}</h3>'
+    body += f'{_table(report)}<p class="after">{both(note, confidence=sure)}</p>'
     return section("scores", lead, body, report.command("scores"))
 
 
 def _labels(report: Report) -> LabelSet:
     return report.systems[report.main].labels
+
+
+def _kind(report: Report) -> Kind:
+    return report.systems[report.main].kind
 
 
 def _legend(report: Report) -> str:
@@ -64,7 +47,7 @@ def _legend(report: Report) -> str:
 
 def _dots(report: Report) -> str:
     systems = list(report.systems.values())
-    drawn = _SHOWN.get(_labels(report).problem_type, (_DRAWN, _LISTED))[0]
+    drawn = _kind(report).PAGE.drawn
     pins = [
         pin
         for system in systems
@@ -111,25 +94,21 @@ def _group(report: Report, frame: Frame, metric: str, top: float) -> str:
 
 def _table(report: Report) -> str:
     rows = []
-    for metric in _SHOWN.get(_labels(report).problem_type, (_DRAWN, _LISTED))[1]:
+    for metric, form in _kind(report).METRICS.items():
         if not any(metric in system.scores.values for system in report.systems.values()):
             continue
         cells = [both(of_kind(metric, _labels(report)))]
-        rows.append(cells + [_cell(report, name, metric) for name in report.systems])
+        rows.append(cells + [_cell(report, name, metric, form) for name in report.systems])
     rows.append([both("seconds"), *(f"{system.seconds:,.2f}" for system in report.systems.values())])
     rows.append([both("cut"), *(count(system.truncated) for system in report.systems.values())])
     heads = [both("metric"), *(both(name) for name in report.systems)]
     return f'<div class="card">{table(heads, rows)}</div>'
 
 
-def _cell(report: Report, name: str, metric: str) -> str:
+def _cell(report: Report, name: str, metric: str, form: Form) -> str:
     system = report.systems[name]
     value = system.scores.values.get(metric)
     if value is None:
         return "–"
-    if metric in _PLAIN:
-        return f"{value:.3f}"
     interval = system.intervals.metrics.get(metric)
-    if interval is None:
-        return percent(value)
-    return f"{percent(value)}<small>[{100 * interval.low:.1f}, {100 * interval.high:.1f}]</small>"
+    return written(value, form) if interval is None else cell(interval, form)

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 from luthier.evaluation.intervals import Difference
 from luthier.evaluation.report.content import Report
-from luthier.evaluation.report.html import both, count, esc, percent, section, signed_points
-from luthier.evaluation.report.sections.numbers import number_hero
+from luthier.evaluation.report.html import both, bracket, count, esc, percent, section, signed, written
 from luthier.evaluation.report.words import of_kind
 
 Differences = Mapping[str, Mapping[str, Difference]]
@@ -21,18 +20,15 @@ THIN_CLASS = 10
 def hero(report: Report, differences: Differences) -> str:
     """Return the headline with its interval, a verdict against each other system and the facts."""
     main = report.systems[report.main]
-    if main.labels.of_numbers:
-        return number_hero(report, differences) + _facts(report)
-    metric = _headline(report)[0]
-    interval = main.intervals.metrics[metric]
-    share, sure = percent(interval.value), percent(report.settings.confidence, 0)
-    low, high = interval.low, interval.high
+    metric = main.kind.PAGE.headline[0]
+    interval, form = main.intervals.metrics[metric], main.kind.METRICS[metric]
+    share, sure = written(interval.value, form), percent(report.settings.confidence, 0)
     # Without an error the bootstrap would claim 100 % to 100 %.
-    width = f" [{100 * low:.1f}, {100 * high:.1f}]" if main.wrong else ""
+    width = f" {bracket(interval, form)}" if main.wrong else ""
     head = both(of_kind("hero", main.labels), share=share, rows=count(main.scores.rows), interval=width)
-    certain = both(of_kind("hero_sure", main.labels), confidence=sure, low=percent(low), high=percent(high),
-                   system=report.main)
-    if not main.wrong:
+    certain = both(of_kind("hero_sure", main.labels), confidence=sure, low=written(interval.low, form),
+                   high=written(interval.high, form), system=report.main)
+    if not main.wrong and form == "share":
         certain = both("hero_perfect", share=percent(min(1.0, 3 / main.scores.rows)), system=report.main)
     verdicts = "".join(_verdict(report, other, metrics) for other, metrics in differences.items())
     return (
@@ -42,29 +38,23 @@ def hero(report: Report, differences: Differences) -> str:
     )
 
 
-def _headline(report: Report) -> tuple[str, str]:
-    """Return the metric of the headline and of the verdicts, and the one told beside it."""
-    main = report.systems[report.main]
-    if main.labels.of_answers:
-        return main.main_metric, "exact_match"
-    return (main.main_metric, "accuracy") if main.labels.of_spans else ("accuracy", main.main_metric)
-
-
 def _verdict(report: Report, other: str, metrics: Mapping[str, Difference]) -> str:
-    difference, beside = (metrics[name] for name in _headline(report))
-    labels = report.systems[report.main].labels
+    main = report.systems[report.main]
+    labels, names = main.labels, main.kind.PAGE.headline
+    (difference, form), (beside, its) = ((metrics[name], main.kind.METRICS[name]) for name in names)
     css = {"better": "better", "worse": "worse"}.get(difference.verdict, "even")
     sentence = both(
-        f"verdict_{difference.verdict}",
+        of_kind(f"verdict_{difference.verdict}", labels),
         confidence=percent(report.settings.confidence, 0),
-        low=signed_points(difference.low),
-        high=signed_points(difference.high),
+        low=signed(difference.low, form),
+        high=signed(difference.high, form),
     )
-    also = both(of_kind("also_f1", labels), value=signed_points(beside.value), low=signed_points(beside.low),
-                high=signed_points(beside.high))
+    also = both(of_kind("also_f1", labels), value=signed(beside.value, its), low=signed(beside.low, its),
+                high=signed(beside.high, its))
     against = both("against", other=other, what=of_kind(f"{other}_is", labels))
+    points = both(of_kind("points", labels), value=signed(difference.value, form))
     return (
-        f'<div class="verdict {css}"><b>{both("points", value=signed_points(difference.value))}</b>'
+        f'<div class="verdict {css}"><b>{points}</b>'
         f'{against}<p>{sentence}</p><p class="also">{also}</p></div>'
     )
 
@@ -72,21 +62,7 @@ def _verdict(report: Report, other: str, metrics: Mapping[str, Difference]) -> s
 def _facts(report: Report) -> str:
     main = report.systems[report.main]
     rate = main.scores.rows / main.seconds if main.seconds > 0 else 0.0
-    facts = [("fact_rows", count(main.scores.rows))]
-    if main.labels.of_answers:
-        facts.append(("fact_unanswerable", count(main.scores.parts.get("unanswerable", 0))))
-    elif not main.labels.of_numbers:
-        facts.append(("fact_labels", count(len(main.labels))))
-    if main.labels.of_spans:
-        support, predicted, hits = (
-            sum(getattr(entry, name) for entry in main.scores.classes)
-            for name in ("support", "predicted", "true_positives")
-        )
-        facts += [("fact_entities", count(support)), ("fact_found", count(hits)),
-                  ("fact_missed", count(support - hits)), ("fact_extra", count(predicted - hits))]
-    if not main.labels.of_numbers or "accuracy" in main.scores.values:
-        facts.append(("fact_wrong", count(main.wrong)))
-    facts += [("fact_cut", count(main.truncated))]
+    facts = [("fact_rows", count(main.scores.rows)), *main.kind.facts(main), ("fact_cut", count(main.truncated))]
     if rate:
         facts.append(("fact_rate", f"{rate:,.0f}"))
     return (

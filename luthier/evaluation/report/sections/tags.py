@@ -7,7 +7,7 @@ from luthier.evaluation.report.html import both, count, esc, percent, section, t
 
 
 def tags(report: Report) -> str:
-    """Return the section on the tags of words, or nothing where rows are classified."""
+    """Return the section on the tags of words, or nothing where there is no table of them."""
     tokens = report.systems[report.main].scores.tokens
     if tokens is None:
         return ""

@@ -24,12 +24,12 @@ def training(report: Report) -> str:
     ]
     metric = next((name for name in _metrics(report) if _points(checks, "validation", name)), "")
     valid_loss, valid_score = _points(checks, "validation", "loss"), _points(checks, "validation", metric)
-    labels, charts = report.systems[report.main].labels, ""
+    labels, kind, charts = report.systems[report.main].labels, report.systems[report.main].kind, ""
     if loss:
         charts += _loss_chart(loss, valid_loss)
     if valid_score:
         charts += _score_chart(valid_score, (metric, of_kind(metric, labels)), report.best_step,
-                               shares=metric != "loss" and not labels.of_numbers)
+                               shares=metric != "loss" and kind.METRICS[kind.MAIN] == "share")
     if not charts:
         return ""
     return section("training", both("training_lead"), f'<div class="pair">{charts}</div>', report.command("history"))
@@ -39,8 +39,7 @@ def _metrics(report: Report) -> tuple[str, ...]:
     """Return the metrics that may be drawn, the wanted one first."""
     validation = report.recipe.get("validation")
     chosen = validation.get("metric_for_best_model") if isinstance(validation, Mapping) else None
-    main = report.systems[report.main].main_metric
-    main = "mse" if main == "rmse" else main  # what validation tells of it
+    main = report.systems[report.main].kind.VALIDATED
     return (str(chosen), main) if chosen else (main,)
 
 

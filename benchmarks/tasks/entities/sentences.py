@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks._machine import peak_memory_mib
 from luthier.data import Columns, inspect
 from luthier.data.read import read_with_cells
 from luthier.data.tags import bio, entities
@@ -66,9 +64,3 @@ def spans_of(sentence: Sentence) -> list[list[Any]]:
     """Return [start, end, type] of each entity, in characters of the text."""
     return [[sentence.places[first][0], sentence.places[behind - 1][1], kind]
             for first, behind, kind in entities(sentence.tags)]
-
-
-def write_spans(path: str, spans: list[list[list[Any]]], seconds: float, notes: dict[str, Any]) -> None:
-    """Store a side's answer: the spans of each test row, what tuning took, this process's peak memory."""
-    Path(path).write_text(json.dumps({"spans": spans, "tuning_seconds": round(seconds, 2),
-                                      "peak_mib": round(peak_memory_mib(), 1), "notes": notes}), encoding="utf-8")

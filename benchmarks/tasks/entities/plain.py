@@ -1,6 +1,6 @@
 """The other side for entities: the usual script, words split beforehand, a tag at each word's first token.
 
-``python -m benchmarks._plain_entities JOB.json ANSWER.json``
+``python -m benchmarks.tasks.entities.plain JOB.json ANSWER.json``
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._entities import Sentence, read_sentences, spans_of, write_spans
 from benchmarks._job import Job
 from benchmarks._trainer import arguments_of, label_logits
+from benchmarks.tasks.entities.sentences import Sentence, read_sentences, spans_of
+from benchmarks.tasks.family import write_answer
 from luthier.tasks._tags import names_of
 
 IGNORED = -100
@@ -39,7 +40,7 @@ def main(job_file: str, answer_file: str) -> None:
     model = AutoModelForTokenClassification.from_pretrained(
         job.model_path, id2label=dict(enumerate(tags)), label2id={name: number for number, name in enumerate(tags)})
     sentences = {split: read_sentences(Path(getattr(job, split))) for split in ("train", "valid", "test")}
-    rows = {split: encode(part, tokenizer, job, tags) for split, part in sentences.items()}
+    rows = {split: encode(sentences[split], tokenizer, job, tags) for split in ("train", "valid")}
 
     def metrics(evaluated: Any) -> dict[str, float]:
         from seqeval.metrics import f1_score
@@ -56,9 +57,12 @@ def main(job_file: str, answer_file: str) -> None:
     started = time.perf_counter()
     trainer.train()
     seconds = time.perf_counter() - started
-    said = label_logits(trainer, rows["test"])
-    write_spans(answer_file, [tagged(sentence, row, scores, tags) for sentence, row, scores in zip(
-        sentences["test"], rows["test"], said, strict=True)], seconds, {"steps": trainer.state.global_step})
+    started = time.perf_counter()
+    asked = encode(sentences["test"], tokenizer, job, tags)
+    found = [tagged(sentence, row, scores, tags) for sentence, row, scores in zip(
+        sentences["test"], asked, label_logits(trainer, asked), strict=True)]
+    write_answer(answer_file, seconds=seconds, rows=len(found), answering=time.perf_counter() - started, spans=found,
+                 steps=trainer.state.global_step)
 
 
 def encode(sentences: list[Sentence], tokenizer: Any, job: Job, tags: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""One folder a task: its data sets and scores, Luthier's side, and the usual ``transformers`` script."""

@@ -1,0 +1,30 @@
+"""Texts with labelled spans, such as named entities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from luthier.bundle.kinds._labels import OUTPUT, PAIR, label_table
+from luthier.bundle.manifest import Manifest
+
+__all__ = ["CONFIG", "DOOR", "OUTPUT", "PAIR", "PIPELINE", "UNSURE", "does", "knows", "labels"]
+
+CONFIG = None
+PIPELINE, DOOR = "token-classification", "AutoModelForTokenClassification"
+UNSURE = ""
+
+
+def does(manifest: Manifest) -> str:
+    """Tell how many types there are."""
+    return f"Finds entities of {len(manifest.labels)} types in texts."
+
+
+def labels(manifest: Manifest, data_report: Mapping[str, Any]) -> str:
+    """List the types."""
+    return label_table(manifest, data_report, "entities")
+
+
+def knows(manifest: Manifest) -> str:  # noqa: ARG001 - as all kinds are asked
+    """Tell of other types, and of nested entities."""
+    return "It knows the types above and no others, and finds no entity within another."

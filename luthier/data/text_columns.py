@@ -1,0 +1,155 @@
+"""Which columns hold a text (or a pair, or tokens) and its label, where nothing but names and values tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from luthier import plugins
+from luthier.data import columns as roles
+from luthier.data import entity_columns as entities
+from luthier.data import numbers
+from luthier.data.labels import as_list
+from luthier.data.layout_values import Layout, Seen
+from luthier.data.spans import glue_of
+from luthier.errors import DataError
+
+
+def find_texts(seen: Seen, task: str | None, *, labelled: bool, numeric: bool = False) -> Layout:
+    """Say where texts and their labels are.
+
+    Args:
+        seen: the first rows.
+        task: what the caller asked for, for messages.
+        labelled: whether a label is needed; without, only one that the caller named is looked for.
+        numeric: whether the label is a number.
+
+    Returns:
+        The layout, without a problem type: that depends on what the labels are.
+
+    Raises:
+        DataError: a column is missing, or only entities are marked.
+    """
+    columns = seen.columns
+    tokens = entities.find_tokens(seen.rows, seen.present, columns.text)
+    if (labelled or columns.label) and not (columns.text_b or columns.label_separator):
+        marks = entities.find_marks(seen.rows, seen.present, tokens, columns.label)
+        if marks is not None:
+            seen = _without_marks(seen, marks, task)
+    text, text_b, notes = _texts_or_tokens(seen, tokens, labelled=labelled)
+    label = None
+    if labelled or columns.label:
+        label, more = _label(seen, [one for one in seen.present if one not in (text, text_b)], numeric=numeric)
+        notes += more
+    check_distinct(seen.path, {"text": text, "text_b": text_b, "label": label})
+    layout = Layout(path=seen.path, reader="", encoding=None, text=text, text_b=text_b, label=label,
+                    label_separator=columns.label_separator if label else None, notes=(*seen.notes, *notes))
+    return with_tokens(layout, seen, tokens) if text == tokens else layout
+
+
+def with_tokens(layout: Layout, seen: Seen, tokens: str) -> Layout:
+    """Return the layout of texts that are joined from a column of tokens, saying what stands between them."""
+    cells = [as_list(row.get(tokens)) or [] for row in seen.rows]
+    glue = glue_of([[token for token in cell if isinstance(token, str)] for cell in cells])
+    note = ("tokens are joined to a text without spaces: they are single characters" if not glue else
+            "tokens are joined to a text with spaces, except between Chinese characters")
+    return replace(layout, tokens=tokens, glue=glue, notes=(*layout.notes, note))
+
+
+def asked_column(path: Path, role: str, name: str, present: Sequence[str]) -> str:
+    """Return the column that the caller named, forgiving case and spaces.
+
+    Raises:
+        DataError: there is none, or several are alike.
+    """
+    if name in present:
+        return name
+    alike = [column for column in present if roles.plain(column) == roles.plain(name)]
+    if len(alike) == 1:
+        return alike[0]
+    raise DataError(f"{path}: there is no column {name!r} for {role}; the columns are {roles.shown(present)}",
+                    plugins.did_you_mean(name, present))
+
+
+def check_distinct(path: Path, chosen: Mapping[str, str | None]) -> None:
+    """Refuse one column in two roles: a model that reads its own answer scores 100 % and has learned nothing.
+
+    Raises:
+        DataError: names the column and both roles.
+    """
+    given = [(role, column) for role, column in chosen.items() if column is not None]
+    for place, (role, column) in enumerate(given):
+        for other, same in given[:place]:
+            if column == same:
+                raise DataError(f"{path}: the column {column!r} is named for {other} and for {role}",
+                                f"name another one: --{role.replace('_', '-')} COLUMN")
+
+
+def _without_marks(seen: Seen, marks: entities.Marks, task: str | None) -> Seen:
+    """Leave the column of marks out, which is not read, and say so; refuse where there is no label beside it."""
+    label = entities.class_column(seen.rows, seen.present, marks)
+    if task is not None and (seen.columns.label or label is None):
+        raise DataError(f"{seen.path} marks entities in column {marks.column!r}, and {task} needs one label for a text",
+                        f"ask for {entities.ENTITIES} (or leave the task out), or name the label: --label COLUMN")
+    free = tuple(column for column in seen.present if column != marks.column)
+    if task is not None:
+        return replace(seen, present=free)
+    note = (f"column {marks.column!r} marks entities, which are not read because {label!r} labels the "
+            f"texts: ask for the task {entities.ENTITIES} to read them")
+    return replace(seen, present=free, notes=(*seen.notes, note))
+
+
+def _texts_or_tokens(seen: Seen, tokens: str | None, *, labelled: bool) -> tuple[str, str | None, list[str]]:
+    """Return the column of text and its pair, and what was inferred; tokens are joined where no text is given."""
+    named = roles.named(seen.present, roles.TEXT_NAMES)
+    if tokens is None or (not seen.columns.text and named and roles.longest_text(seen.rows, [named])):
+        return _texts(seen, labelled=labelled)
+    return tokens, None, [f"the text is joined from the tokens in column {tokens!r}"]
+
+
+def _texts(seen: Seen, *, labelled: bool) -> tuple[str, str | None, list[str]]:
+    path, columns, present = seen.path, seen.columns, seen.present
+    text_b = asked_column(path, "text_b", columns.text_b, present) if columns.text_b else None
+    if columns.text:
+        return asked_column(path, "text", columns.text, present), text_b, []
+    label = asked_column(path, "label", columns.label, present) if columns.label else None
+    free = [column for column in present if column not in (text_b, label)]
+    pair = roles.named_pair(free) if text_b is None else None
+    if pair:
+        return *pair, [f"text pairs are in the columns {pair[0]!r} and {pair[1]!r}, by their names"]
+    text = roles.named(free, roles.TEXT_NAMES)
+    if text is not None and roles.longest_text(seen.rows, [text]):
+        return text, text_b, [f"the text is in column {text!r}, by its name"]
+    if labelled and label is None and (named := roles.named(free, roles.LABEL_NAMES)) and len(free) > 1:
+        free.remove(named)
+    text = roles.longest_text(seen.rows, free)
+    if text is None:
+        raise DataError(f"{path}: found no column of text among {roles.shown(present)}",
+                        "name it: --text COLUMN (or data.text=COLUMN)")
+    return text, text_b, [f"the text is in column {text!r}: its cells are the longest" if len(free) > 1
+                          else f"the text is in column {text!r}, the only one"]
+
+
+def _label(seen: Seen, free: list[str], *, numeric: bool) -> tuple[str, list[str]]:
+    """Return the column of the label, and what was inferred."""
+    rows = seen.rows
+    if seen.columns.label:
+        every = list(dict.fromkeys(key for row in rows for key in row))
+        return asked_column(seen.path, "label", seen.columns.label, every), []
+    label = roles.named(free, roles.LABEL_NAMES)
+    if label is not None:
+        return label, [f"the label is in column {label!r}, by its name"]
+    counted = [column for column in free if roles.plain(column) not in roles.ID_NAMES
+               and numbers.numbers_in(rows, column)]
+    label = roles.named(counted, roles.NUMBER_NAMES)
+    if label is not None:
+        return label, [f"the number to learn is in column {label!r}, by its name"]
+    likely = counted if numeric else roles.few_values(rows, free)
+    if not likely:
+        others = roles.shown(free) or "the other columns (there are none)"
+        raise DataError(f"{seen.path}: found no label column among {others}",
+                        "name it: --label COLUMN (or data.label=COLUMN)")
+    why = "numbers" if numeric else "few distinct values"
+    return likely[0], [f"the label is in column {likely[0]!r}: it holds {why}" + (
+        f" ({roles.shown(likely[1:])} would do as well: name it with --label)" if likely[1:] else "")]
