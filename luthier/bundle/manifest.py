@@ -155,7 +155,7 @@ class Manifest:
 
     def to_json(self) -> str:
         """Return the text of ``luthier.json``; ``from_json`` reads it back to an equal value."""
-        unused = {name for name in ("scale", "negative") if getattr(self.labels, name) is None}
+        unused = {name for name in ("scale", "negative", "path_separator") if getattr(self.labels, name) is None}
         return _adapter().dump_json(self, indent=2, exclude={"labels": unused}).decode("utf-8") + "\n"
 
     @staticmethod

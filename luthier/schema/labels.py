@@ -51,6 +51,8 @@ class LabelSet:
     problem_type: ProblemType = "single_label_classification"
     scale: Scale | None = None
     """Of the numbers, where the one name is that of a number."""
+    path_separator: str | None = None
+    """What stands between the levels of names that are paths, such as ``Home > Garden``; ``None``: names are flat."""
     negative: str | None = None
     """The label of pairs that no relation holds between, where the labels are relations and there is one."""
 
