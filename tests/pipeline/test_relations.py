@@ -89,7 +89,8 @@ def test_the_bundle_says_what_it_is(bundle: Path) -> None:
     assert all(probe.arguments for probe in read_probes(bundle))
     card = (bundle / "README.md").read_text(encoding="utf-8")
     for said in ("pipeline_tag: token-classification", "AutoModelForTokenClassification", "two marked stretches",
-                 "'Other' stands for none of them"):
+                 "'Other' stands for none of them", '"head": {"start": 4, "end": 8}',
+                 '"The @ ring @ was in a # box # ."'):
         assert said in card
     page = (bundle / "report" / "index.html").read_text(encoding="utf-8")
     for said in ('id="classes"', 'id="confusion"', "Relation F1", "SemEval-2010 Task 8"):

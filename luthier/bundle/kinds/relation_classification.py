@@ -8,13 +8,15 @@ from typing import Any
 from luthier.bundle.kinds._labels import PAIR, label_table
 from luthier.bundle.manifest import Manifest
 
-__all__ = ["CONFIG", "DOOR", "OUTPUT", "PAIR", "PIPELINE", "UNSURE", "does", "knows", "labels"]
+__all__ = ["CONFIG", "DOOR", "OUTPUT", "PAIR", "PIPELINE", "ROW", "TEXT", "UNSURE", "does", "knows", "labels"]
 
 CONFIG = None
 PIPELINE, DOOR = "token-classification", "AutoModelForTokenClassification"
 OUTPUT = """# The text reads "… @ head @ … # tail # …". The first half of the outputs counts at the mark before
 # the head, the second at that before the tail: their sum has a logit for each label.
 head, tail = model(**batch).logits.chunk(2, dim=-1)"""
+TEXT = '"The @ ring @ was in a # box # ."'
+ROW = '{"text": "The ring was in a box.", "head": {"start": 4, "end": 8}, "tail": {"start": 18, "end": 21}}'
 UNSURE = ""
 
 
