@@ -53,6 +53,8 @@ class LabelSet:
     """Of the numbers, where the one name is that of a number."""
     path_separator: str | None = None
     """What stands between the levels of names that are paths, such as ``Home > Garden``; ``None``: names are flat."""
+    descriptions: tuple[str, ...] = ()
+    """What each name means, in its order, empty where nothing is said; none where nothing is said of any."""
     negative: str | None = None
     """The label of pairs that no relation holds between, where the labels are relations and there is one."""
 
