@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from luthier.data import inspect, read_all
 from luthier.data.layout_values import Columns, Layout, Seen
 from luthier.data.relation_columns import find_related, marked_row
 from luthier.data.relations import inclusive, placed, untagged
@@ -187,3 +188,21 @@ def test_what_was_asked_for_and_is_not_there_is_told(row: dict[str, Any], said: 
     with pytest.raises(DataError) as error:
         found_in(row, task="relations")
     assert said in str(error.value)
+
+
+def test_a_file_of_semeval_is_read_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "TRAIN_FILE.TXT"
+    path.write_text('1\t"The <e1>ring</e1> was "in" a <e2>box</e2>."\r\nContent-Container(e1,e2)\r\nComment: no\r\n\r\n'
+                    '2\t"<e1>Rain</e1> brings <e2>floods</e2>."\r\nCause-Effect(e1,e2)\r\nComment:\r\n'
+                    '3\t"<e2>天空</e2>在<e1>山</e1>上"\r\nOther\r\nComment:\r\n\r\n'
+                    'four "a"\r\nOther\r\n', encoding="utf-8")
+    layout = inspect(path)
+    assert (layout.reader, layout.problem_type) == ("semeval", "relation_classification")
+    rows, bad = read_all(layout, max_bad_rows=1)
+    assert [(row.id, row.labels) for row in rows] == [
+        ("TRAIN_FILE.TXT:1", ("Content-Container(e1,e2)",)), ("TRAIN_FILE.TXT:5", ("Cause-Effect(e1,e2)",)),
+        ("TRAIN_FILE.TXT:8", ("Other",))]
+    assert rows[0].text_input == Marked('The ring was "in" a box.', Argument(4, 8), Argument(20, 23))
+    assert rows[2].text_input == Marked("天空在山上", Argument(3, 4), Argument(0, 2))
+    assert [(row.line, row.reason) for row in bad] == [
+        (12, "expected a number, a tab and a sentence in quotation marks, came 'four \"a\"'")]
