@@ -82,6 +82,8 @@ def merge(model: torch.nn.Module) -> torch.nn.Module:
 
 def _trained(built: Built) -> tuple[str, ...]:
     """Return the new modules and the head, which trains even when the checkpoint came with one for the same labels."""
+    if built.model.base_model is built.model:  # an encoder alone has no head
+        return built.new_modules
     encoder = str(getattr(built.model, "base_model_prefix", ""))
     children = [(name, any(True for _ in module.parameters())) for name, module in built.model.named_children()]
     heads = [name for name, has_weights in children if name != encoder and has_weights]
