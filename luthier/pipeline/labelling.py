@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from luthier.data import BadRow, Columns, Layout, read_with_cells
 from luthier.errors import DataError
@@ -74,7 +74,7 @@ def predict_file(
             listener({"event": "note", "text": note})
     done = Labelled()
     clock = _Clock(done, listener)
-    with open_sink(place, predictor.task.ANSWER) as write:
+    with open_sink(place, _answers(predictor, layout)) as write:
         for row, cells, prediction in _predicted(predictor, layout, done, max_bad_rows):
             write(row.id, cells, prediction)
             done.rows += 1
@@ -82,6 +82,13 @@ def predict_file(
             clock.tick()
     clock.tick(last=True)
     return done
+
+
+def _answers(predictor: Predictor, layout: Layout) -> type[Any]:
+    """Return the class of the answers: pairs may get another than texts, where a bundle takes both."""
+    task = predictor.task
+    kind: type[Any] = task.PAIR_ANSWER if predictor.pair is None and layout.text_b else task.ANSWER
+    return kind
 
 
 class _Clock:

@@ -12,6 +12,7 @@ from luthier.errors import DataError, RecipeError
 from luthier.pipeline.settings import AUTO
 from luthier.recipe import Recipe, spawn
 from luthier.schema import Dataset, Example, LabelSet, ProblemType
+from luthier.tuning.validation import check_metric
 
 MODEL_FOR_LANGUAGE = {"en": "minilm-l6"}
 """Language of the text -> packaged model; every other language takes the multilingual one."""
@@ -93,10 +94,10 @@ def settle(
     labels, described_notes = described(dataset.labels, recipe.data.labels)
     dataset = replace(dataset, labels=labels)
     report = report.with_bad_rows(bad or {})
-    recipe, told = _settle_task(recipe, problem_type, dataset.train)
+    recipe, decided = _settle_model(recipe, report)
+    recipe, told = _settle_task(recipe, problem_type, dataset)
     dataset = replace(dataset, labels=_labels(recipe, dataset.labels))
     _check_grades(recipe, dataset.labels)
-    recipe, decided = _settle_model(recipe, report)
     recipe, rate = _settle_learning_rate(recipe)
     recipe, epochs = _settle_epochs(recipe, len(dataset.train))
     return Loaded(dataset, report, recipe, (*notes, *described_notes, *told, *decided, *rate, *epochs))
@@ -107,7 +108,7 @@ def _columns(recipe: Recipe) -> Columns:
     return Columns(text=data.text, text_b=data.text_b, label=data.label, label_separator=data.label_separator)
 
 
-def _settle_task(recipe: Recipe, problem_type: ProblemType, train: Sequence[Example]) -> tuple[Recipe, list[str]]:
+def _settle_task(recipe: Recipe, problem_type: ProblemType, dataset: Dataset) -> tuple[Recipe, list[str]]:
     """Name the task that the rows are for, and the metric that it is steered by."""
     notes = []
     if recipe.task["name"] == AUTO:
@@ -120,12 +121,15 @@ def _settle_task(recipe: Recipe, problem_type: ProblemType, train: Sequence[Exam
                         f"{recipe.task['name']}", "leave the task out, or give rows that are labelled for it")
     if hasattr(task, "settle"):  # the rows decide some of its own settings
         own = {key: value for key, value in recipe.task.items() if key != "name"}
-        settings, told = task.settle(task.Settings(**own), train)
+        settings, told = task.settle(task.Settings(**own), dataset.train, recipe.model.name)
         recipe = recipe.override(task={"name": recipe.task["name"], **settings.model_dump(mode="json")})
         notes += told
     if recipe.validation.metric_for_best_model is None:
-        chosen = recipe.validation.model_copy(update={"metric_for_best_model": task.BEST_METRIC})
+        best = task.best_metric(dataset.labels) if hasattr(task, "best_metric") else task.BEST_METRIC
+        chosen = recipe.validation.model_copy(update={"metric_for_best_model": best})
         recipe = recipe.override(validation=chosen)
+    elif hasattr(task, "metrics_of"):
+        check_metric(task.metrics_of(dataset.labels), recipe.validation.metric_for_best_model)
     return recipe, notes
 
 

@@ -6,7 +6,7 @@ import gc
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ import numpy as np
 
 from luthier import plugins
 from luthier import recipe as recipes
+from luthier.errors import RecipeError
 from luthier.inference import Predictor
 from luthier.models.encoding import Encoder, Ragged
 from luthier.models.files import ModelFiles
@@ -49,7 +50,7 @@ class Opened:
     valid: Encoded
     notes: tuple[str, ...]
 
-    def predictor(self, labels: LabelSet, *, pair: bool, model: Any) -> Predictor:
+    def predictor(self, labels: LabelSet, *, pair: bool | None, model: Any) -> Predictor:
         """Return a predictor over a model in memory: the very code that serves, without a bundle."""
         from luthier.inference.backends.torch import from_model
 
@@ -90,9 +91,10 @@ def _opened(loaded: Loaded) -> Opened:
     task = plugins.load("tasks", recipe.task["name"])
     encoder = _encoder(recipe, base.path, task)
     ragged, told = {}, []
+    settings = choice_settings(recipe, "task")
     for name, rows in dataset.splits():
         if name != "test":
-            ragged[name], note = encoded.encode(encoder, base.path, inputs(rows), offsets=task.OFFSETS)
+            ragged[name], note = _ragged(encoder, base.path, rows, task, settings)
             told += [note] if note else []
 
     def build() -> Built:
@@ -103,15 +105,31 @@ def _opened(loaded: Loaded) -> Opened:
 
     train, valid = (Encoded(ragged[name], task.targets(getattr(dataset, name), dataset.labels, ragged[name]))
                     for name in ("train", "valid"))
-    settings = choice_settings(recipe, "task")
     if hasattr(task, "remarks"):
         told += task.remarks(dataset.train, ragged["train"], train.targets, dataset.labels, settings)
     return Opened(base, build, build(), encoder, task, settings, train, valid,
                   (*told, *_length_notes(ragged, encoder)))
 
 
+def _ragged(encoder: Encoder, directory: Path, rows: Sequence[Example], task: ModuleType,
+            settings: Any) -> tuple[Ragged, str | None]:
+    """Return the token ids of examples as the task learns from them, and what there is to say of where they were."""
+    if not hasattr(task, "sequences"):
+        return encoded.encode(encoder, directory, inputs(rows), offsets=task.OFFSETS)
+    texts, owners = task.sequences(task.rows_of(rows, settings), settings)
+    ragged, note = encoded.encode(encoder, directory, texts, offsets=task.OFFSETS)
+    return replace(ragged, owners=owners), note
+
+
 def _encoder(recipe: Recipe, directory: Path, task: ModuleType) -> Encoder:
-    """Open the tokenizer. Windows share a quarter of their tokens where the recipe leaves that open."""
+    """Open the tokenizer. Windows share a quarter of their tokens where the recipe leaves that open.
+
+    Raises:
+        RecipeError: windows are asked for, and texts are compared, which have one vector each.
+    """
+    if hasattr(task, "sequences") and recipe.model.overlap is not None:
+        raise RecipeError("model.overlap asks for windows, and a text that is compared has one vector",
+                          "leave model.overlap out, or cut long texts into passages of their own")
     overlap = OVERLAP if task.WINDOWS and recipe.model.overlap is None else recipe.model.overlap
     return Encoder.load(directory, max_length=recipe.model.max_length, normalize=recipe.prepare.normalize,
                         overlap=overlap)
@@ -122,9 +140,9 @@ def inputs(examples: Sequence[Example]) -> list[TextInput]:
     return [row.text_input for row in examples]
 
 
-def is_pair(examples: Sequence[Example]) -> bool:
-    """Return whether the rows are pairs of texts."""
-    return bool(examples) and examples[0].text_b is not None
+def is_pair(examples: Sequence[Example], labels: LabelSet) -> bool | None:
+    """Return whether the rows are pairs of texts; ``None`` where texts are compared, one or two at a time."""
+    return None if labels.of_embeddings else bool(examples) and examples[0].text_b is not None
 
 
 def choice_settings(recipe: Recipe, key: str) -> Any:
