@@ -13,12 +13,14 @@ from luthier.data.labels import spelt
 from luthier.data.layout_values import Seen
 from luthier.schema import Example, Passages
 
-QUERY_NAMES = ("anchor", "query", "question", "sentence", "text", "查询", "问题", "提问", "锚点")
+ANCHOR_NAMES = ("anchor", "query", "锚点", "查询")
+QUERY_NAMES = (*ANCHOR_NAMES, "question", "sentence", "text", "问题", "提问")
 POSITIVE_NAMES = ("positive", "pos", "positives", "positivepassages", "正例", "正样本")
 NEGATIVE_NAMES = ("negative", "neg", "negatives", "negativepassages", "hardnegative", "hardnegatives", "负例", "负样本")
 PASSAGE_NAMES = ("passage", "document", "answer", "answers", "response", "reply", "paragraph", "paraphrase", "答案",
                  "回答", "回复", "段落")
-"""Names of the columns, as ``plain`` writes them, the likelier first. ``POSITIVE_NAMES`` tell the task, too."""
+"""Names of the columns, as ``plain`` writes them, the likelier first. ``ANCHOR_NAMES`` with ``POSITIVE_NAMES`` tell the
+task, too."""
 _TEXTS = ("text", "passage", "content")
 """Keys of a passage that is an object."""
 
@@ -38,13 +40,13 @@ def find_passages(seen: Seen, *, asked: bool) -> tuple[str, str, tuple[str, ...]
     named = columns.text_b or columns.label
     if columns.label_separator or (columns.text_b and columns.label):
         return None
-    query = _named(present, columns.text, QUERY_NAMES, ())
+    query = _named(present, columns.text, QUERY_NAMES if asked else ANCHOR_NAMES, ())
     passage = _named(present, named, (*POSITIVE_NAMES, *(PASSAGE_NAMES if asked else ())), (query,))
     if asked and not (query and passage) and (pair := roles.named_pair(present)) and not named:
         query, passage = pair
     if query is None or passage is None or not _holds_texts(seen.rows, passage):
         return None
-    if not asked and roles.plain(passage) not in POSITIVE_NAMES:
+    if not asked and not _told_by_names(seen, query, passage):
         return None
     negatives = [column for column in present if roles.plain(column).rstrip("0123456789") in NEGATIVE_NAMES]
     return query, passage, tuple(negatives)
@@ -80,6 +82,12 @@ def _named(present: Sequence[str], asked: str | None, names: Sequence[str], take
     if asked is None:
         return roles.named(free, names)
     return asked if asked in free else roles.named(free, [roles.plain(asked)])
+
+
+def _told_by_names(seen: Seen, query: str, passage: str) -> bool:
+    """Tell whether the columns are called as only queries and passages are; two values are a label: yes and no."""
+    values = {str(row.get(passage)) for row in seen.rows}
+    return roles.plain(query) in ANCHOR_NAMES and roles.plain(passage) in POSITIVE_NAMES and len(values) > 2
 
 
 def _holds_texts(rows: Sequence[Mapping[str, Any]], column: str) -> bool:

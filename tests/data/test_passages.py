@@ -78,9 +78,9 @@ def test_what_holds_neither_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "rows.jsonl", [{"text": f"t {n}", "label": "x"} for n in range(12)])
     with pytest.raises(DataError, match=r"no columns of queries and passages(.|\n)*--text ONE --text-b OTHER --label"):
         inspect(path, task="similarity")
-    for name in ("positive", "passage"):
-        other = written(tmp_path / "plain.jsonl", [{"text": f"t {n}", name: "ab"[n % 2]} for n in range(12)])
-        assert (inspect(other).problem_type == "retrieval") is (name == "positive")
+    for query, name in (("text", "positive"), ("query", "passage"), ("query", "positive"), ("anchor", "label")):
+        other = written(tmp_path / "plain.jsonl", [{query: f"t {n}", name: ["yes", "no"][n % 2]} for n in range(12)])
+        assert inspect(other).problem_type == "single_label_classification"
     bad = written(tmp_path / "bad.jsonl", [{"anchor": f"q {n}", "positive": f"p {n}" if n else ""} for n in range(12)])
     _, found = read_all(inspect(bad), max_bad_rows=5)
     assert [(row.line, row.reason) for row in found] == [

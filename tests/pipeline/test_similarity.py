@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 
 import luthier
 from luthier.bundle import read_manifest
+from luthier.data import Columns
 from luthier.errors import DataError, RecipeError
 from luthier.inference import Predictor, verify
 from luthier.models import tiny
@@ -161,6 +162,19 @@ def test_files_are_answered_and_scored(bundle: Path, data: Path, tmp_path: Path)
     assert done.rows == len(rows) == 300
     assert list(rows[0]) == ["id", "query", "pos", "neg", "embedding", "truncated"]
     assert len(rows[0]["embedding"]) == 32
+    corpus = tmp_path / "corpus.jsonl"
+    corpus.write_text(json.dumps({"pos": "big kid", "query": "big kid"}) + "\n", encoding="utf-8")
+    seen: list[Any] = []
+    for column in ("pos", "query"):
+        predict_file(bundle, corpus, tmp_path / f"{column}.jsonl", columns=Columns(text=column), listener=seen.append)
+    assert sum("embedded as passages" in event.get("text", "") for event in seen) == 1
+    given = [json.loads((tmp_path / f"{column}.jsonl").read_text(encoding="utf-8"))["embedding"]
+             for column in ("pos", "query")]
+    with luthier.load(bundle) as predictor:
+        expected = [answer.vector for answer in predictor.predict([Passage("big kid"), "big kid"])]
+    assert given[0] == pytest.approx(expected[0], abs=0.02)
+    assert given[1] == pytest.approx(expected[1], abs=0.02)
+    assert given[0] != pytest.approx(given[1], abs=0.02)
     pairs = write(tmp_path / "scored.jsonl", 20, scored=True)
     predict_file(bundle, pairs, tmp_path / "out.csv")
     with (tmp_path / "out.csv").open(encoding="utf-8-sig") as file:
