@@ -54,7 +54,11 @@ def encode(
 
 
 def _parts(text: TextInput) -> tuple[str, ...]:
-    return (written(text).text,) if isinstance(text, Marked) else parts(text)
+    """Return what decides the ids of a row: its texts, and where marks stand that windows are cut around."""
+    if not isinstance(text, Marked):
+        return parts(text)
+    marks = written(text)
+    return marks.text, f"\0marks {marks.head} {marks.tail}"
 
 
 def _key(encoder: Encoder, directory: Path, texts: Sequence[TextInput], offsets: bool = False) -> str:
