@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 WINDOW = 4096
 """Rows that ``stream`` holds at once (twice: one window is computed while the next is read and encoded)."""
 
+WRITTEN = 256
+"""Rows that it holds at once where texts are written, which takes so long that the first are wanted early."""
+
 CHARACTERS = 1 << 22
 """Characters that it holds at once, about, at eight outputs a token: the logits of windows take room."""
 
@@ -161,6 +164,7 @@ class Predictor:
             raise ValueError(f"window must be 1 or more, got {window}")
         source = iter(rows)
         with ThreadPoolExecutor(1, thread_name_prefix="luthier-encode") as encoding:
+            window = min(window, WRITTEN) if writes(self.task) else window
             done, room = 0, CHARACTERS * 8 // max(8, len(self.task.outputs(self.labels)))
             ahead: tuple[Sequence[TextInput], Future[Ragged]] | None = None
             while True:

@@ -19,8 +19,8 @@ from luthier.errors import RecipeError
 from luthier.inference import Predictor
 from luthier.models.encoding import Encoder, Ragged
 from luthier.models.files import ModelFiles
+from luthier.models.from_nothing import made_new
 from luthier.models.hardware import cores
-from luthier.models.new_seq2seq import made_new
 from luthier.models.sources import resolve
 from luthier.pipeline import encoded
 from luthier.pipeline.loading import Loaded

@@ -11,7 +11,7 @@ from typing import Any
 from luthier import plugins
 from luthier.bundle import MANIFEST
 from luthier.evaluation import Evaluation, kind_of
-from luthier.models.new_seq2seq import NEW
+from luthier.models.from_nothing import NEW
 from luthier.pipeline.assembling import Finished, write_bundle
 from luthier.pipeline.assessing import assess, assess_baseline
 from luthier.pipeline.loading import Loaded, load_data

@@ -88,7 +88,7 @@ def test_lost_weights_are_told(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_model_from_nothing_is_the_same_again_and_loses_no_character(tmp_path: Path) -> None:
     from luthier.models.files import weights_sha256
-    from luthier.models.new_seq2seq import made_new, new_seq2seq
+    from luthier.models.from_nothing import made_new, new_seq2seq
 
     sizes = NewModelSettings(vocab_size=320, width=16, layers=1, heads=2, feed_forward=32, max_length=64)
     first = new_seq2seq(tmp_path / "a", TEXTS, sizes, seed=3)
