@@ -1,4 +1,4 @@
-"""Pretrained models: where they come from, text to token ids, an encoder with a classification head, an encoder-decoder."""
+"""Pretrained models: where they come from, text to token ids, encoders with a head, encoder-decoders."""
 
 from luthier.models.building import Built, build_classifier, load_classifier
 from luthier.models.encoding import Encoder, Ragged
