@@ -63,7 +63,7 @@ def test_beams_and_their_scores_are_those_of_transformers(writer: Any, prompts: 
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(prompts=PROMPTS, rules=st.one_of(st.fixed_dictionaries(RULES), st.fixed_dictionaries(RULES | BEAMS)))
 def test_many_prompts_are_answered_as_transformers_does(writer: Any, prompts: list[list[int]], rules: dict[str, Any],
                                                         ) -> None:
