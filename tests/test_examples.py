@@ -59,6 +59,15 @@ def test_the_recipe_for_texts(tmp_path: Path) -> None:
     assert found.finish_reason in ("stop", "length")
 
 
+def test_labels_in_levels(tiny_model: Path, tmp_path: Path) -> None:
+    run = luthier.train(EXAMPLES / "catalogue.csv", label="category,subcategory", model=str(tiny_model),
+                        out=tmp_path / "out", progress=False, train={"num_train_epochs": 1},
+                        evaluation={"bootstrap": 100, "untuned": False})
+    assert run.scores["systems"]["baseline"]["metrics"]["f1_level_1"] > 0.8
+    (found,) = luthier.load(run.path).predict(["A spade with an ash handle"])
+    assert " > " in found.label or found.label == "Office"
+
+
 def test_numbers(tiny_model: Path, tmp_path: Path) -> None:
     run = luthier.train(EXAMPLES / "urgency.csv", task="regression", model=str(tiny_model), out=tmp_path / "out",
                         progress=False, train={"num_train_epochs": 1}, evaluation={"bootstrap": 100, "untuned": False})

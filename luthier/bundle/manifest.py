@@ -155,8 +155,8 @@ class Manifest:
 
     def to_json(self) -> str:
         """Return the text of ``luthier.json``; ``from_json`` reads it back to an equal value."""
-        left_out = {"labels": {"scale"}} if self.labels.scale is None else None
-        return _adapter().dump_json(self, indent=2, exclude=left_out).decode("utf-8") + "\n"
+        unused = {name for name in ("scale", "path_separator", "descriptions") if not getattr(self.labels, name)}
+        return _adapter().dump_json(self, indent=2, exclude={"labels": unused}).decode("utf-8") + "\n"
 
     @staticmethod
     def from_json(text: str | bytes) -> Manifest:

@@ -8,6 +8,8 @@ from typing import Any
 
 from luthier.data.labels import as_list, label_name
 from luthier.data.layout_values import Layout
+from luthier.data.paths import columns_in
+from luthier.data.paths import joined as joined_levels
 from luthier.data.spans import joined, token_list
 from luthier.errors import DataError
 
@@ -57,12 +59,14 @@ def text_cell(values: Values, column: str) -> str:
 
 
 def label_cell(values: Values, column: str) -> Any:
-    """Return a cell that may hold a label or several.
+    """Return a cell that may hold a label or several; levels in columns of their own, ``a,b``, make one path.
 
     Raises:
-        ValueError: it holds an object, or characters that are none.
+        ValueError: it holds an object, or characters that are none, or a level is missing above another.
     """
     cell = values.get(column)
+    if column not in values and len(levels := columns_in(column)) > 1:
+        cell = joined_levels(values, levels)
     if isinstance(cell, dict | bytes):
         raise ValueError(f"{column!r}: expected a label, came {type(cell).__name__}")
     if isinstance(cell, str):

@@ -32,6 +32,15 @@ def rare(splits: Splits, labels: LabelSet, counted: str = "rows") -> list[str]:
             + ", ".join(repr(name) for name in few[:10])]
 
 
+def levels_told(labels: LabelSet) -> list[str]:
+    """Say that labels are read as paths, if they are."""
+    if labels.path_separator is None:
+        return []
+    deepest = max(labels.names, key=lambda name: name.count(str(labels.path_separator)))
+    return [f"labels are paths with {labels.path_separator!r} between up to "
+            f"{deepest.count(labels.path_separator) + 1} levels, such as {deepest!r}: each level has its score"]
+
+
 def counts_line(report: DataReport, what: str) -> str:
     """Return the commonest labels in one line; ``what`` is said of their number."""
     counts = report.label_counts.get("train", {})

@@ -12,6 +12,7 @@ from luthier.data import entity_columns as entities
 from luthier.data import numbers
 from luthier.data.labels import as_list
 from luthier.data.layout_values import Layout, Seen
+from luthier.data.paths import columns_in
 from luthier.data.spans import glue_of
 from luthier.errors import DataError
 
@@ -42,7 +43,9 @@ def find_texts(seen: Seen, task: str | None, *, labelled: bool, numeric: bool = 
     if labelled or columns.label:
         label, more = _label(seen, [one for one in seen.present if one not in (text, text_b)], numeric=numeric)
         notes += more
-    check_distinct(seen.path, {"text": text, "text_b": text_b, "label": label})
+    levels = columns_in(label) if label is not None and label not in seen.present else [label]
+    for level in levels:
+        check_distinct(seen.path, {"text": text, "text_b": text_b, "label": level})
     layout = Layout(path=seen.path, reader="", encoding=None, text=text, text_b=text_b, label=label,
                     label_separator=columns.label_separator if label else None, notes=(*seen.notes, *notes))
     return with_tokens(layout, seen, tokens) if text == tokens else layout
@@ -113,15 +116,15 @@ def _texts(seen: Seen, *, labelled: bool) -> tuple[str, str | None, list[str]]:
     text_b = asked_column(path, "text_b", columns.text_b, present) if columns.text_b else None
     if columns.text:
         return asked_column(path, "text", columns.text, present), text_b, []
-    label = asked_column(path, "label", columns.label, present) if columns.label else None
-    free = [column for column in present if column not in (text_b, label)]
+    taken = {text_b, *(columns_in(_asked_label(seen)) if columns.label else ())}
+    free = [column for column in present if column not in taken]
     pair = roles.named_pair(free) if text_b is None else None
     if pair:
         return *pair, [f"text pairs are in the columns {pair[0]!r} and {pair[1]!r}, by their names"]
     text = roles.named(free, roles.TEXT_NAMES)
     if text is not None and roles.longest_text(seen.rows, [text]):
         return text, text_b, [f"the text is in column {text!r}, by its name"]
-    if labelled and label is None and (named := roles.named(free, roles.LABEL_NAMES)) and len(free) > 1:
+    if labelled and not columns.label and (named := roles.named(free, roles.LABEL_NAMES)) and len(free) > 1:
         free.remove(named)
     text = roles.longest_text(seen.rows, free)
     if text is None:
@@ -131,12 +134,24 @@ def _texts(seen: Seen, *, labelled: bool) -> tuple[str, str | None, list[str]]:
                           else f"the text is in column {text!r}, the only one"]
 
 
+def _asked_label(seen: Seen) -> str:
+    """Return the column that the caller named for the label; of several, one for each level, all with commas between.
+
+    Raises:
+        DataError: there is no such column.
+    """
+    asked = seen.columns.label or ""
+    every = list(dict.fromkeys(key for row in seen.rows for key in row))
+    if asked in every or "," not in asked:
+        return asked_column(seen.path, "label", asked, every)
+    return ",".join(asked_column(seen.path, "label", level, every) for level in columns_in(asked))
+
+
 def _label(seen: Seen, free: list[str], *, numeric: bool) -> tuple[str, list[str]]:
     """Return the column of the label, and what was inferred."""
     rows = seen.rows
     if seen.columns.label:
-        every = list(dict.fromkeys(key for row in rows for key in row))
-        return asked_column(seen.path, "label", seen.columns.label, every), []
+        return _asked_label(seen), []
     label = roles.named(free, roles.LABEL_NAMES)
     if label is not None:
         return label, [f"the label is in column {label!r}, by its name"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from luthier.errors import DataError
+from luthier.evaluation.levels import level_counts
 from luthier.evaluation.metrics import score
-from luthier.evaluation.outcomes import label_outcomes
+from luthier.evaluation.outcomes import label_outcomes, named_metrics
 from luthier.evaluation.scores import Judged
 from luthier.schema import Answer, Bool, Float32, LabelSet, Prediction
 
@@ -36,9 +38,13 @@ def judge_labels(answers: Sequence[Answer], truth: Bool, labels: LabelSet) -> Ju
     chosen = np.zeros_like(truth)
     for row, prediction in enumerate(predictions):
         chosen[row, [labels.index(name) for name in prediction.labels]] = True
+    outcomes = label_outcomes(truth, chosen, multi_label=labels.multi_label, ways=level_counts(truth, chosen, labels))
+    scores = score(probabilities, truth, labels, chosen=chosen)
+    found = outcomes.metrics(np.ones((1, len(truth))), np.arange(len(truth)))
+    levels = {name: float(found[name][0]) for way in outcomes.ways for name in named_metrics(way)}
     return Judged(
-        scores=score(probabilities, truth, labels, chosen=chosen),
-        outcomes=label_outcomes(truth, chosen, multi_label=labels.multi_label),
+        scores=replace(scores, values={**scores.values, **levels}),
+        outcomes=outcomes,
         confidence=_confidence(probabilities, truth, chosen, labels),
         probabilities=probabilities,
     )

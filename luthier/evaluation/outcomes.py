@@ -109,26 +109,33 @@ class Outcomes:
                   "f1": precision_recall_f1(*parts)[2]}
         for way, counts in self.ways.items():
             pooled = precision_recall_f1(*(part.sum(-1) for part in _summed(counts, times, rows)))
-            result |= {f"{metric}_{way}": value
-                       for metric, value in zip(("precision", "recall", "f1"), pooled, strict=True)}
+            result |= dict(zip(named_metrics(way), pooled, strict=True))
         if self.tokens is not None:
             means = averages(*_summed(self.tokens, times, rows), multi_label=False)
             result |= {f"token_{metric}": means[metric] for metric in ("f1_micro", "f1_macro")}
         return result
 
 
-def label_outcomes(truth: Bool, chosen: Bool, *, multi_label: bool) -> Outcomes:
+def named_metrics(way: str) -> tuple[str, str, str]:
+    """Return the names of precision, recall and F1 by another way of counting."""
+    return f"precision_{way}", f"recall_{way}", f"f1_{way}"
+
+
+def label_outcomes(
+    truth: Bool, chosen: Bool, *, multi_label: bool, ways: Mapping[str, Counts] | None = None
+) -> Outcomes:
     """Count the labels of N classified rows.
 
     Args:
         truth: (N, C) bool, labels that the rows carry.
         chosen: (N, C) bool, labels that the rows were given.
         multi_label: whether rows may carry several labels.
+        ways: other ways of counting; see ``Outcomes``.
     """
     return Outcomes(
         np.stack([truth & chosen, chosen & ~truth, truth & ~chosen], axis=1), (truth == chosen).all(axis=1),
         # Packed bits compare fast and small.
-        np.packbits(np.concatenate([truth, chosen], axis=1), axis=1), multi_label,
+        np.packbits(np.concatenate([truth, chosen], axis=1), axis=1), multi_label, ways or {},
     )
 
 

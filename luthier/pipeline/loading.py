@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from luthier import plugins
 from luthier.data import BadRow, Columns, DataReport, Layout, inspect, kind_of, prepare, read_all
+from luthier.data.descriptions import described
 from luthier.errors import DataError, RecipeError
 from luthier.pipeline.settings import AUTO
 from luthier.recipe import NEW_MODEL, Recipe, spawn
@@ -91,13 +92,15 @@ def settle(
     """Prepare examples that are already in memory and settle the recipe's open entries."""
     dataset, report = prepare(train, valid, test, recipe.prepare, spawn(recipe.seed, "split"),
                               problem_type=problem_type, number=recipe.data.label or "score")
+    labels, described_notes = described(dataset.labels, recipe.data.labels)
+    dataset = replace(dataset, labels=labels)
     report = report.with_bad_rows(bad or {})
     recipe, told = _settle_task(recipe, problem_type, dataset.train)
     _check_grades(recipe, dataset.labels)
     recipe, decided = _settle_model(recipe, report)
     recipe, rate = _settle_learning_rate(recipe)
     recipe, epochs = _settle_epochs(recipe, len(dataset.train))
-    return Loaded(dataset, report, recipe, (*notes, *told, *decided, *rate, *epochs))
+    return Loaded(dataset, report, recipe, (*notes, *described_notes, *told, *decided, *rate, *epochs))
 
 
 def _columns(recipe: Recipe) -> Columns:

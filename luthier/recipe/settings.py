@@ -38,6 +38,8 @@ class DataSettings(Settings):
     """Column with the label or labels."""
     label_separator: Annotated[str, StringConstraints(strip_whitespace=False, min_length=1)] | None = None
     """What stands between several labels in one cell; makes the task multi-label."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """All labels or types -> what each means, which the bundle keeps; rows with any other are refused."""
     encoding: str | None = None
     """Text encoding; found out from the bytes when left out."""
     max_bad_rows: int = Field(100, ge=0)

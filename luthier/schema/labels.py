@@ -54,6 +54,10 @@ class LabelSet:
     problem_type: ProblemType = "single_label_classification"
     scale: Scale | None = None
     """Of the numbers, where the one name is that of a number."""
+    path_separator: str | None = None
+    """What stands between the levels of names that are paths, such as ``Home > Garden``; ``None``: names are flat."""
+    descriptions: tuple[str, ...] = ()
+    """What each name means, in its order, empty where nothing is said; none where nothing is said of any."""
 
     def __len__(self) -> int:
         """Return C, the number of classes."""

@@ -9,10 +9,11 @@ from typing import Any
 from luthier.data import classes, clean, numbers, split
 from luthier.data.cells import label_cell, texts_of_row
 from luthier.data.clean import Found, Splits
-from luthier.data.counting import counted, counts_line, rare
+from luthier.data.counting import counted, counts_line, levels_told, rare
 from luthier.data.kind import BY_NOTHING
 from luthier.data.labels import natural_order
 from luthier.data.layout_values import Layout, Seen
+from luthier.data.paths import separator_in
 from luthier.data.report import DataReport
 from luthier.data.rows import Record
 from luthier.data.text_columns import find_texts
@@ -93,8 +94,8 @@ def label_names(rows: Sequence[Example], _called: str) -> tuple[str, ...]:
 
 
 def label_set(names: tuple[str, ...], _rows: Sequence[Example]) -> LabelSet:
-    """Return the names as a label set."""
-    return LabelSet(names, PROBLEM)
+    """Return the names as a label set, of paths where they look like such."""
+    return LabelSet(names, PROBLEM, path_separator=separator_in(names))
 
 
 def hashed(_row: Example) -> list[object]:
@@ -105,7 +106,7 @@ def hashed(_row: Example) -> list[object]:
 def remarks(splits: Splits, labels: LabelSet) -> list[str]:
     """Name labels of few rows, and labels that look like several in one cell."""
     separator = _separator_within(labels.names)
-    return rare(splits, labels) + ([] if separator is None else [
+    return rare(splits, labels) + levels_told(labels) + ([] if separator is None else [
         f"some labels look like several in one cell, such as {separator[1]!r}: if so, run again with "
         f"--label-separator {separator[0]!r}"])
 

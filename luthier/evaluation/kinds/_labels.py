@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from luthier.evaluation.classes import judge_labels
 from luthier.evaluation.evaluate import Evaluation
-from luthier.evaluation.kind import Form, Judge, Named, ShownError
+from luthier.evaluation.kind import Form, Judge, Named, Printed, ShownError
+from luthier.evaluation.levels import LEVELS
 from luthier.evaluation.metrics import membership
 from luthier.evaluation.report.html import count
 from luthier.evaluation.report.sections.classes import classes
@@ -21,10 +22,11 @@ METRICS: dict[str, Form] = {
     "accuracy": "share", "f1_macro": "share", "f1_weighted": "share", "f1_micro": "share",
     "precision_macro": "share", "recall_macro": "share", "roc_auc_macro": "plain",
     "average_precision_macro": "plain", "log_loss": "plain", "hamming_loss": "plain",
+    **{f"f1_{level}": "share" for level in LEVELS}, "f1_path": "share", "precision_path": "share",
+    "recall_path": "share",
 }
 DRAWN = ("accuracy", "f1_macro", "f1_weighted")
 HEADLINE = ("accuracy", "f1_macro")
-COLUMNS = {"accuracy": "accuracy", "f1_macro": "macro F1"}
 SECTIONS = {"classes": classes, "confusion": confusion, "curves": curves}
 BASELINE = Named("TF-IDF", "TF-IDF + logistic regression")
 
@@ -36,6 +38,13 @@ def judge(examples: Sequence[Example], labels: LabelSet) -> Judge:
     """Return what holds ``Prediction``s against the labels of the rows."""
     truth = membership(examples, labels)
     return lambda answers: judge_labels(answers, truth, labels)
+
+
+def printed(scores: Mapping[str, Any]) -> Printed:
+    """Return accuracy and macro F1; where labels are paths, also the F1 of the first level and of all together."""
+    own = {"f1_level_1": "level 1 F1", "f1_path": "path F1"}
+    return Printed({"accuracy": "accuracy", "f1_macro": "macro F1",
+                    **{name: title for name, title in own.items() if name in scores["metrics"]}})
 
 
 def told(error: RowError) -> dict[str, Any]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from luthier.evaluation.evaluate import Evaluation
-from luthier.evaluation.kind import Page, PredictsTexts, Printed
+from luthier.evaluation.kind import Page, PredictsTexts
 from luthier.evaluation.kinds import _labels
-from luthier.evaluation.kinds._labels import BASELINE, METRICS, facts, judge, shown, told
+from luthier.evaluation.kinds._labels import BASELINE, METRICS, facts, judge, printed, shown, told
 from luthier.evaluation.tfidf import fit_classifier
 from luthier.schema import Dataset
 
@@ -26,11 +23,6 @@ PAGE = Page(_labels.HEADLINE, _labels.DRAWN, _labels.SECTIONS)
 def baseline(dataset: Dataset, language: str, *, threshold: float, seed: int) -> PredictsTexts:
     """Fit TF-IDF and logistic regression."""
     return fit_classifier(dataset, language, threshold=threshold, seed=seed)
-
-
-def printed(scores: Mapping[str, Any]) -> Printed:  # noqa: ARG001 - as all kinds are asked
-    """Return accuracy and macro F1."""
-    return Printed(_labels.COLUMNS)
 
 
 def doubts(system: Evaluation) -> list[str]:

@@ -33,6 +33,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "f1_macro": ("F1, macro", "宏平均 F1"),
     "f1_micro": ("F1, micro", "微平均 F1"),
     "f1_weighted": ("F1, weighted", "加权 F1"),
+    # labels that are paths
+    "f1_path": ("F1, all levels together", "F1，各级合计"),
+    "precision_path": ("Precision, all levels", "精确率，各级合计"),
+    "recall_path": ("Recall, all levels", "召回率，各级合计"),
+    **{f"f1_level_{number}": (f"F1, level {number}", f"F1，第 {number} 级") for number in range(1, 7)},
     "precision_macro": ("Precision, macro", "宏平均精确率"),
     "recall_macro": ("Recall, macro", "宏平均召回率"),
     "roc_auc_macro": ("ROC area, macro", "ROC 曲线下面积（宏平均）"),
