@@ -108,6 +108,26 @@ def test_an_adapter_leaves_embeddings_and_the_vocabulary_alone_and_comes_back_to
     assert torch.allclose(merged, logits[0], atol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore")  # of peft's own
+def test_peft_opens_an_adapter_and_gives_the_same_logits(tmp_path: Path) -> None:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForSeq2SeqLM
+
+    one = job(tmp_path, "lora", settings={"lora_rank": 4})
+    for name, weight in one.model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    base = ModelFiles("m", "directory", tmp_path / "base", None, None, "0")
+    plugins.load("tuning.methods", "lora").save(one.model, tmp_path / "adapter", base=base)
+    plain = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "base")
+    opened = PeftModel.from_pretrained(plain, tmp_path / "adapter").eval()
+    ids = torch.tensor([[5, 6, 7]])
+    with torch.inference_mode():
+        found, ours = (model.eval()(input_ids=ids, decoder_input_ids=ids).logits for model in (opened, one.model))
+    assert torch.allclose(found, ours, atol=1e-5)
+
+
 def test_layers_cannot_be_frozen_by_their_number(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"two stacks of layers, an encoder and a decoder\n.*full or lora"):
         job(tmp_path, "freeze")
