@@ -21,6 +21,7 @@ from luthier.models.encoding import Encoder, Ragged
 from luthier.models.files import ModelFiles
 from luthier.models.from_nothing import made_new
 from luthier.models.hardware import cores
+from luthier.models.seq2seq import check_languages
 from luthier.models.sources import resolve
 from luthier.pipeline import encoded
 from luthier.pipeline.loading import Loaded
@@ -91,7 +92,8 @@ def _opened(loaded: Loaded) -> Opened:
     set_threads(recipe.threads)
     base = _base(loaded)
     task = plugins.load("tasks", recipe.task["name"])
-    encoder = _encoder(recipe, base.path, task)
+    settings = choice_settings(recipe, "task")
+    encoder = _encoder(recipe, base.path, task, settings)
     ragged, told = {}, []
     for name, rows in dataset.splits():
         if name != "test":
@@ -104,7 +106,6 @@ def _opened(loaded: Loaded) -> Opened:
                                   seed=recipes.spawn(recipe.seed, "head"))
         return found
 
-    settings = choice_settings(recipe, "task")
     wanted = ragged
     if dataset.labels.of_texts:
         wanted, notes = encoded_targets(loaded, base.path, settings)
@@ -136,7 +137,7 @@ def _base(loaded: Loaded) -> ModelFiles:
     return made_new(texts, recipe.model.new or recipes.NewModelSettings(), seed=recipes.spawn(recipe.seed, "head"))
 
 
-def _encoder(recipe: Recipe, directory: Path, task: ModuleType) -> Encoder:
+def _encoder(recipe: Recipe, directory: Path, task: ModuleType, settings: Any) -> Encoder:
     """Open the tokenizer. Windows share a quarter of their tokens where the recipe leaves that open.
 
     Raises:
@@ -145,9 +146,11 @@ def _encoder(recipe: Recipe, directory: Path, task: ModuleType) -> Encoder:
     if recipe.model.overlap is not None and getattr(task, "GENERATES", False):
         raise RecipeError("model.overlap asks for windows, and a text that is written for another is written once, for "
                           "all of it", "leave model.overlap out; model.max_length tells how much is read")
+    if getattr(task, "GENERATES", False):
+        check_languages(directory, settings.source_language, settings.target_language)
     overlap = OVERLAP if task.WINDOWS and recipe.model.overlap is None else recipe.model.overlap
     return Encoder.load(directory, max_length=recipe.model.max_length, normalize=recipe.prepare.normalize,
-                        overlap=overlap)
+                        overlap=overlap, language=getattr(settings, "source_language", None))
 
 
 def inputs(examples: Sequence[Example]) -> list[TextInput]:
