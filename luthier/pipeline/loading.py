@@ -96,6 +96,7 @@ def settle(
     dataset = replace(dataset, labels=labels)
     report = report.with_bad_rows(bad or {})
     recipe, told = _settle_task(recipe, problem_type, dataset.train)
+    dataset = replace(dataset, labels=_labels(recipe, dataset.labels))
     _check_grades(recipe, dataset.labels)
     recipe, decided = _settle_model(recipe, report)
     recipe, rate = _settle_learning_rate(recipe)
@@ -128,6 +129,16 @@ def _settle_task(recipe: Recipe, problem_type: ProblemType, train: Sequence[Exam
         chosen = recipe.validation.model_copy(update={"metric_for_best_model": task.BEST_METRIC})
         recipe = recipe.override(validation=chosen)
     return recipe, notes
+
+
+def _labels(recipe: Recipe, labels: LabelSet) -> LabelSet:
+    """Return the label set as the task's own settings want it."""
+    task = plugins.load("tasks", recipe.task["name"])
+    if not hasattr(task, "label_set"):
+        return labels
+    own = {key: value for key, value in recipe.task.items() if key != "name"}
+    found: LabelSet = task.label_set(labels, task.Settings(**own))
+    return found
 
 
 def _check_grades(recipe: Recipe, labels: LabelSet) -> None:

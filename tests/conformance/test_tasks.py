@@ -14,7 +14,17 @@ from luthier import plugins, recipe
 from luthier.inference.generation import Written
 from luthier.models.encoding import Encoder, Ragged
 from luthier.models.tiny_generators import make_seq2seq
-from luthier.schema import GENERATED, Example, GoldAnswer, LabelSet, Logits, Scale, Span, TextInput
+from luthier.schema import (
+    GENERATED,
+    Argument,
+    Example,
+    GoldAnswer,
+    LabelSet,
+    Logits,
+    Scale,
+    Span,
+    TextInput,
+)
 from luthier.tuning.validation import better
 
 LABEL_SETS = [
@@ -27,6 +37,7 @@ LABEL_SETS = [
     LabelSet(("price",), "regression", Scale(250.0, 40.0)),
     LabelSet(("answer",), "question_answering"),
     LabelSet((GENERATED,), "text_generation"),
+    LabelSet(("Cause-Effect(e1,e2)", "Cause-Effect(e2,e1)", "Other"), "relation_classification", negative="Other"),
 ]
 CASES = [(name, labels) for name in plugins.names("tasks") for labels in LABEL_SETS
          if labels.problem_type in plugins.load("tasks", name).PROBLEMS]
@@ -70,6 +81,9 @@ class Case:
                     .astype(np.float32) for row in targets.rows]
         if self.labels.of_spans:
             return [every[np.maximum(row, 0)] for row in targets.rows]
+        if self.labels.of_relations:  # at the marks alone: what stands elsewhere must not count
+            return [np.where((row > 0)[:, None], np.tile(every[np.maximum(row, 0) // 4][:, : len(self.labels)], 2), 99)
+                    .astype(np.float32) for row in targets.rows]
         return every[targets] if targets.ndim == 1 else (20 * targets - 10).astype(np.float32)
 
     def random(self) -> Logits:
@@ -99,6 +113,10 @@ def examples(labels: LabelSet) -> list[Example]:
     if labels.of_answers:
         return [Example(f"x:{number}", "which is it?", text, answers=(GoldAnswer("text", 0),) * (number > 0))
                 for number, text in enumerate(texts)]
+    if labels.of_relations:
+        return [Example(f"x:{number}", text, labels=(labels.names[number % 3],),
+                        arguments=(Argument(0, 4), Argument(len(text) - 5, len(text)))) for number, text in
+                enumerate(texts)]
     if not labels.of_spans:
         return [Example(f"x:{number}", text, None, (labels.names[number % len(labels)],))
                 for number, text in enumerate(texts)]
