@@ -16,7 +16,7 @@ from luthier.bundle import RESTORE, Manifest, check_files, check_labels, check_t
 from luthier.errors import BundleError, LuthierError, ModelError
 from luthier.inference.backend import Backend
 from luthier.inference.batching import plan
-from luthier.inference.inputs import checked
+from luthier.inference.inputs import checked, encoded
 from luthier.inference.writing import check_writes, write, writes
 from luthier.models.outputs import in_order
 from luthier.schema import Bool, LabelSet, Logits, Marked, TextInput
@@ -48,8 +48,8 @@ class Predictor:
     """A file of ``luthier/tasks/``: its ``decode`` turns logits into predictions."""
     task_settings: Any
     """The task's own ``Settings``."""
-    pair: bool
-    """Whether one row is two texts."""
+    pair: bool | None
+    """Whether one row is two texts; ``None`` where it may be one or two."""
     name: str
     """What the server and the logs call it."""
     manifest: Manifest | None = None
@@ -95,11 +95,12 @@ class Predictor:
 
     def predict(self, texts: Sequence[TextInput]) -> list[Any]:
         """Return one answer a row, in order: a ``Prediction`` of a classifier, ``Entities`` where spans are labelled,
-        ``FoundAnswer`` where questions are answered, ``Generated`` where texts are written.
+        ``FoundAnswer`` where questions are answered, ``Estimate`` where numbers are learned, ``Generated`` where texts
+        are written; where texts are compared, the ``Embedding`` of a text and the ``Similarity`` of a pair.
 
         Args:
-            texts: N texts, or N pairs of texts for a pair bundle, or N ``Marked`` texts (or their JSON form) where
-                relations are told.
+            texts: N texts, or N pairs of texts for a pair bundle; where texts are compared, either, and a ``Passage``
+                is embedded as one; N ``Marked`` texts (or their JSON form) where relations are told.
 
         Raises:
             DataError: something else than a text came; the message names the row.
@@ -111,6 +112,8 @@ class Predictor:
     def logits(self, texts: Sequence[TextInput]) -> tuple[Logits, Bool]:
         """Return the logits, (N, C) float32 or an array (T, C) for each window, and which lost their end, in order.
 
+        Of the S texts of rows that are compared, their vectors, (S, D).
+
         Raises:
             DataError: something else than a text came; the message names the row.
         """
@@ -119,7 +122,7 @@ class Predictor:
 
     def encode(self, texts: Sequence[TextInput]) -> Ragged:
         """Return the token ids of N texts, as the task needs them."""
-        return self.encoder.encode_ragged(texts, offsets=self.task.OFFSETS)
+        return encoded(self.encoder, self.task, self.task_settings, texts)
 
     def compute(self, ragged: Ragged) -> Logits:
         """Return the logits of texts that are encoded already, (N, C) float32 or an array (T, C) for each window.

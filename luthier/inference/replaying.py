@@ -101,7 +101,11 @@ def _weighed(predictor: Predictor, ragged: Ragged, rows: Sequence[TextInput], kn
 
 
 def standard(predictor: Predictor, logits: Logits) -> Logits:
-    """Return logits as they are compared: numbers as deviations from their mean, whatever their unit."""
+    """Return logits as they are compared: numbers as deviations from their mean, whatever their unit, and the D numbers
+    of a vector of length 1 as if their mean square were 1, whatever its width.
+    """
+    if predictor.labels.of_embeddings and not isinstance(logits, list):
+        return np.asarray(logits * np.float32(np.sqrt(logits.shape[1])), np.float32)
     scale = predictor.labels.scale
     return logits if scale is None or isinstance(logits, list) else scale.standard(logits).astype(np.float32)
 

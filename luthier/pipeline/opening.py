@@ -6,7 +6,7 @@ import gc
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -53,7 +53,7 @@ class Opened:
     valid: Encoded
     notes: tuple[str, ...]
 
-    def predictor(self, labels: LabelSet, *, pair: bool, model: Any) -> Predictor:
+    def predictor(self, labels: LabelSet, *, pair: bool | None, model: Any) -> Predictor:
         """Return a predictor over a model in memory: the very code that serves, without a bundle."""
         from luthier.inference.backends.torch import from_model
 
@@ -97,7 +97,7 @@ def _opened(loaded: Loaded) -> Opened:
     ragged, told = {}, []
     for name, rows in dataset.splits():
         if name != "test":
-            ragged[name], note = encoded.encode(encoder, base.path, inputs(rows), offsets=task.OFFSETS)
+            ragged[name], note = _ragged(encoder, base.path, rows, task, settings)
             told += [note] if note else []
 
     def build() -> Built:
@@ -116,6 +116,16 @@ def _opened(loaded: Loaded) -> Opened:
         told += task.remarks(dataset.train, ragged["train"], train.targets, dataset.labels, settings)
     return Opened(base, build, build(), encoder, task, settings, train, valid,
                   (*told, *_length_notes(ragged, encoder)))
+
+
+def _ragged(encoder: Encoder, directory: Path, rows: Sequence[Example], task: ModuleType,
+            settings: Any) -> tuple[Ragged, str | None]:
+    """Return the token ids of examples as the task learns from them, and what there is to say of where they were."""
+    if not hasattr(task, "sequences"):
+        return encoded.encode(encoder, directory, inputs(rows), offsets=task.OFFSETS)
+    texts, owners = task.sequences(task.rows_of(rows, settings), settings)
+    ragged, note = encoded.encode(encoder, directory, texts, offsets=task.OFFSETS)
+    return replace(ragged, owners=owners), note
 
 
 def _base(loaded: Loaded) -> ModelFiles:
@@ -141,8 +151,12 @@ def _encoder(recipe: Recipe, directory: Path, task: ModuleType, settings: Any) -
     """Open the tokenizer. Windows share a quarter of their tokens where the recipe leaves that open.
 
     Raises:
-        RecipeError: windows are asked for where texts are written.
+        RecipeError: windows are asked for, and texts are compared, which have one vector each, or written, which are
+            written once.
     """
+    if hasattr(task, "sequences") and recipe.model.overlap is not None:
+        raise RecipeError("model.overlap asks for windows, and a text that is compared has one vector",
+                          "leave model.overlap out, or cut long texts into passages of their own")
     if recipe.model.overlap is not None and getattr(task, "GENERATES", False):
         raise RecipeError("model.overlap asks for windows, and a text that is written for another is written once, for "
                           "all of it", "leave model.overlap out; model.max_length tells how much is read")
@@ -158,9 +172,9 @@ def inputs(examples: Sequence[Example]) -> list[TextInput]:
     return [row.text_input for row in examples]
 
 
-def is_pair(examples: Sequence[Example]) -> bool:
-    """Return whether the rows are pairs of texts."""
-    return bool(examples) and examples[0].text_b is not None
+def is_pair(examples: Sequence[Example], labels: LabelSet) -> bool | None:
+    """Return whether the rows are pairs of texts; ``None`` where texts are compared, one or two at a time."""
+    return None if labels.of_embeddings else bool(examples) and examples[0].text_b is not None
 
 
 def choice_settings(recipe: Recipe, key: str) -> Any:
