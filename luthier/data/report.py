@@ -78,6 +78,9 @@ class DataReport:
     """Split -> its ``queries``, different ``passages`` and given ``negatives``; empty where nothing is looked for."""
     unanswerable: dict[str, int] = field(default_factory=dict)
     """Split -> questions that their contexts answer not; empty where the rows are no questions."""
+    targets: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Split -> least, mean and most characters of the texts to be written (``min``, ``mean``, ``max``), how many there
+    are (``count``) and for how many rows (``rows``); empty where no texts are to be written."""
 
     @property
     def rows(self) -> int:

@@ -100,8 +100,9 @@ def compare_with_memory(path: str | Path, memory: Predictor, *, offline: bool = 
         BundleError: it cannot be opened.
     """
     reopened = Predictor.open(path, backend=memory.backend.name, device=memory.backend.device, offline=offline)
-    rows = rows_of(read_probes(Path(path)))
-    before, after = answer(memory, rows), answer(reopened, rows)
+    recorded = read_probes(Path(path))
+    rows = rows_of(recorded)
+    before, after = answer(memory, rows, recorded), answer(reopened, rows, recorded)
     faults = differences(before, after, memory.backend.tolerance)
     apart = float(np.max(np.abs(_every(before) - _every(after)), initial=0.0)) if not faults else 0.0
     if apart > 0:
@@ -151,7 +152,7 @@ def _ids(directory: Path, manifest: Manifest) -> str:
 
 def _logits(predictor: Predictor, directory: Path) -> str:
     expected = read_probes(directory)
-    got = answer(predictor, rows_of(expected))
+    got = answer(predictor, rows_of(expected), expected)
     faults = differences(expected, got, predictor.backend.tolerance)
     if faults:
         raise ProbeError(f"{len(faults)} of {len(expected)} probes are answered differently; {faults[0]}")

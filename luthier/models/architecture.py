@@ -45,11 +45,19 @@ def every_token(config: Mapping[str, Any]) -> bool:
 
 def problem_of(config: Mapping[str, Any]) -> ProblemType | None:
     """Return what a model of this configuration does, if anything else than to classify texts."""
+    if writes(config):
+        return "text_generation"
     if finds_answers(config):
         return "question_answering"
     if embeds(config):
         return "similarity"
     return "token_classification" if _has_head(config, "TokenClassification") else None
+
+
+def writes(config: Mapping[str, Any]) -> bool:
+    """Return whether a model of this configuration is an encoder-decoder that writes texts."""
+    return bool(config.get("is_encoder_decoder")) and (
+        _has_head(config, "ForConditionalGeneration") or _has_head(config, "MTModel"))
 
 
 def embeds(config: Mapping[str, Any]) -> bool:

@@ -23,18 +23,19 @@ if TYPE_CHECKING:
 
 Attention = Literal["sdpa", "eager"]
 
-_DROPOUTS = (
+DROPOUTS = (
     "hidden_dropout_prob", "classifier_dropout", "dropout", "activation_dropout", "seq_classif_dropout",
-    "pooler_dropout", "embedding_dropout", "mlp_dropout", "hidden_dropout", "resid_pdrop", "embd_pdrop",
+    "pooler_dropout", "embedding_dropout", "mlp_dropout", "hidden_dropout", "resid_pdrop", "embd_pdrop", "dropout_rate",
 )
 """The names that transformers' configurations give to dropout rates."""
 
-_ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop")
+ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop")
 """The names of those that drop attention weights."""
 
 _DOORS = {
     "token_classification": ("AutoModelForTokenClassification", "a token classifier"),
     "question_answering": ("AutoModelForQuestionAnswering", "a finder of answers"),
+    "text_generation": ("AutoModelForSeq2SeqLM", "an encoder-decoder"),
     "similarity": ("AutoModel", "an encoder of texts"),
     "retrieval": ("AutoModel", "an encoder of texts"),
 }
@@ -81,11 +82,11 @@ def build_classifier(
     config = _config(directory, outputs)
     if outputs.per_token or outputs.of_embeddings:
         _check_sees_both_sides(config, directory)
-    _set(config, _DROPOUTS, dropout)
-    _set(config, _ATTENTION_DROPOUTS, attention_dropout)
+    set_rates(config, DROPOUTS, dropout)
+    set_rates(config, ATTENTION_DROPOUTS, attention_dropout)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model, info = _open(directory, config, attention, outputs.problem_type)
+        model, info = open_weights(directory, config, attention, outputs.problem_type)
         head_differs = _unnamed_head(directory, outputs)
         missing = set(info["missing_keys"]) | {str(entry[0]) for entry in info["mismatched_keys"]}
         if head_differs:
@@ -111,7 +112,7 @@ def load_classifier(directory: Path, *, attention: Attention = "sdpa") -> torch.
     """
     plugins.require("torch", "transformers")
     kind = problem_of(tokenizer_files.read_json(directory / "config.json")) if directory.is_dir() else None
-    model, info = _open(directory, None, attention, kind or "single_label_classification")
+    model, info = open_weights(directory, None, attention, kind or "single_label_classification")
     faults = sorted({*info["missing_keys"], *(str(entry[0]) for entry in info["mismatched_keys"])})
     if kind == "similarity":  # a pooler, which other models have, is dropped here
         faults = [name for name in faults if not name.startswith("pooler.")]
@@ -143,7 +144,7 @@ def quiet() -> Iterator[None]:
 def _config(directory: Path, labels: LabelSet) -> Any:
     from transformers import AutoConfig
 
-    with _explained(directory), quiet():
+    with explained(directory), quiet():
         config = AutoConfig.from_pretrained(str(directory), local_files_only=True, trust_remote_code=False)
     config.id2label = dict(enumerate(labels.names))
     config.label2id = {name: number for number, name in enumerate(labels.names)}
@@ -174,24 +175,25 @@ def _check_sees_both_sides(config: Any, directory: Path) -> None:
                          "such as bert-base-cased")
 
 
-def _set(config: Any, names: tuple[str, ...], rate: float | None) -> None:
+def set_rates(config: Any, names: tuple[str, ...], rate: float | None) -> None:
     """Set those of the names that the configuration has; ``None`` leaves all as they are."""
     for name in names:
         if rate is not None and hasattr(config, name):
             setattr(config, name, rate)
 
 
-def _open(directory: Path, config: Any, attention: Attention, kind: ProblemType) -> tuple[Any, dict[str, Any]]:
+def open_weights(directory: Path, config: Any, attention: Attention, kind: ProblemType) -> tuple[Any, dict[str, Any]]:
     """Return the model in fp32 and what transformers says of the weights it found."""
     import torch
     import transformers
 
     door, what = _DOORS.get(kind, ("AutoModelForSequenceClassification", "a text classifier"))
-    with _explained(directory, what), quiet():
+    with explained(directory, what), quiet():
         model, info = getattr(transformers, door).from_pretrained(
             str(directory),
             **({} if config is None else {"config": config}),
-            attn_implementation=attention,
+            # Of encoder-decoders not all have the fused kernel; asked for nothing, transformers takes it where it is.
+            **({} if kind == "text_generation" and attention == "sdpa" else {"attn_implementation": attention}),
             dtype=torch.float32,
             ignore_mismatched_sizes=True,  # told apart afterwards: a head may differ, an encoder may not
             local_files_only=True,
@@ -232,7 +234,7 @@ def _with_mean(_model: Any, _args: Any, given: dict[str, Any], output: Any) -> A
 
 
 @contextmanager
-def _explained(directory: Path, what: str = "a text classifier") -> Iterator[None]:
+def explained(directory: Path, what: str = "a text classifier") -> Iterator[None]:
     """Turn what transformers raises for an unusable directory into one clear refusal."""
     from safetensors import SafetensorError
 

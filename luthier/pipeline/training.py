@@ -11,6 +11,7 @@ from typing import Any
 from luthier import plugins
 from luthier.bundle import MANIFEST
 from luthier.evaluation import Evaluation, kind_of
+from luthier.models.from_nothing import NEW
 from luthier.pipeline.assembling import Finished, write_bundle
 from luthier.pipeline.assessing import assess, assess_baseline
 from luthier.pipeline.loading import Loaded, load_data
@@ -112,7 +113,9 @@ class _Stages:
             simple = kind_of(loaded.dataset.labels.problem_type).BASELINE
             with self._stage("baseline", f"Scoring the baseline ({simple.long})"):
                 systems["baseline"] = assess_baseline(loaded)
-        if loaded.recipe.evaluation.untuned:
+        if opened.base.source == NEW:
+            self._say(["the model as it was is not scored: it was made from nothing"])
+        elif loaded.recipe.evaluation.untuned:
             with self._stage("untuned", "Scoring the model as it was"):
                 labels = loaded.dataset.labels
                 pair = is_pair(loaded.dataset.train, labels)

@@ -66,6 +66,9 @@ class Example:
     answers: tuple[GoldAnswer, ...] | None = None
     """Right answers to the question ``text`` in the context ``text_b``, each as good as the others; ``()`` when the
     context answers it not, ``None`` where answers are not what is labelled."""
+    targets: tuple[str, ...] | None = None
+    """Texts that may be written for ``text``, each as good as the others, of which the first is learned; ``None`` where
+    texts are not what is learned."""
     passages: Passages | None = None
     """What belongs to the query ``text``; ``None`` where passages are not what is learned."""
     arguments: tuple[Argument, Argument] | None = None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 
-from luthier.schema import Embedding, Entities, Estimate, FoundAnswer, Prediction, Similarity
+from luthier.schema import Embedding, Entities, Estimate, FoundAnswer, Generated, Prediction, Similarity
 
 _PAIR = {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}
 _OBJECT = {
@@ -132,6 +132,16 @@ class EstimateBody(BaseModel):
     truncated: bool = Field(description="True when the text was too long and the model did not see its end.")
 
 
+class GeneratedBody(BaseModel):
+    """What a model that writes texts says of one text."""
+
+    generated_text: str = Field(description="What was written.")
+    score: float | None = Field(description="Geometric mean of the probabilities of its tokens.")
+    finish_reason: Literal["stop", "length"] = Field(
+        description="stop where the model or a stop string ended it, length where it got no more tokens.")
+    truncated: bool = Field(description="True when the text was too long and the model did not see its end.")
+
+
 class EmbeddingBody(BaseModel):
     """What a model that compares texts says of one text."""
 
@@ -148,7 +158,7 @@ class SimilarityBody(BaseModel):
 
 BODIES: dict[type, type[BaseModel]] = {
     Prediction: PredictionBody, Entities: EntitiesBody, FoundAnswer: AnswerBody, Estimate: EstimateBody,
-    Embedding: EmbeddingBody, Similarity: SimilarityBody,
+    Embedding: EmbeddingBody, Similarity: SimilarityBody, Generated: GeneratedBody,
 }
 """Class of answers -> how one is described; its fields are the class's ``KEYS``."""
 

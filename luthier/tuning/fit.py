@@ -95,8 +95,8 @@ class _Run:
     total: int
     """Optimiser steps of the whole run."""
     per_epoch: int
-    epoch_tokens: int
-    """Of all training rows."""
+    sizes: Int64
+    """(N,) tokens of each training row."""
     resumed_at: int = 0
     tokens: int = 0
     """Computed since this process began."""
@@ -133,7 +133,7 @@ def _start(job: Job, events: Events, decisions: Mapping[str, Decision], parts: I
         None if weights is None else torch.from_numpy(weights).to(device),
         table, feed, groups, Progress(),
         total=per_epoch * (settings.num_train_epochs or EPOCHS), per_epoch=per_epoch,
-        epoch_tokens=int(job.train.ragged.lengths.sum()),
+        sizes=job.train.lengths,
     )
     _resume(run)
     events.emit("run_started", total_steps=run.total, steps_per_epoch=per_epoch, resumed_at=run.resumed_at,
@@ -161,7 +161,7 @@ def _take_step(run: _Run, step: int) -> None:
     job, settings = run.job, run.job.train_settings
     dealt = _dealt(run, step)
     micro_batches = [run.groups.rows(micro) for micro in dealt]
-    run.tokens += sum(len(job.train.ragged.ids[row]) for micro in micro_batches for row in micro)
+    run.tokens += sum(int(run.sizes[micro].sum()) for micro in micro_batches)
     rate = learning_rate(settings, step, run.total)
     set_rate(run.optimizer, rate)
     seed_step(spawn(job.seed, "dropout"), step, run.device)
@@ -229,7 +229,7 @@ def _report(run: _Run) -> None:
 
 def _seconds_left(run: _Run, now: float) -> float:
     """Estimate by tokens, not by steps: long texts come first."""
-    left = run.epoch_tokens * (run.total - run.resumed_at) / run.per_epoch - run.tokens
+    left = int(run.sizes.sum()) * (run.total - run.resumed_at) / run.per_epoch - run.tokens
     return max(0.0, (now - run.began) / run.tokens * left)
 
 
@@ -310,8 +310,8 @@ def _dealt(run: _Run, step: int) -> Step:
     if run.epoch_plan[0] != epoch:
         settings = run.job.train_settings
         run.epoch_plan = epoch, plan(
-            run.groups.lengths, batch_size=settings.per_device_train_batch_size,
-            accumulation=settings.gradient_accumulation_steps,
+            run.sizes if run.job.train.writes else run.groups.lengths,
+            batch_size=settings.per_device_train_batch_size, accumulation=settings.gradient_accumulation_steps,
             max_tokens=None if compares(run.job.task) else settings.max_tokens_per_batch,
             seed=spawn(run.job.seed, "order"), epoch=epoch)
     return run.epoch_plan[1][place]

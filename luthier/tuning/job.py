@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from luthier.recipe import TrainSettings, ValidationSettings
-from luthier.schema import Decision, LabelSet
+from luthier.schema import Decision, Int64, LabelSet
 from luthier.tasks import TokenTargets
 
 if TYPE_CHECKING:
@@ -35,6 +35,17 @@ class Encoded:
     def __len__(self) -> int:
         """Return the rows of token ids: N, or of windows W, or of sequences S."""
         return len(self.ragged)
+
+    @property
+    def writes(self) -> bool:
+        """Whether the targets are texts that are written for the rows."""
+        return isinstance(self.targets, TokenTargets) and self.targets.written
+
+    @property
+    def lengths(self) -> Int64:
+        """Return (N,) int64, the tokens of each row that a model computes: its own, and those written for it."""
+        of_rows = self.ragged.lengths
+        return of_rows + self.targets.lengths if isinstance(self.targets, TokenTargets) and self.writes else of_rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from luthier.schema import (
     Estimate,
     Example,
     FoundAnswer,
+    Generated,
     GoldAnswer,
     LabelSet,
     Passage,
@@ -106,6 +107,15 @@ def numbers() -> Case:
                                            for n in range(12)))
 
 
+def texts() -> Case:
+    labels = LabelSet(("generated_text",), "text_generation")
+    rows = tuple(Example(f"x:{n}", f"say {SECRET} {n}", targets=(f"{SECRET} {n} is said", "so it is") if n % 2 else
+                         (f"{SECRET} {n} is told",)) for n in range(12))
+    right = tuple(Generated((row.targets or ("",))[0], "stop") for row in rows)
+    wrong = tuple(Generated(f"{SECRET} says {'no ' * (n % 3)}{n}", "length" if n % 5 else "stop") for n in range(12))
+    return Case(labels, rows, right, wrong)
+
+
 def pairs() -> Case:
     rows = tuple(Example(f"x:{n}", f"{SECRET} {n}", f"other {n}", value=float(n)) for n in range(12))
     said = tuple(Similarity(n / 12) for n in range(12))
@@ -138,6 +148,7 @@ CASES = {
     "token-classification": spans(),
     "question-answering": questions(),
     "regression": numbers(),
+    "text-generation": texts(),
     "similarity": pairs(),
     "retrieval": rankings(),
     "relation-classification": relations(),

@@ -11,9 +11,22 @@ import numpy as np
 import pytest
 
 from luthier import plugins, recipe
+from luthier.inference.generation import Written
 from luthier.inference.inputs import encoded
 from luthier.models.encoding import Encoder, Ragged
-from luthier.schema import Argument, Example, GoldAnswer, LabelSet, Logits, Passages, Scale, Span, TextInput
+from luthier.models.tiny_generators import make_seq2seq
+from luthier.schema import (
+    GENERATED,
+    Argument,
+    Example,
+    GoldAnswer,
+    LabelSet,
+    Logits,
+    Passages,
+    Scale,
+    Span,
+    TextInput,
+)
 from luthier.tuning.validation import better
 
 WIDTH = 8
@@ -27,6 +40,7 @@ LABEL_SETS = [
     LabelSet(("stars",), "regression", Scale(2.0, 0.5, (1, 2, 3))),
     LabelSet(("price",), "regression", Scale(250.0, 40.0)),
     LabelSet(("answer",), "question_answering"),
+    LabelSet((GENERATED,), "text_generation"),
     LabelSet(("score",), "similarity"),
     LabelSet(("relevant",), "retrieval"),
     LabelSet(("Cause-Effect(e1,e2)", "Cause-Effect(e2,e1)", "Other"), "relation_classification", negative="Other"),
@@ -61,6 +75,8 @@ class Case:
 
     @property
     def outputs(self) -> int:
+        if self.labels.of_texts:  # what it puts out is the next token
+            return max(max(row) for row in self.ragged.ids) + 1
         return len(self.task.outputs(self.labels))
 
     def targets(self) -> Any:
@@ -68,6 +84,8 @@ class Case:
 
     def sure(self) -> Logits:
         """Return the logits of a model that knows the targets."""
+        if self.labels.of_texts:  # condensed: the log probability, and whether it is the top one
+            return [np.tile(np.float32([0, 1]), (len(row), 1)) for row in self.targets().rows]
         every, targets = 20 * np.eye(self.outputs, dtype=np.float32) - 10, self.targets()
         if self.labels.problem_type == "similarity":
             angles = np.linspace(1.5, 0.1, len(self.rows))  # the more alike, the nearer
@@ -93,11 +111,13 @@ class Case:
         if self.compares:
             vectors = generator.normal(size=(len(self.learned), WIDTH)).astype(np.float32)
             return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
-        if self.labels.per_token:
+        if self.labels.per_token or self.labels.of_texts:
             return [generator.normal(size=(len(ids), self.outputs)).astype(np.float32) for ids in self.ragged.ids]
         return generator.normal(size=(len(self.rows), self.outputs)).astype(np.float32)
 
     def decode(self, logits: Logits) -> list[Any]:
+        if self.labels.of_texts:  # decoded from what was written, not from logits
+            logits = [Written((), f"{row.sum():.3f}", -abs(float(row.sum())), "stop") for row in logits]
         return self.task.decode(logits, self.ragged, self.texts, self.labels, self.settings)
 
     def alone(self, row: int) -> Case:
@@ -124,6 +144,9 @@ def examples(labels: LabelSet) -> list[Example]:
                 for number, text in enumerate(texts)]
     if labels.of_numbers:
         return [Example(f"x:{number}", text, value=float(number + 1)) for number, text in enumerate(texts)]
+    if labels.of_texts:
+        return [Example(f"x:{number}", text, targets=(f"words of {number}", "or others")[: 1 + number % 2])
+                for number, text in enumerate(texts)]
     if labels.of_answers:
         return [Example(f"x:{number}", "which is it?", text, answers=(GoldAnswer("text", 0),) * (number > 0))
                 for number, text in enumerate(texts)]
@@ -143,7 +166,8 @@ def examples(labels: LabelSet) -> list[Example]:
 def case(request: pytest.FixtureRequest, tiny_model: Path) -> Case:
     name, labels = request.param
     task, rows = plugins.load("tasks", name), examples(labels)
-    given = [row.text_input for row in rows]
+    # Where texts are written, the targets are other texts' tokens.
+    given = [row.targets[0] if row.targets else row.text_input for row in rows]
     learned = task.rows_of(rows, task.Settings()) if hasattr(task, "rows_of") else given
     parts = [encoded(Encoder.load(tiny_model), task, task.Settings(), texts) for texts in (given, learned)]
     return Case(task, labels, rows, *[replace(
@@ -186,7 +210,9 @@ def test_labels_survive_the_round_trip(case: Case) -> None:
         assert tuple(answer.to_cells()) == kind.COLUMNS
     found = case.task.metrics(case.sure(), case.targets(), case.labels)
     assert set(found) == set(case.task.METRICS)
-    if case.compares:
+    if case.labels.of_texts:
+        assert (found["accuracy"], found["loss"]) == (1.0, 0.0)
+    elif case.compares:
         assert found[case.task.best_metric(case.labels)] == pytest.approx(1.0)
         assert {name for name in found if found[name]} <= set(case.task.metrics_of(case.labels))
     elif scale is None:
@@ -238,16 +264,20 @@ def test_losses_and_gradients_are_finite(case: Case, scale: float) -> None:
 
 
 @pytest.mark.slow
-def test_a_built_model_answers_with_a_logit_for_each_output(case: Case, tiny_model: Path) -> None:
+def test_a_built_model_answers_with_a_logit_for_each_output(case: Case, tiny_model: Path, tmp_path: Path) -> None:
     import torch
 
-    built = case.task.build(tiny_model, case.labels, dropout=None, seed=0, attention="sdpa")
+    writes = case.labels.of_texts
+    base = make_seq2seq(tmp_path / "writes") if writes else tiny_model
+    built = case.task.build(base, case.labels, dropout=None, seed=0, attention="sdpa")
+    before = {"decoder_input_ids": torch.tensor([[2, 9, 3]])} if writes else {}
     with torch.inference_mode():
-        logits = built.model(torch.tensor([[2, 9, 3]])).logits
-    shape = (1, 3, case.outputs) if case.labels.per_token else (1, case.outputs)
+        logits = built.model(torch.tensor([[2, 9, 3]]), **before).logits
+    outputs = built.model.config.vocab_size if writes else case.outputs
+    shape = (1, 3, outputs) if case.labels.per_token or writes else (1, outputs)
     assert logits.shape == ((1, built.model.config.hidden_size) if case.compares else shape)
     assert not built.model.training
-    assert bool(built.new_modules) is not case.compares  # an encoder alone has nothing new
+    assert bool(built.new_modules) is not (case.compares or writes)  # an encoder alone has nothing new
     named = built.model.config.id2label
     assert tuple(named[number] for number in range(len(named))) == case.task.outputs(case.labels).names
 
