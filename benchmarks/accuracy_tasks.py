@@ -31,7 +31,7 @@ from luthier.models.hardware import cores
 from luthier.models.sources import resolve
 from luthier.pipeline.files import whole_file
 
-FAMILIES = ("entities", "answers")
+FAMILIES = ("entities", "relations", "answers")
 """Folders of ``benchmarks/tasks/``, in the order of the page."""
 SIDES = ("luthier", "plain")
 RESULTS = Path("build/tasks.json")
@@ -144,7 +144,7 @@ def job_of(bench: Bench, prepared: Prepared, options: Options) -> Job:
 
 def _figures(run: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a side's entry keeps: figures, no answers."""
-    return {name: value for name, value in run.items() if not (isinstance(value, list) and len(value) > 100)}
+    return {name: value for name, value in run.items() if name == "warnings" or not isinstance(value, list)}
 
 
 def publish(results: Results, page: Path) -> None:

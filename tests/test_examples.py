@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import luthier
+from luthier.models.tiny_generators import make_causal
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -48,15 +49,6 @@ def test_the_recipe_for_questions(tiny_model: Path, tmp_path: Path) -> None:
     assert context[found.start:found.end] == found.answer
 
 
-def test_labels_in_levels(tiny_model: Path, tmp_path: Path) -> None:
-    run = luthier.train(EXAMPLES / "catalogue.csv", label="category,subcategory", model=str(tiny_model),
-                        out=tmp_path / "out", progress=False, train={"num_train_epochs": 1},
-                        evaluation={"bootstrap": 100, "untuned": False})
-    assert run.scores["systems"]["baseline"]["metrics"]["f1_level_1"] > 0.8
-    (found,) = luthier.load(run.path).predict(["A spade with an ash handle"])
-    assert " > " in found.label or found.label == "Office"
-
-
 def test_the_recipe_for_texts(tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(EXAMPLES)
     command = [sys.executable, "-m", "luthier", "train", "examples/dates.yaml", "train.num_train_epochs=2", "threads=1",
@@ -66,6 +58,52 @@ def test_the_recipe_for_texts(tmp_path: Path) -> None:
     assert "chrF" in result.stdout
     (found,) = luthier.load(tmp_path / "runs" / "dates").predict(["3 March 2024"])
     assert found.finish_reason in ("stop", "length")
+
+
+def test_the_recipe_for_dialogue(tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(EXAMPLES)
+    base = make_causal(tmp_path / "base", max_length=512)
+    command = [sys.executable, "-m", "luthier", "train", "examples/support.yaml", "--model", str(base),
+               "train.num_train_epochs=1", "evaluation.bootstrap=100", "threads=1"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "perplexity" in result.stdout
+    (found,) = luthier.load(tmp_path / "runs" / "support").predict([[{"role": "user", "content": "几点开门？"}]])
+    assert found.finish_reason in ("stop", "length")
+
+
+def test_the_recipe_for_similarity(tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(EXAMPLES)
+    command = [sys.executable, "-m", "luthier", "train", "examples/faq.yaml", "--model", str(tiny_model),
+               "model.max_length=64", "train.num_train_epochs=1", "evaluation.bootstrap=100"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "nDCG@10" in result.stdout
+    with luthier.load(tmp_path / "runs" / "faq") as predictor:
+        ((hit,),) = luthier.Corpus.of(predictor, ["We are open from ten to seven."]).search(["几点开门？"], k=1)
+    assert hit.number == 0
+
+
+def test_the_recipe_for_relations(tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(EXAMPLES)
+    command = [sys.executable, "-m", "luthier", "train", "examples/relations.yaml", "--model", str(tiny_model),
+               "train.num_train_epochs=1", "evaluation.bootstrap=100"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "relation F1" in result.stdout
+    row = {"text": "Alder Foods sells flour to Kestrel Paper.", "head": {"start": 0, "end": 11},
+           "tail": {"start": 27, "end": 40}}
+    (found,) = luthier.load(tmp_path / "runs" / "suppliers").predict([row])
+    assert found.label in found.names
+
+
+def test_labels_in_levels(tiny_model: Path, tmp_path: Path) -> None:
+    run = luthier.train(EXAMPLES / "catalogue.csv", label="category,subcategory", model=str(tiny_model),
+                        out=tmp_path / "out", progress=False, train={"num_train_epochs": 1},
+                        evaluation={"bootstrap": 100, "untuned": False})
+    assert run.scores["systems"]["baseline"]["metrics"]["f1_level_1"] > 0.8
+    (found,) = luthier.load(run.path).predict(["A spade with an ash handle"])
+    assert " > " in found.label or found.label == "Office"
 
 
 def test_numbers(tiny_model: Path, tmp_path: Path) -> None:

@@ -113,8 +113,8 @@ class Manifest:
     length: LengthPolicy
     normalize: Literal["nfc", "nfkc", "none"]
     """Unicode form given to every text before its ids are looked up."""
-    pair: bool
-    """Whether one row is two texts."""
+    pair: bool | None
+    """Whether one row is two texts; ``None`` where it may be one or two."""
     base: Base
     data_hash: str
     """``Dataset.content_hash`` of the rows it was tuned and scored on."""
@@ -155,7 +155,8 @@ class Manifest:
 
     def to_json(self) -> str:
         """Return the text of ``luthier.json``; ``from_json`` reads it back to an equal value."""
-        unused = {name for name in ("scale", "path_separator", "descriptions") if not getattr(self.labels, name)}
+        told = ("scale", "path_separator", "descriptions", "negative")
+        unused = {name for name in told if not getattr(self.labels, name)}
         return _adapter().dump_json(self, indent=2, exclude={"labels": unused}).decode("utf-8") + "\n"
 
     @staticmethod

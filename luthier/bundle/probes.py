@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from luthier.errors import BundleError
-from luthier.schema import Conversation, Turn
+from luthier.schema import Argument, Conversation, Marked, TextInput, Turn
 from luthier.text.conversations import ROLES
 
 PROBES = "probes.jsonl"
@@ -41,11 +41,22 @@ class Probe:
     """The head's outputs, C names in order."""
     logits: tuple[float, ...]
     """C numbers, before softmax or sigmoid; where a number is learned, its distance from the mean in deviations; or C
-    for each of some tokens, one token after the other."""
+    for each of some tokens, one token after the other; or the vectors of its texts, times the root of their width."""
     label: str | None
     """What is decoded from them; ``None`` when it is so close a call that another processor may decide otherwise."""
     conversation: Conversation | None = None
     """The turns that ``text`` tells of, where the model answers conversations."""
+    arguments: tuple[Argument, Argument] | None = None
+    """Head and tail, where two stretches of the text are marked."""
+
+    @property
+    def row(self) -> TextInput:
+        """Return what a predictor takes."""
+        if self.arguments is not None:
+            return Marked(self.text, *self.arguments)
+        if self.conversation is not None:
+            return self.conversation
+        return self.text if self.text_b is None else (self.text, self.text_b)
 
     @property
     def shown(self) -> str:
@@ -136,8 +147,11 @@ def _to_json(probe: Probe) -> dict[str, Any]:
     size, scores = len(probe.names), probe.logits
     of_text = {"logits": dict(zip(probe.names, scores, strict=True))} if len(scores) == size else {
         "names": list(probe.names), "logits": [scores[start : start + size] for start in range(0, len(scores), size)]}
-    return {"text": probe.text, "text_b": probe.text_b, "ids": list(probe.ids), **of_text, "label": probe.label,
-            **({} if probe.conversation is None else {"messages": probe.conversation.messages})}
+    marks = {} if probe.arguments is None else dict(zip(("head", "tail"), (one.to_dict() for one in probe.arguments),
+                                                        strict=True))
+    turns = {} if probe.conversation is None else {"messages": probe.conversation.messages}
+    return {"text": probe.text, "text_b": probe.text_b, **marks, **turns, "ids": list(probe.ids), **of_text,
+            "label": probe.label}
 
 
 def _from_json(row: dict[str, Any]) -> Probe:
@@ -148,6 +162,7 @@ def _from_json(row: dict[str, Any]) -> Probe:
         names, logits = tuple(map(str, row["names"])), tuple(float(score) for token in given for score in token)
     return Probe(text=str(row["text"]), text_b=row["text_b"], ids=tuple(int(i) for i in row["ids"]),
                  names=names, logits=logits, label=row["label"],
+                 arguments=(Argument(**row["head"]), Argument(**row["tail"])) if "head" in row else None,
                  conversation=None if "messages" not in row else Conversation(tuple(
                      Turn(ROLES[one["role"]], str(one["content"])) for one in row["messages"])))
 

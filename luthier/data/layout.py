@@ -33,7 +33,7 @@ def inspect(path: str | Path, columns: Columns = Columns(), *, encoding: str | N
         columns: what is known already; columns that are not named here are inferred.
         encoding: Python codec name of a text format; found out from the bytes when left out.
         labelled: whether a label column is needed; without, none is looked for.
-        task: ``text-classification``, ``named-entities``, ``question-answering`` or ``regression``; found out from the
+        task: ``text-classification``, ``named-entities``, ``text-to-text`` and so on; found out from the
             columns when left out.
 
     Raises:

@@ -19,7 +19,7 @@ from luthier.evaluation.sentences import sentences
 from luthier.evaluation.text_statistics import chrf, chrf_counts
 from luthier.evaluation.texts import targets_of
 from luthier.plugins import require
-from luthier.schema import Dataset, Generated, TextInput
+from luthier.schema import Dataset, Generated, TextInput, parts
 
 WAYS = ("nearest", "copy", "first sentence")
 """In the order of preference where they score alike."""
@@ -92,7 +92,7 @@ def fit_plain_writer(dataset: Dataset, make_vectorizer: Callable[[int], Any]) ->
 
 
 def _source(text: TextInput) -> str:
-    return text if isinstance(text, str) else "\n".join(text)
+    return "\n".join(parts(text))
 
 
 def _first_sentence(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,16 +16,19 @@ from luthier.bundle import RESTORE, Manifest, check_files, check_labels, check_t
 from luthier.errors import BundleError, LuthierError, ModelError
 from luthier.inference.backend import Backend
 from luthier.inference.batching import plan
-from luthier.inference.inputs import checked
+from luthier.inference.inputs import checked, encoded
 from luthier.inference.writing import check_writes, log_shares, write, writes
 from luthier.models.outputs import in_order
-from luthier.schema import Bool, Conversation, Float32, LabelSet, Logits, TextInput
+from luthier.schema import Bool, Conversation, Float32, LabelSet, Logits, Marked, TextInput
 
 if TYPE_CHECKING:
     from luthier.models.encoding import Encoder, Ragged
 
 WINDOW = 4096
 """Rows that ``stream`` holds at once (twice: one window is computed while the next is read and encoded)."""
+
+WRITTEN = 256
+"""Rows that it holds at once where texts are written, which takes so long that the first are wanted early."""
 
 CHARACTERS = 1 << 22
 """Characters that it holds at once, about, at eight outputs a token: the logits of windows take room."""
@@ -45,8 +48,8 @@ class Predictor:
     """A file of ``luthier/tasks/``: its ``decode`` turns logits into predictions."""
     task_settings: Any
     """The task's own ``Settings``."""
-    pair: bool
-    """Whether one row is two texts."""
+    pair: bool | None
+    """Whether one row is two texts; ``None`` where it may be one or two."""
     name: str
     """What the server and the logs call it."""
     manifest: Manifest | None = None
@@ -92,11 +95,13 @@ class Predictor:
 
     def predict(self, texts: Sequence[TextInput]) -> list[Any]:
         """Return one answer a row, in order: a ``Prediction`` of a classifier, ``Entities`` where spans are labelled,
-        ``FoundAnswer`` where questions are answered, ``Generated`` where texts are written.
+        ``FoundAnswer`` where questions are answered, ``Estimate`` where numbers are learned, ``Generated`` where texts
+        are written; where texts are compared, the ``Embedding`` of a text and the ``Similarity`` of a pair.
 
         Args:
-            texts: N texts, or N pairs of texts for a pair bundle; for a bundle that answers conversations also lists
-                of messages, or objects that hold them under ``messages``.
+            texts: N texts, or N pairs of texts for a pair bundle; where texts are compared, either, and a ``Passage``
+                is embedded as one; N ``Marked`` texts (or their JSON form) where relations are told; where
+                conversations are answered also lists of messages, or objects that hold them under ``messages``.
 
         Raises:
             DataError: something else than a text came; the message names the row.
@@ -108,6 +113,8 @@ class Predictor:
     def logits(self, texts: Sequence[TextInput]) -> tuple[Logits, Bool]:
         """Return the logits, (N, C) float32 or an array (T, C) for each window, and which lost their end, in order.
 
+        Of the S texts of rows that are compared, their vectors, (S, D).
+
         Raises:
             DataError: something else than a text came; the message names the row.
         """
@@ -116,7 +123,7 @@ class Predictor:
 
     def encode(self, texts: Sequence[TextInput]) -> Ragged:
         """Return the token ids of N texts, as the task needs them."""
-        return self.encoder.encode_ragged(texts, offsets=self.task.OFFSETS)
+        return encoded(self.encoder, self.task, self.task_settings, texts)
 
     def compute(self, ragged: Ragged) -> Logits:
         """Return the logits of texts that are encoded already, (N, C) float32 or an array (T, C) for each window.
@@ -170,6 +177,7 @@ class Predictor:
             raise ValueError(f"window must be 1 or more, got {window}")
         source = iter(rows)
         with ThreadPoolExecutor(1, thread_name_prefix="luthier-encode") as encoding:
+            window = min(window, WRITTEN) if writes(self.task) else window
             done, room = 0, CHARACTERS * 8 // max(8, len(self.task.outputs(self.labels)))
             ahead: tuple[Sequence[TextInput], Future[Ragged]] | None = None
             while True:
@@ -183,7 +191,8 @@ class Predictor:
                     return
 
     def _checked(self, rows: Sequence[Any], first: int = 0) -> Sequence[TextInput]:
-        return checked(rows, pair=self.pair, conversations=self.labels.of_dialogues, first=first)
+        return checked(rows, pair=self.pair, relations=self.labels.of_relations,
+                       conversations=self.labels.of_dialogues, first=first)
 
     def close(self) -> None:
         """Let go of the weights."""
@@ -203,11 +212,18 @@ def _next(source: Iterator[Any], window: int, room: int) -> list[Any]:
     rows: list[Any] = []
     for row in source:
         rows.append(row)
-        parts = row if isinstance(row, tuple | list | Conversation) else (row,)
-        room -= sum(len(part) for part in parts if isinstance(part, str))
+        room -= _size(row)
         if len(rows) == window or room <= 0:
             break
     return rows
+
+
+def _size(row: Any) -> int:
+    """Return the characters of something that may be a row."""
+    if isinstance(row, Marked):
+        return len(row.text)
+    held = row.values() if isinstance(row, Mapping) else row if isinstance(row, tuple | list | Conversation) else (row,)
+    return sum(len(part) for part in held if isinstance(part, str))
 
 
 def _identity(directory: Path) -> tuple[int, int] | None:

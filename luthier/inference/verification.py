@@ -18,7 +18,8 @@ from luthier.bundle import (
     read_probes,
 )
 from luthier.errors import LuthierError, ProbeError
-from luthier.inference.predictor import Predictor, assemble, open_encoder
+from luthier.inference.inputs import encoded
+from luthier.inference.predictor import Predictor, assemble, open_encoder, open_task
 from luthier.inference.replaying import answer, differences, ids_of, rows_of
 
 
@@ -142,7 +143,7 @@ def _ids(directory: Path, manifest: Manifest) -> str:
     check_tokenizer(directory)
     probes = read_probes(directory)
     rows = rows_of(probes)
-    found = ids_of(open_encoder(directory, manifest).encode_ragged(rows), len(rows))
+    found = ids_of(encoded(open_encoder(directory, manifest), *open_task(manifest), rows), len(rows))
     for probe, ids in zip(probes, found, strict=True):
         if probe.ids != ids:
             raise ProbeError(f"probe {probe.shown} gives {len(ids)} other token ids than when the bundle was written")

@@ -1,7 +1,6 @@
 """Encoder-decoders, which write a text for a text: opened to tune, and the tokens that their texts begin and end with.
 
-Which can be opened is what ``AutoModelForSeq2SeqLM`` opens: T5, mT5, BART, Pegasus, Marian and others. Models of many
-languages begin what they write with the code of one, which nothing here sets yet: they are refused.
+Which can be opened is what ``AutoModelForSeq2SeqLM`` opens: T5, mT5, BART, Pegasus, Marian, mBART and others.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ from luthier.schema import LabelSet
 
 _ADVICE = ("take an encoder-decoder: a hub id or directory of T5, mT5, BART, Pegasus or Marian, such as "
            "google-t5/t5-small, or model.name=new-seq2seq, which starts from nothing")
-_OF_LANGUAGES = ("mbart", "m2m_100", "nllb-moe", "seamless_m4t", "seamless_m4t_v2")
-"""Model types whose texts begin with the code of a language."""
+OF_LANGUAGES = ("mbart", "m2m_100", "nllb-moe")
+"""Model types whose texts carry the code of a language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ def check_writes(config: Mapping[str, Any], directory: Path) -> None:
     """Refuse a model that cannot write a text for a text, before its weights are read.
 
     Raises:
-        ModelError: an encoder, a decoder alone, or a model of many languages; names what can.
+        ModelError: an encoder or a decoder alone; names what can.
     """
     kind = config.get("model_type")
     if not kind:
@@ -92,14 +91,25 @@ def check_writes(config: Mapping[str, Any], directory: Path) -> None:
         MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
     )
 
-    if kind in _OF_LANGUAGES:
-        raise ModelError(f"{directory} holds a model of many languages ({kind}), whose texts begin with the code of "
-                         "one: text-to-text cannot set it yet", _ADVICE)
     if kind in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES and config.get("is_encoder_decoder", True):
         return
     what = "a decoder alone" if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and "bert" not in kind else "an encoder alone"
     raise ModelError(f"{directory} holds {what} ({kind}), and text-to-text needs an encoder and a decoder in one",
                      _ADVICE)
+
+
+def check_languages(directory: Path, source: str | None, target: str | None) -> None:
+    """Refuse a model of many languages of which it is not said from which to which it shall write.
+
+    Raises:
+        ModelError: says which settings are missing.
+    """
+    kind = tokenizer_files.read_json(directory / "config.json").get("model_type")
+    if kind in OF_LANGUAGES and not (source and target):
+        raise ModelError(f"{directory} holds a model of many languages ({kind}), and it is not said from which to "
+                         "which it shall write",
+                         "set task.source_language and task.target_language to codes as the model has them, such as "
+                         "en_XX and de_DE")
 
 
 def target_tokens_of(directory: Path) -> TargetTokens:

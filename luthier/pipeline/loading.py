@@ -12,6 +12,7 @@ from luthier.errors import DataError, RecipeError
 from luthier.pipeline.settings import AUTO
 from luthier.recipe import NEW_MODEL, Recipe, spawn
 from luthier.schema import Dataset, Example, LabelSet, ProblemType
+from luthier.tuning.validation import check_metric
 
 MODEL_FOR_LANGUAGE = {"en": "minilm-l6"}
 """Language of the text -> packaged model; every other language takes the multilingual one."""
@@ -96,9 +97,10 @@ def settle(
     labels, described_notes = described(dataset.labels, recipe.data.labels)
     dataset = replace(dataset, labels=labels)
     report = report.with_bad_rows(bad or {})
-    recipe, told = _settle_task(recipe, problem_type, dataset.train)
+    recipe, decided = _settle_model(recipe, report, writes=dataset.labels.of_texts)
+    recipe, told = _settle_task(recipe, problem_type, dataset)
+    dataset = replace(dataset, labels=_labels(recipe, dataset.labels))
     _check_grades(recipe, dataset.labels)
-    recipe, decided = _settle_model(recipe, report)
     recipe, rate = _settle_learning_rate(recipe)
     recipe, epochs = _settle_epochs(recipe, len(dataset.train))
     return Loaded(dataset, report, recipe, (*notes, *described_notes, *told, *decided, *rate, *epochs))
@@ -109,7 +111,7 @@ def _columns(recipe: Recipe) -> Columns:
     return Columns(text=data.text, text_b=data.text_b, label=data.label, label_separator=data.label_separator)
 
 
-def _settle_task(recipe: Recipe, problem_type: ProblemType, train: Sequence[Example]) -> tuple[Recipe, list[str]]:
+def _settle_task(recipe: Recipe, problem_type: ProblemType, dataset: Dataset) -> tuple[Recipe, list[str]]:
     """Name the task that the rows are for, and the metric that it is steered by."""
     notes = []
     if recipe.task["name"] == AUTO:
@@ -122,13 +124,26 @@ def _settle_task(recipe: Recipe, problem_type: ProblemType, train: Sequence[Exam
                         f"{recipe.task['name']}", "leave the task out, or give rows that are labelled for it")
     if hasattr(task, "settle"):  # the rows decide some of its own settings
         own = {key: value for key, value in recipe.task.items() if key != "name"}
-        settings, told = task.settle(task.Settings(**own), train)
+        settings, told = task.settle(task.Settings(**own), dataset.train, recipe.model.name)
         recipe = recipe.override(task={"name": recipe.task["name"], **settings.model_dump(mode="json")})
         notes += told
     if recipe.validation.metric_for_best_model is None:
-        chosen = recipe.validation.model_copy(update={"metric_for_best_model": task.BEST_METRIC})
+        best = task.best_metric(dataset.labels) if hasattr(task, "best_metric") else task.BEST_METRIC
+        chosen = recipe.validation.model_copy(update={"metric_for_best_model": best})
         recipe = recipe.override(validation=chosen)
+    elif hasattr(task, "metrics_of"):
+        check_metric(task.metrics_of(dataset.labels), recipe.validation.metric_for_best_model)
     return recipe, notes
+
+
+def _labels(recipe: Recipe, labels: LabelSet) -> LabelSet:
+    """Return the label set as the task's own settings want it."""
+    task = plugins.load("tasks", recipe.task["name"])
+    if not hasattr(task, "label_set"):
+        return labels
+    own = {key: value for key, value in recipe.task.items() if key != "name"}
+    found: LabelSet = task.label_set(labels, task.Settings(**own))
+    return found
 
 
 def _check_grades(recipe: Recipe, labels: LabelSet) -> None:
@@ -137,14 +152,13 @@ def _check_grades(recipe: Recipe, labels: LabelSet) -> None:
                           "numbers of which there are few", "choose mse, mae, pearson or spearman")
 
 
-def _settle_model(recipe: Recipe, report: DataReport) -> tuple[Recipe, list[str]]:
+def _settle_model(recipe: Recipe, report: DataReport, *, writes: bool) -> tuple[Recipe, list[str]]:
     if recipe.model.name != "auto":
         return recipe, []
-    problems = plugins.load("tasks", recipe.task["name"]).PROBLEMS
-    if problems == ("dialogue",):
+    if plugins.load("tasks", recipe.task["name"]).PROBLEMS == ("dialogue",):
         return _settle_language_model(recipe, report)
-    if problems == ("text_generation",):
-        raise RecipeError(f"{recipe.task['name']} needs an encoder-decoder, and none comes as a package",
+    if writes:
+        raise RecipeError("to write texts takes an encoder-decoder, and none comes as a package",
                           "name one: --model google-t5/t5-small (any T5, mT5, BART, Pegasus or Marian from a hub or a "
                           f"directory), or --model {NEW_MODEL}, which starts from nothing and needs many rows")
     code = report.language

@@ -6,7 +6,7 @@ import gc
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
@@ -20,8 +20,9 @@ from luthier.inference import Predictor
 from luthier.models.chat import ChatEncoder
 from luthier.models.encoding import Encoder, Ragged
 from luthier.models.files import ModelFiles
+from luthier.models.from_nothing import made_new
 from luthier.models.hardware import cores
-from luthier.models.new_seq2seq import made_new
+from luthier.models.seq2seq import check_languages
 from luthier.models.sources import resolve
 from luthier.pipeline import encoded
 from luthier.pipeline.conversations import encoded_conversations
@@ -54,7 +55,7 @@ class Opened:
     valid: Encoded
     notes: tuple[str, ...]
 
-    def predictor(self, labels: LabelSet, *, pair: bool, model: Any) -> Predictor:
+    def predictor(self, labels: LabelSet, *, pair: bool | None, model: Any) -> Predictor:
         """Return a predictor over a model in memory: the very code that serves, without a bundle."""
         from luthier.inference.backends.torch import from_model
 
@@ -95,7 +96,7 @@ def _opened(loaded: Loaded) -> Opened:
     task = plugins.load("tasks", recipe.task["name"])
     settings = choice_settings(recipe, "task")
     encoder = _encoder(recipe, base.path, task, settings)
-    ragged, told = _ragged(loaded, base.path, encoder, task)
+    ragged, told = _read(loaded, base.path, encoder, task, settings)
 
     def build() -> Built:
         found: Built = task.build(base, dataset.labels, dropout=recipe.model.dropout,
@@ -114,16 +115,27 @@ def _opened(loaded: Loaded) -> Opened:
     return Opened(base, build, build(), encoder, task, settings, train, valid, tuple(told))
 
 
-def _ragged(loaded: Loaded, directory: Path, encoder: Encoder, task: ModuleType) -> tuple[dict[str, Ragged], list[str]]:
+def _read(loaded: Loaded, directory: Path, encoder: Encoder, task: ModuleType,
+          settings: Any) -> tuple[dict[str, Ragged], list[str]]:
     """Return the token ids of the train and valid rows, and what there is to say of them and their lengths."""
     if loaded.dataset.labels.of_dialogues:
         return encoded_conversations(loaded, cast(ChatEncoder, encoder))
     ragged, told = {}, []
     for name, rows in loaded.dataset.splits():
         if name != "test":
-            ragged[name], note = encoded.encode(encoder, directory, inputs(rows), offsets=task.OFFSETS)
+            ragged[name], note = _ragged(encoder, directory, rows, task, settings)
             told += [note] if note else []
     return ragged, [*told, *_length_notes(ragged, encoder)]
+
+
+def _ragged(encoder: Encoder, directory: Path, rows: Sequence[Example], task: ModuleType,
+            settings: Any) -> tuple[Ragged, str | None]:
+    """Return the token ids of examples as the task learns from them, and what there is to say of where they were."""
+    if not hasattr(task, "sequences"):
+        return encoded.encode(encoder, directory, inputs(rows), offsets=task.OFFSETS)
+    texts, owners = task.sequences(task.rows_of(rows, settings), settings)
+    ragged, note = encoded.encode(encoder, directory, texts, offsets=task.OFFSETS)
+    return replace(ragged, owners=owners), note
 
 
 def _base(loaded: Loaded) -> ModelFiles:
@@ -149,8 +161,12 @@ def _encoder(recipe: Recipe, directory: Path, task: ModuleType, settings: Any) -
     """Open the tokenizer. Windows share a quarter of their tokens where the recipe leaves that open.
 
     Raises:
-        RecipeError: windows are asked for where texts are written.
+        RecipeError: windows are asked for, and texts are compared, which have one vector each, or written, which are
+            written once.
     """
+    if hasattr(task, "sequences") and recipe.model.overlap is not None:
+        raise RecipeError("model.overlap asks for windows, and a text that is compared has one vector",
+                          "leave model.overlap out, or cut long texts into passages of their own")
     if recipe.model.overlap is not None and getattr(task, "GENERATES", False):
         raise RecipeError("model.overlap asks for windows, and a text that is written for another is written once, for "
                           "all of it", "leave model.overlap out; model.max_length tells how much is read")
@@ -158,9 +174,11 @@ def _encoder(recipe: Recipe, directory: Path, task: ModuleType, settings: Any) -
         own: Encoder = task.encoder(directory, settings, max_length=recipe.model.max_length,
                                     normalize=recipe.prepare.normalize)
         return own
+    if getattr(task, "GENERATES", False):
+        check_languages(directory, settings.source_language, settings.target_language)
     overlap = OVERLAP if task.WINDOWS and recipe.model.overlap is None else recipe.model.overlap
     return Encoder.load(directory, max_length=recipe.model.max_length, normalize=recipe.prepare.normalize,
-                        overlap=overlap)
+                        overlap=overlap, language=getattr(settings, "source_language", None))
 
 
 def inputs(examples: Sequence[Example]) -> list[TextInput]:
@@ -168,9 +186,9 @@ def inputs(examples: Sequence[Example]) -> list[TextInput]:
     return [row.text_input for row in examples]
 
 
-def is_pair(examples: Sequence[Example]) -> bool:
-    """Return whether the rows are pairs of texts."""
-    return bool(examples) and examples[0].text_b is not None
+def is_pair(examples: Sequence[Example], labels: LabelSet) -> bool | None:
+    """Return whether the rows are pairs of texts; ``None`` where texts are compared, one or two at a time."""
+    return None if labels.of_embeddings else bool(examples) and examples[0].text_b is not None
 
 
 def choice_settings(recipe: Recipe, key: str) -> Any:

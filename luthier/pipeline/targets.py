@@ -35,8 +35,10 @@ def encoded_targets(loaded: Loaded, directory: Path, settings: Any) -> tuple[dic
     longest = Encoder.load(directory).max_length
     limit: int = settings.max_target_length or min(longest, USUAL)
     try:
-        encoder = Encoder.load(directory, max_length=limit, normalize=form)
+        encoder = Encoder.load(directory, max_length=limit, normalize=form, language=settings.target_language)
     except ModelError as error:
+        if limit <= longest:
+            raise
         raise ModelError(f"task.max_target_length is {limit}, and the model has places for {longest} tokens",
                          f"set task.max_target_length={longest} or less, or leave it out") from error
     end = target_tokens_of(directory).eos[0]
@@ -53,6 +55,9 @@ def encoded_targets(loaded: Loaded, directory: Path, settings: Any) -> tuple[dic
 
 
 def _ended(ragged: Ragged, end: int) -> Ragged:
-    """Put the end behind the targets of a tokenizer that does not."""
-    return replace(ragged, ids=[ids if ids[-1] == end or cut else [*ids, end]
+    """Let targets end with the end: put it behind those of a tokenizer that does not, leave out what others put behind.
+
+    What was cut is left without, where the tokenizer puts none.
+    """
+    return replace(ragged, ids=[ids[: ids.index(end) + 1] if end in ids else ids if cut else [*ids, end]
                                 for ids, cut in zip(ragged.ids, ragged.truncated.tolist(), strict=True)])

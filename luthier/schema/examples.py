@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from luthier.schema.arrays import TextInput
 from luthier.schema.conversations import Conversation
 from luthier.schema.labels import ANSWERED, LabelSet
+from luthier.schema.marked import Argument, Marked
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -39,6 +40,16 @@ class GoldAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Passages:
+    """What belongs to a query, and what does not."""
+
+    positive: tuple[str, ...]
+    """Texts that shall be found, one or more."""
+    negative: tuple[str, ...] = ()
+    """Texts that look right and are not."""
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
     """One row of text, labelled or not."""
 
@@ -59,6 +70,10 @@ class Example:
     targets: tuple[str, ...] | None = None
     """Texts that may be written for ``text``, each as good as the others, of which the first is learned; ``None`` where
     texts are not what is learned."""
+    passages: Passages | None = None
+    """What belongs to the query ``text``; ``None`` where passages are not what is learned."""
+    arguments: tuple[Argument, Argument] | None = None
+    """Head and tail, stretches of ``text`` whose relation is its label; ``None`` where a text has no such."""
     conversation: Conversation | None = None
     """The turns that the targets answer, of which ``text`` tells people; ``None`` where rows are texts."""
     group: str | None = None
@@ -73,9 +88,12 @@ class Example:
 
     @property
     def text_input(self) -> TextInput:
-        """Return what a predictor takes for this row: its text, its pair of texts, or its conversation."""
+        """Return what a predictor takes for this row: its text, its pair of texts, its conversation, or its text with
+        what is marked."""
         if self.conversation is not None:
             return self.conversation
+        if self.arguments is not None:
+            return Marked(self.text, *self.arguments)
         return self.text if self.text_b is None else (self.text, self.text_b)
 
 

@@ -11,13 +11,17 @@ import numpy.typing as npt
 from luthier.schema.arrays import Int64
 
 ProblemType = Literal["single_label_classification", "multi_label_classification", "token_classification",
-                      "question_answering", "regression", "text_generation", "dialogue"]
+                      "question_answering", "regression", "relation_classification", "similarity", "retrieval",
+                      "text_generation", "dialogue"]
 """What carries labels: a text, one or several of them, in the words of a Hugging Face ``config.json``; or spans; or,
-of a question and a context, the stretches of the context that answer it; or whether a text has a number instead, or
-another text that is to be written for it, or for a conversation."""
+of a question and a context, the stretches of the context that answer it; or two marked stretches of a text; or whether
+a text has a number instead; or how alike two texts are; or which passages belong to a query; or another text that is
+to be written for it, or for a conversation."""
 
 ANSWERED = "answer"
 """The one label of question answering: a question that its context answers carries it, any other one none."""
+EMBEDDING = "embedding"
+"""What the one output of an encoder without a head is called: its D numbers together."""
 
 GENERATED = "generated_text"
 """The one name in the label set of texts that are written; no row carries it."""
@@ -58,6 +62,8 @@ class LabelSet:
     """What stands between the levels of names that are paths, such as ``Home > Garden``; ``None``: names are flat."""
     descriptions: tuple[str, ...] = ()
     """What each name means, in its order, empty where nothing is said; none where nothing is said of any."""
+    negative: str | None = None
+    """The label of pairs that no relation holds between, where the labels are relations and there is one."""
 
     def __len__(self) -> int:
         """Return C, the number of classes."""
@@ -98,6 +104,16 @@ class LabelSet:
         return self.problem_type == "dialogue"
 
     @property
+    def of_relations(self) -> bool:
+        """Whether two marked stretches of a text carry the label."""
+        return self.problem_type == "relation_classification"
+
+    @property
+    def of_embeddings(self) -> bool:
+        """Whether texts are compared, and a model gives each one a vector."""
+        return self.problem_type in ("similarity", "retrieval")
+
+    @property
     def per_token(self) -> bool:
         """Whether a model has outputs for each token, and not for the text."""
-        return self.of_spans or self.of_answers
+        return self.of_spans or self.of_answers or self.of_relations

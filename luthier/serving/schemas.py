@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 
-from luthier.schema import Entities, Estimate, FoundAnswer, Generated, Prediction
+from luthier.schema import Embedding, Entities, Estimate, FoundAnswer, Generated, Prediction, Similarity
 
 _PAIR = {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}
 _OBJECT = {
@@ -34,6 +34,28 @@ _CONVERSATION = {
     "additionalProperties": False,
 }
 
+_SEARCH = {
+    "type": "object",
+    "properties": {"query": {"type": "string"}, "passage": {"type": "string"}},
+    "minProperties": 1,
+    "additionalProperties": False,
+}
+
+_ARGUMENT = {
+    "type": "object",
+    "properties": {"start": {"type": "integer", "minimum": 0}, "end": {"type": "integer", "minimum": 1},
+                   "type": {"type": "string", "description": "What it names, where that is known: person, city."}},
+    "required": ["start", "end"],
+    "additionalProperties": False,
+}
+
+_MARKED = {
+    "type": "object",
+    "properties": {"text": {"type": "string"}, "head": _ARGUMENT, "tail": _ARGUMENT},
+    "required": ["text", "head", "tail"],
+    "additionalProperties": False,
+}
+
 REQUEST_BODY: dict[str, Any] = {
     "required": True,
     "content": {
@@ -49,9 +71,12 @@ REQUEST_BODY: dict[str, Any] = {
                         "oneOf": [
                             {"type": "string"},
                             {"type": "array", "minItems": 1,
-                             "items": {"oneOf": [{"type": "string"}, _PAIR, _OBJECT, _QUESTION, _CONVERSATION]}},
+                             "items": {"oneOf": [{"type": "string"}, _PAIR, _OBJECT, _QUESTION, _MARKED, _SEARCH,
+                                                 _CONVERSATION]}},
                             _OBJECT,
                             _QUESTION,
+                            _MARKED,
+                            _SEARCH,
                             _CONVERSATION,
                         ],
                     }
@@ -63,6 +88,9 @@ REQUEST_BODY: dict[str, Any] = {
                 "pair": {"summary": "pairs", "value": {"inputs": [["a man eats", "he is asleep"]]}},
                 "question": {"summary": "a question and its context",
                              "value": {"inputs": {"question": "Who came?", "context": "Ann came at noon."}}},
+                "relation": {"summary": "a text with the two stretches whose relation is asked",
+                             "value": {"inputs": {"text": "The ring was in a box.", "head": {"start": 4, "end": 8},
+                                                  "tail": {"start": 18, "end": 21}}}},
                 "conversation": {"summary": "a conversation to be answered",
                                  "value": {"inputs": {"messages": [{"role": "user", "content": "Is it open?"}]}}},
             },
@@ -73,7 +101,7 @@ REQUEST_BODY: dict[str, Any] = {
 
 
 class PredictionBody(BaseModel):
-    """What a classifier says of one text."""
+    """What a classifier says of one text, or of two stretches of it."""
 
     label: str = Field(description="The chosen label; several are joined with |, none gives the empty string.")
     labels: list[str] = Field(description="The chosen labels: exactly one unless the model gives several labels.")
@@ -127,9 +155,23 @@ class GeneratedBody(BaseModel):
     truncated: bool = Field(description="True when the text was too long and the model did not see its end.")
 
 
+class EmbeddingBody(BaseModel):
+    """What a model that compares texts says of one text."""
+
+    embedding: list[float] = Field(description="Its vector, of length 1: the product of two is their cosine.")
+    truncated: bool = Field(description="True when the text was too long and the model did not see its end.")
+
+
+class SimilarityBody(BaseModel):
+    """What a model that compares texts says of a pair."""
+
+    score: float = Field(description="Cosine of the two texts' vectors, from -1 to 1; only its order means something.")
+    truncated: bool = Field(description="True when a text was too long and the model did not see its end.")
+
+
 BODIES: dict[type, type[BaseModel]] = {
     Prediction: PredictionBody, Entities: EntitiesBody, FoundAnswer: AnswerBody, Estimate: EstimateBody,
-    Generated: GeneratedBody,
+    Embedding: EmbeddingBody, Similarity: SimilarityBody, Generated: GeneratedBody,
 }
 """Class of answers -> how one is described; its fields are the class's ``KEYS``."""
 
@@ -151,7 +193,7 @@ class ModelBody(BaseModel):
     name: str
     labels: list[str]
     problem_type: str
-    pair: bool = Field(description="Whether each input is a pair of texts.")
+    pair: bool | None = Field(description="Whether each input is a pair of texts; null: one text or two.")
 
 
 class ReadyAnswer(BaseModel):

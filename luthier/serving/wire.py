@@ -11,16 +11,23 @@ from unicodedata import category
 
 from luthier.inference.inputs import prompt
 from luthier.plugins import did_you_mean
-from luthier.schema import Answer, TextInput
+from luthier.schema import Answer, Marked, Passage, TextInput
 from luthier.serving.limits import Limits
 from luthier.serving.refusal import Refusal
+from luthier.text.marks import FORM, marked
 
 _FORMS = 'send {"inputs": "a text"} or {"inputs": ["a text", "another"]}'
 _MESSAGE_FORMS = 'send {"inputs": {"messages": [{"role": "user", "content": "a text"}]}} or {"inputs": "a text"}'
 _PAIR_FORMS = 'send {"inputs": [["first", "second"]]} or {"inputs": {"text": "first", "text_b": "second"}}'
 
+_EITHER_FORMS = ('send {"inputs": "a text"} to have it embedded, {"inputs": [["first", "second"]]} to have two '
+                 'compared, or {"inputs": {"query": "…", "passage": "…"}} with either key or both')
+_MARKED_FORM = f'send {{"inputs": {FORM}}}, or a list of these; "type" beside "end" says what the stretch names'
+
 _QUESTION = ("question", "context")
 """Keys of a pair whose second text answers the first."""
+_SEARCH = ("query", "passage")
+"""Keys of a text that is looked for, of one that looks, or of both."""
 _INVISIBLE = frozenset(("Cc", "Cf", "Zl", "Zp", "Zs"))
 """Unicode categories of control, format and space characters: normalising leaves nothing of a text of these alone."""
 
@@ -30,26 +37,31 @@ class Asked:
     """What a request asks for."""
 
     texts: list[TextInput]
-    """N texts, or N pairs."""
+    """N texts, N pairs or N texts with two marked stretches."""
     single: bool
     """True when the caller sent one input and not a list: the answer takes the same form."""
 
 
-def parse(body: bytes, limits: Limits, *, pair: bool, conversations: bool = False) -> Asked:
+def parse(
+    body: bytes, limits: Limits, *, pair: bool | None, relations: bool = False, conversations: bool = False
+) -> Asked:
     """Check a request body and return its texts.
 
     Args:
         body: UTF-8 JSON: ``{"inputs": one or a list}``, where one is a text, a ``[text, text]`` pair inside a list, or
-            ``{"text": …, "text_b": …}``; of a question ``{"question": …, "context": …}``; of a conversation a text, a
-            list of messages or ``{"messages": […]}``.
+            ``{"text": …, "text_b": …}``; of a question ``{"question": …, "context": …}``; of a relation ``{"text": …,
+            "head": {"start": …, "end": …}, "tail": …}``; where texts are compared ``{"query": …}``, ``{"passage": …}``
+            or both; of a conversation a text, a list of messages or ``{"messages": […]}``.
         limits: most inputs and most characters.
-        pair: whether the model takes pairs.
+        pair: whether the model takes pairs; ``None`` where it takes single texts, too.
+        relations: whether it takes texts with two marked stretches.
         conversations: whether it takes conversations.
 
     Raises:
         Refusal: not JSON, not of this form, or over a limit; the message names the place.
     """
-    inputs = _inputs(_json(body), _MESSAGE_FORMS if conversations else _PAIR_FORMS if pair else _FORMS)
+    forms = _MARKED_FORM if relations else _EITHER_FORMS if pair is None else _PAIR_FORMS if pair else _FORMS
+    inputs = _inputs(_json(body), _MESSAGE_FORMS if conversations else forms)
     single = not isinstance(inputs, list) or (conversations and bool(inputs) and _is_message(inputs[0]))
     rows = [inputs] if single else inputs
     if not rows:
@@ -58,8 +70,9 @@ def parse(body: bytes, limits: Limits, *, pair: bool, conversations: bool = Fals
         raise Refusal("too_large", f"{len(rows)} inputs; this server takes {limits.max_inputs} a request",
                       f"send lists of {limits.max_inputs} or fewer, or use `luthier predict` for files")
     places = ["inputs"] if single else [f"inputs[{n}]" for n in range(len(rows))]
-    read = _conversation if conversations else partial(_row, pair=pair)
-    return Asked([read(row, place, limits) for row, place in zip(rows, places, strict=True)], single)
+    read = partial(_conversation if conversations else _marked, limits=limits) if conversations or relations else (
+        partial(_row, limits=limits, pair=pair))
+    return Asked([read(row, place) for row, place in zip(rows, places, strict=True)], single)
 
 
 def answer(model: str, predictions: Sequence[Answer], *, single: bool) -> bytes:
@@ -120,14 +133,32 @@ def _conversation(row: Any, where: str, limits: Limits) -> TextInput:
     return found
 
 
-def _row(row: Any, where: str, limits: Limits, *, pair: bool) -> TextInput:
-    parts = _parts(row, where)
+def _marked(row: Any, where: str, limits: Limits) -> Marked:
+    if not isinstance(row, dict):
+        raise Refusal("validation", f"{where} is {_kind(row)}, and this model takes texts with two marked stretches",
+                      _MARKED_FORM)
+    try:
+        found = marked(row)
+    except ValueError as error:
+        raise Refusal("validation", f"{where}: {_sendable(str(error))}", _MARKED_FORM) from None
+    _text(found.text, f"{where}.text", limits)
+    for name, one in (("head", found.head), ("tail", found.tail)):
+        if one.type is not None:
+            _encodable(one.type, f"{where}.{name}.type")
+    return found
+
+
+def _row(row: Any, where: str, limits: Limits, pair: bool | None) -> TextInput:
+    searched = pair is None and isinstance(row, dict) and {*row} & {*_SEARCH}
+    parts = _searched(row, where) if searched else _parts(row, where)
     if len(parts) == 1 and pair:
         raise Refusal("validation", f"{where} is one text, and this model takes pairs", _PAIR_FORMS)
-    if len(parts) == 2 and not pair:
+    if len(parts) == 2 and pair is False:
         raise Refusal("validation", f"{where} is a pair, and this model takes single texts", _FORMS)
     texts = [_text(part, place, limits) for part, place in parts]
-    return (texts[0], texts[1]) if pair else texts[0]
+    if len(texts) == 2:
+        return texts[0], texts[1]
+    return Passage(texts[0]) if parts[0][1].endswith(".passage") else texts[0]
 
 
 def _parts(row: Any, where: str) -> list[tuple[Any, str]]:
@@ -160,6 +191,13 @@ def _question(row: dict[str, Any], where: str) -> list[tuple[Any, str]]:
     return [(row[key], f"{where}.{key}") for key in _QUESTION]
 
 
+def _searched(row: dict[str, Any], where: str) -> list[tuple[Any, str]]:
+    """Return a query, a passage or both, unchecked, each with the name of its place."""
+    if unknown := [key for key in row if key not in _SEARCH]:
+        raise Refusal("validation", f"{where} has the unknown key {_shown(unknown[0])}", _EITHER_FORMS)
+    return [(row[key], f"{where}.{key}") for key in _SEARCH if key in row]
+
+
 def _text(value: Any, where: str, limits: Limits) -> str:
     if not isinstance(value, str):
         raise Refusal("validation", f"{where} is {_kind(value)}, not a text", "put the text in quotes")
@@ -168,12 +206,21 @@ def _text(value: Any, where: str, limits: Limits) -> str:
     if len(value) > limits.max_text_chars:
         raise Refusal("too_large", f"{where} has {len(value)} characters; this server takes {limits.max_text_chars}",
                       "shorten or split the text")
+    _encodable(value, where)
+    return value
+
+
+def _encodable(value: str, where: str) -> None:
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
         raise Refusal("validation", f"{where} holds half a surrogate pair at character {error.start}",
                       "write characters beyond U+FFFF as two \\u escapes, or as they are") from None
-    return value
+
+
+def _sendable(message: str) -> str:
+    """Return a message that may name a key of the caller's as UTF-8 can carry it."""
+    return message.encode("utf-8", "backslashreplace").decode()
 
 
 def _kind(value: Any) -> str:

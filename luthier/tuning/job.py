@@ -33,10 +33,10 @@ class Encoded:
     ragged: Ragged
     targets: Targets
     """(N,) int64 class numbers for one label, (N, C) float32 of 0 and 1 for several, (N,) float32 for numbers; or those
-    of tokens."""
+    of tokens; or what is known of each sequence where sequences are compared."""
 
     def __len__(self) -> int:
-        """Return N."""
+        """Return the rows of token ids: N, or of windows W, or of sequences S."""
         return len(self.ragged)
 
     @property
@@ -73,6 +73,8 @@ class Job:
     """Hash of recipe and data: a checkpoint of another run is refused."""
     head: tuple[str, ...] = ()
     """Names of the modules without pretrained weights."""
+    task_settings: Any = None
+    """The task's own, for a loss that takes some."""
     resume: bool = False
     """Go on from the newest whole checkpoint, or start anew when there is none."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, get_args
@@ -23,8 +23,10 @@ from luthier.evaluation.report.words import WORDS, every_word
 from luthier.recipe import EvaluationSettings
 from luthier.schema import (
     Answer,
+    Argument,
     Conversation,
     Dataset,
+    Embedding,
     Entities,
     Entity,
     Estimate,
@@ -33,8 +35,11 @@ from luthier.schema import (
     Generated,
     GoldAnswer,
     LabelSet,
+    Passage,
+    Passages,
     Prediction,
     Scale,
+    Similarity,
     Span,
     TextInput,
     Turn,
@@ -53,17 +58,21 @@ class Case:
     rows: tuple[Example, ...]
     right: tuple[Answer, ...]
     wrong: tuple[Answer, ...]
+    corpus: Mapping[str, Answer] = field(default_factory=dict)
+    """Answers to passages, which are asked for beside the rows."""
 
     def scored(self, answers: Sequence[Answer]) -> Evaluation:
-        return evaluate(Fixed(answers), self.rows, self.labels, SETTINGS)
+        return evaluate(Fixed(answers, self.corpus), self.rows, self.labels, SETTINGS)
 
 
 @dataclass(frozen=True)
 class Fixed:
     answers: Sequence[Answer]
+    corpus: Mapping[str, Answer] = field(default_factory=dict)
 
     def predict(self, texts: Sequence[TextInput]) -> Sequence[Answer]:
-        return self.answers[: len(texts)]
+        passages = [self.corpus[text] for text in texts if isinstance(text, Passage) and text in self.corpus]
+        return [*self.answers[: len(texts) - len(passages)], *passages]
 
 
 def classes(problem_type: Any) -> Case:
@@ -115,6 +124,32 @@ def conversations() -> Case:
     return replace(case, labels=LabelSet(("generated_text",), "dialogue"), rows=rows)
 
 
+def pairs() -> Case:
+    rows = tuple(Example(f"x:{n}", f"{SECRET} {n}", f"other {n}", value=float(n)) for n in range(12))
+    said = tuple(Similarity(n / 12) for n in range(12))
+    return Case(LabelSet(("score",), "similarity"), rows, said, said[::-1])
+
+
+def rankings() -> Case:
+    """Make rows that hold the same passages each, one right and all others wrong, so that any draw ranks as many."""
+    texts = [f"{SECRET} passage {n}" for n in range(12)]
+    rows = tuple(Example(f"x:{n}", f"{SECRET} query {n}", passages=Passages((text,), tuple(
+        other for other in texts if other != text))) for n, text in enumerate(texts))
+    said = [Embedding(vector) for vector in np.eye(12, dtype=np.float32)]
+    return Case(LabelSet(("relevant",), "retrieval"), rows, tuple(said), (*said[1:], said[0]),
+                dict(zip(texts, said, strict=True)))
+
+
+def relations() -> Case:
+    labels = LabelSet(("Met(e1,e2)", "Met(e2,e1)", "Other"), "relation_classification", negative="Other")
+    rows = tuple(Example(f"x:{n}", f"Ann {'met' if n % 3 < 2 else 'and'} {SECRET} {n}", labels=(labels.names[n % 3],),
+                         arguments=(Argument(0, 3), Argument(8, 8 + len(SECRET)))[:: 1 if n % 3 else -1])
+                 for n in range(12))
+    said = [Prediction((labels.names[n % 3],), labels.names, np.eye(3, dtype=np.float32)[n % 3] * 0.7 + 0.1)
+            for n in range(13)]
+    return Case(labels, rows, tuple(said[:12]), tuple(said[1:]))
+
+
 CASES = {
     "single-label-classification": classes("single_label_classification"),
     "multi-label-classification": classes("multi_label_classification"),
@@ -123,6 +158,9 @@ CASES = {
     "regression": numbers(),
     "text-generation": texts(),
     "dialogue": conversations(),
+    "similarity": pairs(),
+    "retrieval": rankings(),
+    "relation-classification": relations(),
 }
 """A new kind adds its own; most of the suite is skipped for one without."""
 

@@ -206,8 +206,9 @@ def test_the_same_seed_gives_the_same_weights_and_so_does_a_run_that_was_stopped
 
 def test_an_adapter_is_written_proved_and_opened_on_its_base(data: Path, tmp_path: Path) -> None:
     base = make_seq2seq(tmp_path / "base")
+    beams = {"name": "text-to-text", "decoding": {"num_beams": 3, "max_new_tokens": 10, "stop_strings": ["zz"]}}
     made = luthier.train(data, out=tmp_path / "out", method="lora", progress=False,
-                         **{**SHORT, "model": str(base), "evaluation": {"bootstrap": 100}})
+                         **{**SHORT, "model": str(base), "task": beams, "evaluation": {"bootstrap": 100}})
     assert read_manifest(made.path).kind == "adapter"
     assert verify(made.path).ok
     assert set(made.scores["systems"]) == {"baseline", "untuned", "tuned"}
@@ -228,6 +229,8 @@ def test_what_cannot_be_tuned_is_said_before_any_time_is_spent(
     assert "an encoder alone (bert)" in refusal(data, ModelError, model=str(tiny_model))
     assert "has learned nothing\n  -> set method=full" in refusal(data, method="lora")
     assert "which writes texts, and the task is text-classification" in refusal(tiny_csv)
+    assert "model.new.widht: unknown setting, did you mean 'width'?" in refusal(
+        data, model={"name": "new-seq2seq", "new": {"widht": 3}})
     assert "asks for windows" in refusal(data, model={"name": "new-seq2seq", "new": SIZES, "overlap": 8})
     assert "new gives the sizes of a model made from nothing" in refusal(data, model={"name": "x", "new": SIZES})
     long = {"name": "text-to-text", "max_target_length": 99}

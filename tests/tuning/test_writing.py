@@ -77,7 +77,7 @@ def test_validation_is_that_of_whole_logits_and_the_same_in_any_batch(tmp_path: 
 
 
 def test_it_learns_and_says_what_does_not_apply(tmp_path: Path) -> None:
-    fitted, _ = run(job(tmp_path, num_train_epochs=4))
+    fitted, _ = run(job(tmp_path, num_train_epochs=16))
     losses = [entry["metrics"]["loss"] for entry in fitted.history]
     assert losses[-1] < 0.7 * losses[0]
     told = fitted.decisions
@@ -106,6 +106,26 @@ def test_an_adapter_leaves_embeddings_and_the_vocabulary_alone_and_comes_back_to
         assert torch.equal(*logits)
         merged = lora.merge(again)(input_ids=ids, decoder_input_ids=ids).logits
     assert torch.allclose(merged, logits[0], atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore")  # of peft's own
+def test_peft_opens_an_adapter_and_gives_the_same_logits(tmp_path: Path) -> None:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForSeq2SeqLM
+
+    one = job(tmp_path, "lora", settings={"lora_rank": 4})
+    for name, weight in one.model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    base = ModelFiles("m", "directory", tmp_path / "base", None, None, "0")
+    plugins.load("tuning.methods", "lora").save(one.model, tmp_path / "adapter", base=base)
+    plain = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "base")
+    opened = PeftModel.from_pretrained(plain, tmp_path / "adapter").eval()
+    ids = torch.tensor([[5, 6, 7]])
+    with torch.inference_mode():
+        found, ours = (model.eval()(input_ids=ids, decoder_input_ids=ids).logits for model in (opened, one.model))
+    assert torch.allclose(found, ours, atol=1e-5)
 
 
 def test_layers_cannot_be_frozen_by_their_number(tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ TEXT_WORDS: dict[str, tuple[str, str]] = {
     ),
     # scores
     "macro_note_texts": (
-        "chrF and BLEU are scores of the whole collection, as sacrebleu counts them, here in percent; ROUGE and equality are means over rows. Of several right texts each row counts the best. Brackets hold the {confidence} interval. None of them knows meaning: read the texts too.",
-        "chrF 与 BLEU 为整个测试集的得分，按 sacrebleu 计算，以百分数表示；ROUGE 与完全一致率为各行平均。有多个参考文本时取最好的一个。方括号内为 {confidence} 置信区间。这些指标都不理解含义，请同时阅读文本。",
+        "chrF and BLEU are scores of the whole collection, as sacrebleu counts them, here in percent (BLEU counts runs of four words, and is 0 where no text has four); ROUGE and equality are means over rows. Of several right texts each row counts the best. Brackets hold the {confidence} interval. None of them knows meaning: read the texts too.",
+        "chrF 与 BLEU 为整个测试集的得分，按 sacrebleu 计算，以百分数表示（BLEU 统计连续四词的片段，所有文本都不足四词时为 0）；ROUGE 与完全一致率为各行平均。有多个参考文本时取最好的一个。方括号内为 {confidence} 置信区间。这些指标都不理解含义，请同时阅读文本。",
     ),
     # errors
     "errors_texts": ("Farthest from the right texts", "与参考文本相差最大"),

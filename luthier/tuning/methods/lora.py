@@ -83,9 +83,9 @@ def merge(model: torch.nn.Module) -> torch.nn.Module:
 def _trained(built: Built) -> tuple[str, ...]:
     """Return the new modules and the head, which trains even when the checkpoint came with one for the same labels.
 
-    What writes texts has no head of its own.
+    An encoder alone has none, and neither has what writes texts.
     """
-    if built.model.get_output_embeddings() is not None:  # type: ignore[operator]  # typed as Tensor | Module
+    if built.model.base_model is built.model or built.model.get_output_embeddings() is not None:  # type: ignore[operator]  # typed as Tensor | Module
         return built.new_modules
     encoder = str(getattr(built.model, "base_model_prefix", ""))
     children = [(name, any(True for _ in module.parameters())) for name, module in built.model.named_children()]

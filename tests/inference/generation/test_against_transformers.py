@@ -63,8 +63,21 @@ def test_beams_and_their_scores_are_those_of_transformers(writer: Any, prompts: 
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(prompts=PROMPTS, rules=st.one_of(st.fixed_dictionaries(RULES), st.fixed_dictionaries(RULES | BEAMS)))
 def test_many_prompts_are_answered_as_transformers_does(writer: Any, prompts: list[list[int]], rules: dict[str, Any],
                                                         ) -> None:
     compare(writer, prompts, Decoding(**rules))
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_a_cache_of_windows_is_kept_in_order_too(causal: Any, prompts: list[list[int]], beams: int) -> None:
+    """Layers that hold the last tokens only stay as transformers made them; Gemma 2 has both sorts."""
+    from transformers import Gemma2Config, Gemma2ForCausalLM
+
+    torch.manual_seed(0)
+    model = Gemma2ForCausalLM(Gemma2Config(
+        vocab_size=260, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=8, sliding_window=5, initializer_range=0.4, pad_token_id=1, eos_token_id=2,
+        bos_token_id=0, max_position_embeddings=64))
+    compare(type(causal)(model.eval(), causal.marks), prompts, Decoding(num_beams=beams, max_new_tokens=14))

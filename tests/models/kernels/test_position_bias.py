@@ -26,8 +26,8 @@ def test_a_bias_of_positions_reaches_the_scores() -> None:
 @pytest.mark.slow
 def test_a_t5_keeps_its_attention(tmp_path: Path) -> None:
     from luthier.models.building import quiet
+    from luthier.models.from_nothing import new_seq2seq
     from luthier.models.kernels import installed
-    from luthier.models.new_seq2seq import new_seq2seq
     from luthier.models.seq2seq import build_seq2seq
     from luthier.recipe import NewModelSettings
     from luthier.schema import GENERATED, LabelSet

@@ -13,6 +13,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
@@ -76,7 +77,8 @@ def made_new(texts: Sequence[str], settings: NewModelSettings, *, seed: int) -> 
         settings: sizes.
         seed: of the weights.
     """
-    told = hashlib.sha256(repr((_VERSION, sorted(settings.model_dump().items()), seed)).encode())
+    libraries = [version(name) for name in ("tokenizers", "torch", "transformers")]
+    told = hashlib.sha256(repr((_VERSION, libraries, sorted(settings.model_dump().items()), seed)).encode())
     for text in texts:
         told.update(text.encode("utf-8", "surrogatepass") + b"\0")
     place = cache_directory() / "new" / told.hexdigest()[:32]
