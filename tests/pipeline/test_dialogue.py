@@ -59,7 +59,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(make_causal(tmp_path_factory.mktemp("causal") / "base", width=64))
+    return str(make_causal(tmp_path_factory.mktemp("causal") / "base", width=64, max_length=256))
 
 
 @pytest.fixture(scope="module")
