@@ -2,7 +2,8 @@
 
 from luthier.tasks._numbers import grade_scores, number_scores
 from luthier.tasks._scores import averages, confusion_matrix, counts, precision_recall_f1
+from luthier.tasks._span_targets import SpanTargets
 from luthier.tasks._tokens import TokenTargets
 
-__all__ = ["TokenTargets", "averages", "confusion_matrix", "counts", "grade_scores", "number_scores",
+__all__ = ["SpanTargets", "TokenTargets", "averages", "confusion_matrix", "counts", "grade_scores", "number_scores",
            "precision_recall_f1"]

@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from luthier.models.freezing import training_mode
 from luthier.recipe import spawn
 from luthier.schema import Decision, Int64
-from luthier.tasks import TokenTargets
 from luthier.tuning import checkpoints
 from luthier.tuning.batching import Step, plan, steps_per_epoch
 from luthier.tuning.checkpoints import Progress
@@ -188,7 +189,7 @@ def _loss_sum(run: _Run, rows: Int64) -> torch.Tensor:
 
 def _answers(targets: Targets, rows: Int64) -> int:
     """Return how many answers the rows ask for, which their losses are the sum of: one each, or one a token."""
-    return max(1, targets.counts(rows)) if isinstance(targets, TokenTargets) else len(rows)
+    return len(rows) if isinstance(targets, np.ndarray) else max(1, targets.counts(rows))
 
 
 def _report(run: _Run) -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from luthier.recipe import TrainSettings, ValidationSettings
 from luthier.schema import Decision, LabelSet
-from luthier.tasks import TokenTargets
+from luthier.tasks import SpanTargets, TokenTargets
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from luthier.models.encoding import Encoder, Ragged
 
 
-Targets = npt.NDArray[Any] | TokenTargets
+Targets = npt.NDArray[Any] | TokenTargets | SpanTargets
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Encoded:
     ragged: Ragged
     targets: Targets
     """(N,) int64 class numbers for one label, (N, C) float32 of 0 and 1 for several, (N,) float32 for numbers; or those
-    of tokens."""
+    of tokens or of spans."""
 
     def __len__(self) -> int:
         """Return N."""
