@@ -93,7 +93,7 @@ def settle(
     labels, described_notes = described(dataset.labels, recipe.data.labels)
     dataset = replace(dataset, labels=labels)
     report = report.with_bad_rows(bad or {})
-    recipe, told = _settle_task(recipe, problem_type, dataset.train)
+    recipe, told = _settle_task(recipe, problem_type, dataset)
     _check_grades(recipe, dataset.labels)
     recipe, decided = _settle_model(recipe, report)
     recipe, rate = _settle_learning_rate(recipe)
@@ -106,26 +106,34 @@ def _columns(recipe: Recipe) -> Columns:
     return Columns(text=data.text, text_b=data.text_b, label=data.label, label_separator=data.label_separator)
 
 
-def _settle_task(recipe: Recipe, problem_type: ProblemType, train: Sequence[Example]) -> tuple[Recipe, list[str]]:
+def _settle_task(recipe: Recipe, problem_type: ProblemType, dataset: Dataset) -> tuple[Recipe, list[str]]:
     """Name the task that the rows are for, and the metric that it is steered by."""
     notes = []
     if recipe.task["name"] == AUTO:
-        name = kind_of(problem_type).TASK
+        name, why = _task_of(problem_type, [*dataset.train, *dataset.valid])
         recipe = recipe.override(task={"name": name, **plugins.load("tasks", name).Settings().model_dump(mode="json")})
-        notes = [f"task: {name}, because of how the rows are labelled"]
+        notes = [f"task: {name}, because {why}"]
     task = plugins.load("tasks", recipe.task["name"])
     if problem_type not in task.PROBLEMS:
         raise DataError(f"the rows are labelled for {problem_type.replace('_', ' ')}, which is not the task "
                         f"{recipe.task['name']}", "leave the task out, or give rows that are labelled for it")
     if hasattr(task, "settle"):  # the rows decide some of its own settings
         own = {key: value for key, value in recipe.task.items() if key != "name"}
-        settings, told = task.settle(task.Settings(**own), train)
+        settings, told = task.settle(task.Settings(**own), dataset.train)
         recipe = recipe.override(task={"name": recipe.task["name"], **settings.model_dump(mode="json")})
         notes += told
     if recipe.validation.metric_for_best_model is None:
         chosen = recipe.validation.model_copy(update={"metric_for_best_model": task.BEST_METRIC})
         recipe = recipe.override(validation=chosen)
     return recipe, notes
+
+
+def _task_of(problem_type: ProblemType, rows: Sequence[Example]) -> tuple[str, str]:
+    """Return the task that learns from such rows, and why it is that one."""
+    kind = kind_of(problem_type)
+    own = getattr(kind, "task_for", None)
+    found: tuple[str, str] | None = own(rows) if own else None
+    return found or (kind.TASK, "of how the rows are labelled")
 
 
 def _check_grades(recipe: Recipe, labels: LabelSet) -> None:
