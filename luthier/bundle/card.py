@@ -154,8 +154,8 @@ def _training(manifest: Manifest) -> str:
 
 def _use(manifest: Manifest) -> str:
     kind = _kind(manifest)
-    given = kind.PAIR if manifest.pair else '"some text"'
-    row = f"({given})" if manifest.pair else given
+    given = kind.PAIR if manifest.pair else getattr(kind, "TEXT", '"some text"')
+    row = f"({given})" if manifest.pair else getattr(kind, "ROW", given)
     blocks = [
         "With Luthier, which checks hashes, labels, tokenizer and probes first:",
         f'```python\nimport luthier\n\npredictor = luthier.load("DIR")\nprint(predictor.predict([{row}])[0])\n```',

@@ -15,7 +15,11 @@ SEAM = "bundle.kinds"
 
 
 class BundleKind(Protocol):
-    """One problem type, as a bundle's files and its card tell of it."""
+    """One problem type, as a bundle's files and its card tell of it.
+
+    A file may add ``TEXT``, what its tokenizer is given in place of ``"some text"``, and ``ROW``, what its predictor
+    takes in place of that: both as code.
+    """
 
     CONFIG: str | None
     """``problem_type`` in ``config.json``: only classifiers of texts have one there."""

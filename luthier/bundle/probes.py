@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from luthier.errors import BundleError
+from luthier.schema import Argument, Marked, TextInput
 
 PROBES = "probes.jsonl"
 """The file name: one header line, then one probe a line."""
@@ -42,6 +43,16 @@ class Probe:
     for each of some tokens, one token after the other."""
     label: str | None
     """What is decoded from them; ``None`` when it is so close a call that another processor may decide otherwise."""
+
+    arguments: tuple[Argument, Argument] | None = None
+    """Head and tail, where two stretches of the text are marked."""
+
+    @property
+    def row(self) -> TextInput:
+        """Return what a predictor takes."""
+        if self.arguments is not None:
+            return Marked(self.text, *self.arguments)
+        return self.text if self.text_b is None else (self.text, self.text_b)
 
     @property
     def shown(self) -> str:
@@ -132,7 +143,10 @@ def _to_json(probe: Probe) -> dict[str, Any]:
     size, scores = len(probe.names), probe.logits
     of_text = {"logits": dict(zip(probe.names, scores, strict=True))} if len(scores) == size else {
         "names": list(probe.names), "logits": [scores[start : start + size] for start in range(0, len(scores), size)]}
-    return {"text": probe.text, "text_b": probe.text_b, "ids": list(probe.ids), **of_text, "label": probe.label}
+    marks = {} if probe.arguments is None else dict(zip(("head", "tail"), (one.to_dict() for one in probe.arguments),
+                                                        strict=True))
+    return {"text": probe.text, "text_b": probe.text_b, **marks, "ids": list(probe.ids), **of_text,
+            "label": probe.label}
 
 
 def _from_json(row: dict[str, Any]) -> Probe:
@@ -142,7 +156,8 @@ def _from_json(row: dict[str, Any]) -> Probe:
     else:
         names, logits = tuple(map(str, row["names"])), tuple(float(score) for token in given for score in token)
     return Probe(text=str(row["text"]), text_b=row["text_b"], ids=tuple(int(i) for i in row["ids"]),
-                 names=names, logits=logits, label=row["label"])
+                 names=names, logits=logits, label=row["label"],
+                 arguments=(Argument(**row["head"]), Argument(**row["tail"])) if "head" in row else None)
 
 
 def file_sha256(file: Path) -> str:

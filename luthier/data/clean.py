@@ -111,7 +111,8 @@ def distinct(examples: Sequence[Example], target: Target, found: Found, *, drop:
     return kept
 
 
-def consistent(splits: Splits, target: Target, told: Callable[[Example], str], found: Found, *, drop: bool) -> Splits:
+def consistent(splits: Splits, target: Target, told: Callable[[Example], str], found: Found, *, drop: bool,
+               same: Target = texts_of) -> Splits:
     """Set aside all rows of each text with different targets in one split; without ``drop`` only count them.
 
     Args:
@@ -120,26 +121,27 @@ def consistent(splits: Splits, target: Target, told: Callable[[Example], str], f
         told: the same in one line, for the report.
         found: gets the counts.
         drop: whether to change anything.
+        same: what rows share that are asked the same.
     """
-    rows = {name: contradictory(name, examples, target, told, found) for name, examples in splits.items()}
-    return {name: [one for one in examples if texts_of(one) not in rows[name]] if drop else examples
+    rows = {name: contradictory(name, examples, target, told, found, same=same) for name, examples in splits.items()}
+    return {name: [one for one in examples if same(one) not in rows[name]] if drop else examples
             for name, examples in splits.items()}
 
 
 def contradictory(split: str, examples: Sequence[Example], target: Target, told: Callable[[Example], str],
-                  found: Found) -> dict[Texts, list[Example]]:
+                  found: Found, *, same: Target = texts_of) -> dict[Hashable, list[Example]]:
     """Count the texts with several targets in a split, note them for the report, and return the rows of each."""
-    labels: dict[Texts, set[Hashable]] = defaultdict(set)
+    labels: dict[Hashable, set[Hashable]] = defaultdict(set)
     for example in examples:
-        labels[texts_of(example)].add(target(example))
-    rows: dict[Texts, list[Example]] = {texts: [] for texts, kinds in labels.items() if len(kinds) > 1}
+        labels[same(example)].add(target(example))
+    rows: dict[Hashable, list[Example]] = {texts: [] for texts, kinds in labels.items() if len(kinds) > 1}
     for example in examples:
-        if texts_of(example) in rows:
-            rows[texts_of(example)].append(example)
+        if same(example) in rows:
+            rows[same(example)].append(example)
     found.contradictory_texts += len(rows)
     found.contradictory_rows += sum(map(len, rows.values()))
-    for (text, text_b), members in list(rows.items())[:max(0, CONTRADICTIONS_KEPT - len(found.contradictions))]:
-        found.contradictions.append(Contradiction(split, text, text_b, tuple(one.id for one in members),
+    for members in list(rows.values())[:max(0, CONTRADICTIONS_KEPT - len(found.contradictions))]:
+        found.contradictions.append(Contradiction(split, *texts_of(members[0]), tuple(one.id for one in members),
                                                   tuple(map(told, members))))
     return rows
 

@@ -74,13 +74,14 @@ def from_arrays(texts: Sequence[Any], labels: Sequence[Any] | None, *, name: str
     """Return examples from texts (or pairs of texts) and labels in memory; ids are ``<name>:<position from 1>``.
 
     Args:
-        texts: N strings, or N pairs of strings; lists, arrays and data frame columns will do.
+        texts: N strings, or N pairs of strings; lists, arrays and data frame columns will do. For
+            ``relation_classification`` N ``Marked`` texts, their JSON forms, or triples of a text, its head and tail.
         labels: N labels of any type, N lists of labels, or ``None``. For ``token_classification`` N lists of entities:
             ``(start, end, label)``, objects with these keys, or ``Span``, counted in code points; for
             ``question_answering``, whose texts are pairs of question and context, N lists of answers.
         name: what the ids begin with.
-        problem_type: needed for ``token_classification``, ``question_answering`` and ``regression`` (N numbers); else
-            told from the labels.
+        problem_type: needed for ``token_classification``, ``question_answering``, ``relation_classification`` and
+            ``regression`` (N numbers); else told from the labels.
 
     Raises:
         DataError: a text is no string, a label is missing, an entity lies outside its text, or the lengths differ.

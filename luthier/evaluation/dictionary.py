@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from luthier.data.spans import overlapping as count_overlapping
 from luthier.errors import DataError
 from luthier.evaluation.entities import gold_spans
-from luthier.schema import Entities, Entity, Example, LabelSet, TextInput
+from luthier.schema import Entities, Entity, Example, LabelSet, TextInput, parts
 from luthier.text import units
 
 Term = tuple[str, ...]
@@ -38,7 +38,7 @@ class Dictionary:
 
     def predict(self, texts: Sequence[TextInput]) -> list[Entities]:
         """Return the entities of each of N texts (of the first of a pair); nothing is ever truncated."""
-        return [self._entities(text if isinstance(text, str) else text[0]) for text in texts]
+        return [self._entities(parts(text)[0]) for text in texts]
 
     def _entities(self, text: str) -> Entities:
         matches = _matches(text, self.terms, self.lengths, overlapping=self.overlapping)

@@ -16,7 +16,7 @@ from luthier.data.numbers import values_of
 from luthier.errors import DataError
 from luthier.evaluation.outcomes import Array
 from luthier.plugins import require
-from luthier.schema import Dataset, Estimate, LabelSet, Scale, TextInput
+from luthier.schema import Dataset, Estimate, LabelSet, Scale, TextInput, parts
 
 ALPHAS = (0.3, 1.0, 3.0, 10.0)
 """Strengths of the penalty tried on the validation rows."""
@@ -60,7 +60,7 @@ def fit_ridge(dataset: Dataset, make_vectorizer: Callable[[int], Any], *, seed: 
     if not dataset.train or scale is None:
         raise DataError("the baseline needs train rows with numbers, got none", "give more rows")
     texts = [row.text_input for row in dataset.train]
-    vectorizer = make_vectorizer(len(texts)).fit([part for text in texts for part in _parts(text)])
+    vectorizer = make_vectorizer(len(texts)).fit([part for text in texts for part in parts(text)])
     features, wanted = _features(vectorizer, texts), scale.standard(values_of(dataset.train))
     valid = _features(vectorizer, [row.text_input for row in dataset.valid]) if dataset.valid else None
     best: tuple[float, float, Any] | None = None
@@ -77,18 +77,14 @@ def _squared(given: Array, true: Array) -> float:
     return float(((given - true) ** 2).mean())
 
 
-def _parts(text: TextInput) -> tuple[str, ...]:
-    return (text,) if isinstance(text, str) else tuple(text)
-
-
 def _features(vectorizer: Any, texts: Sequence[TextInput]) -> Any:
     """Return the TF-IDF of N texts; of pairs both texts' sum, and their cosine."""
     from scipy.sparse import csr_matrix, hstack  # type: ignore[import-untyped]  # no stubs are installed
 
-    parts = [_parts(text) for text in texts]
-    if not parts or len(parts[0]) == 1:
-        return vectorizer.transform([part[0] for part in parts])
-    one, other = (vectorizer.transform([part[side] for part in parts]) for side in (0, 1))
+    rows = [parts(text) for text in texts]
+    if not rows or len(rows[0]) == 1:
+        return vectorizer.transform([row[0] for row in rows])
+    one, other = (vectorizer.transform([row[side] for row in rows]) for side in (0, 1))
     # Of several vectorisers together, rows are longer than 1.
     norms = np.sqrt(np.asarray(one.multiply(one).sum(1)) * np.asarray(other.multiply(other).sum(1)))
     alike = np.asarray(one.multiply(other).sum(1)) / np.maximum(norms, 1e-12)  # (N, 1)

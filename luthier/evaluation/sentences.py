@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from luthier.schema import FoundAnswer, TextInput
+from luthier.schema import FoundAnswer, TextInput, parts
 from luthier.text import units
 
 _SENTENCE = re.compile(r"[^.!?。！？；\n]*(?:[.!?](?!\s)[^.!?。！？；\n]*)*[.!?。！？；]*")
@@ -25,7 +25,7 @@ class BestSentence:
 
     def predict(self, texts: Sequence[TextInput]) -> list[FoundAnswer]:
         """Return the best sentence for each of N pairs of question and context; nothing is ever truncated."""
-        return [_answer(str(text[0]), str(text[1])) for text in texts]
+        return [_answer(*parts(text)[:2]) for text in texts]
 
 
 def sentences(text: str) -> list[tuple[int, int]]:

@@ -12,7 +12,7 @@ import numpy as np
 from luthier.errors import DataError
 from luthier.evaluation.metrics import choose, membership
 from luthier.plugins import require
-from luthier.schema import Bool, Dataset, Example, Float32, LabelSet, Prediction, TextInput
+from luthier.schema import Bool, Dataset, Example, Float32, LabelSet, Marked, Prediction, TextInput, parts
 from luthier.tasks import averages, counts
 
 STRENGTHS = (1.0, 10.0)
@@ -92,7 +92,14 @@ def _texts(examples: Sequence[Example]) -> list[str]:
 
 
 def _joined(texts: Sequence[TextInput]) -> list[str]:
-    return [text if isinstance(text, str) else PAIR_SEPARATOR.join(text) for text in texts]
+    return [_between(text) if isinstance(text, Marked) else PAIR_SEPARATOR.join(parts(text)) for text in texts]
+
+
+def _between(row: Marked) -> str:
+    """Return what stands between two stretches, and which they are: the rest of a text only confuses a linear model."""
+    first, second = sorted((row.head, row.tail))
+    head, tail = (row.text[one.start : one.end] for one in (row.head, row.tail))
+    return f"{row.text[first.end : second.start]}{PAIR_SEPARATOR}h_{head} t_{tail}"
 
 
 def make_vectorizer(language: str, *, rows: int) -> Any:

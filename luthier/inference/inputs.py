@@ -1,30 +1,36 @@
-"""What a predictor takes: texts, or pairs of texts, and a refusal that names the row for anything else."""
+"""What a predictor takes: texts, pairs or texts with two marked stretches, and a refusal that names the row else."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from luthier.errors import DataError
-from luthier.schema import TextInput
+from luthier.schema import Marked, TextInput
+from luthier.text import check_marked, marked
+from luthier.text.marks import FORM
 
 
-def checked(rows: Sequence[Any], *, pair: bool, first: int = 0) -> Sequence[TextInput]:
+def checked(rows: Sequence[Any], *, pair: bool, relations: bool = False, first: int = 0) -> Sequence[TextInput]:
     """Return the rows when each is what the bundle reads.
 
     Args:
         rows: N values from the caller.
         pair: whether one row must be two texts.
+        relations: whether one row must be a text with two marked stretches: a ``Marked``, or its JSON form.
         first: number of the first row, for messages of a stream.
 
     Raises:
-        DataError: the rows are one text instead of a list, or a row is something else than a text or pair.
+        DataError: the rows are one row instead of a list, or a row is something else than the bundle reads.
     """
-    if isinstance(rows, str | bytes):
-        raise DataError(f"expected a list of {'pairs of texts' if pair else 'texts'}, got one {type(rows).__name__}",
+    if isinstance(rows, str | bytes | Mapping | Marked):
+        wanted = "texts with what is marked in them" if relations else "pairs of texts" if pair else "texts"
+        raise DataError(f"expected a list of {wanted}, got one {type(rows).__name__}",
                         "put it into a list: predict([text])")
     if not isinstance(rows, Sequence):  # a generator or a column
         rows = list(rows)
+    if relations:
+        return [_marked(row, number) for number, row in enumerate(rows, first)]
     fits = _is_pair if pair else _is_text
     for number, row in enumerate(rows, first):
         if not fits(row):
@@ -38,6 +44,20 @@ def _is_text(row: object) -> bool:
 
 def _is_pair(row: object) -> bool:
     return isinstance(row, tuple | list) and len(row) == 2 and isinstance(row[0], str) and isinstance(row[1], str)
+
+
+def _marked(row: object, number: int) -> Marked:
+    fix = f"this bundle tells relations: give {FORM}, or luthier.schema.Marked"
+    try:
+        if isinstance(row, Marked):
+            check_marked(row)
+            return row
+        if isinstance(row, Mapping):
+            return marked(row)
+    except ValueError as error:
+        raise DataError(f"row {number}: {error}", fix) from None
+    raise DataError(f"row {number}: expected a text with two marked stretches, got {type(row).__name__} {row!r:.60}",
+                    fix)
 
 
 def _refusal(row: object, number: int, pair: bool) -> DataError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from luthier.inference.backend import Backend
 from luthier.inference.batching import plan
 from luthier.inference.inputs import checked
 from luthier.models.outputs import in_order
-from luthier.schema import Bool, LabelSet, Logits, TextInput
+from luthier.schema import Bool, LabelSet, Logits, Marked, TextInput
 
 if TYPE_CHECKING:
     from luthier.models.encoding import Encoder, Ragged
@@ -94,12 +94,13 @@ class Predictor:
         ``FoundAnswer`` where questions are answered.
 
         Args:
-            texts: N texts, or N pairs of texts for a pair bundle.
+            texts: N texts, or N pairs of texts for a pair bundle, or N ``Marked`` texts (or their JSON form) where
+                relations are told.
 
         Raises:
             DataError: something else than a text came; the message names the row.
         """
-        rows = checked(texts, pair=self.pair)
+        rows = self._checked(texts)
         ragged = self.encode(rows)
         return self.decode(self.compute(ragged), ragged, rows)
 
@@ -109,7 +110,7 @@ class Predictor:
         Raises:
             DataError: something else than a text came; the message names the row.
         """
-        ragged = self.encode(checked(texts, pair=self.pair))
+        ragged = self.encode(self._checked(texts))
         return self.compute(ragged), ragged.truncated
 
     def encode(self, texts: Sequence[TextInput]) -> Ragged:
@@ -149,7 +150,7 @@ class Predictor:
             done, room = 0, CHARACTERS * 8 // max(8, len(self.task.outputs(self.labels)))
             ahead: tuple[Sequence[TextInput], Future[Ragged]] | None = None
             while True:
-                part = checked(_next(source, window, room), pair=self.pair, first=done)
+                part = self._checked(_next(source, window, room), first=done)
                 done += len(part)
                 current, ahead = ahead, (part, encoding.submit(self.encode, part)) if part else None
                 if current is not None:
@@ -157,6 +158,9 @@ class Predictor:
                     yield from self.decode(self.compute(ragged), ragged, texts)
                 if ahead is None:
                     return
+
+    def _checked(self, rows: Sequence[Any], first: int = 0) -> Sequence[TextInput]:
+        return checked(rows, pair=self.pair, relations=self.labels.of_relations, first=first)
 
     def close(self) -> None:
         """Let go of the weights."""
@@ -176,10 +180,18 @@ def _next(source: Iterator[Any], window: int, room: int) -> list[Any]:
     rows: list[Any] = []
     for row in source:
         rows.append(row)
-        room -= sum(len(part) for part in (row if isinstance(row, tuple | list) else (row,)) if isinstance(part, str))
+        room -= _size(row)
         if len(rows) == window or room <= 0:
             break
     return rows
+
+
+def _size(row: Any) -> int:
+    """Return the characters of something that may be a row."""
+    if isinstance(row, Marked):
+        return len(row.text)
+    held = row.values() if isinstance(row, Mapping) else row if isinstance(row, tuple | list) else (row,)
+    return sum(len(part) for part in held if isinstance(part, str))
 
 
 def _identity(directory: Path) -> tuple[int, int] | None:

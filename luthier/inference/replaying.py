@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from luthier.bundle.probes import allowed
 from luthier.errors import ProbeError
 from luthier.inference.predictor import Predictor
 from luthier.models.encoding import Ragged
-from luthier.schema import Float32, Logits, TextInput
+from luthier.schema import Argument, Float32, Logits, Marked, TextInput, parts
 
 DATA_PROBES = 16
 """Texts taken from the data, spread over their lengths."""
@@ -53,6 +54,8 @@ def make_probes(predictor: Predictor, texts: Sequence[TextInput]) -> list[Probe]
     fixed: list[TextInput] = list(FIXED)
     if predictor.pair:
         fixed = list(zip(FIXED, (*FIXED[1:], FIXED[0]), strict=True))
+    if predictor.labels.of_relations:
+        fixed = [_with_marks(text) for text in FIXED if text]
     return answer(predictor, [*_spread(texts), *fixed])
 
 
@@ -63,11 +66,20 @@ def answer(predictor: Predictor, rows: Sequence[TextInput]) -> list[Probe]:
     names = predictor.task.outputs(predictor.labels).names
     labels = _firm_labels(predictor, logits, ragged, rows)
     every = zip(rows, ids_of(ragged, len(rows)), _recorded(logits, ragged, len(rows)), labels, strict=True)
-    return [
-        Probe(text=row if isinstance(row, str) else row[0], text_b=None if isinstance(row, str) else row[1],
-              ids=ids, names=names, logits=scores, label=label)
-        for row, ids, scores, label in every
-    ]
+    return [_probe(row, ids=ids, names=names, logits=scores, label=label) for row, ids, scores, label in every]
+
+
+def _probe(row: TextInput, **said: Any) -> Probe:
+    if isinstance(row, Marked):
+        return Probe(row.text, None, arguments=(row.head, row.tail), **said)
+    text, *more = parts(row)
+    return Probe(text, more[0] if more else None, **said)
+
+
+def _with_marks(text: str) -> Marked:
+    """Mark the first and the last character that is no space: nothing else of a text is sure to be there."""
+    end = len(text.rstrip())
+    return Marked(text, Argument(end - 1, end), Argument(0, 1))
 
 
 def standard(predictor: Predictor, logits: Logits) -> Logits:
@@ -94,7 +106,7 @@ def _recorded(logits: Logits, ragged: Ragged, rows: int) -> list[tuple[float, ..
     found: list[list[Float32]] = [[] for _ in range(rows)]
     for owner, scores in zip(owners.tolist(), logits, strict=True):
         found[owner].append(scores)
-    return [tuple(map(float, _some(np.concatenate(parts)).ravel())) for parts in found]
+    return [tuple(map(float, _some(np.concatenate(own)).ravel())) for own in found]
 
 
 def _some(scores: Float32) -> Float32:
@@ -105,7 +117,7 @@ def _some(scores: Float32) -> Float32:
 
 def rows_of(probes: Sequence[Probe]) -> list[TextInput]:
     """Return the texts of the probes as a predictor takes them."""
-    return [probe.text if probe.text_b is None else (probe.text, probe.text_b) for probe in probes]
+    return [probe.row for probe in probes]
 
 
 def replay(predictor: Predictor, directory: Path) -> None:
@@ -131,13 +143,9 @@ def differences(expected: Sequence[Probe], got: Sequence[Probe], tolerance: floa
 
 
 def _spread(texts: Sequence[TextInput]) -> list[TextInput]:
-    order = sorted(range(len(texts)), key=lambda row: (sum(map(len, _parts(texts[row]))), row))
+    order = sorted(range(len(texts)), key=lambda row: (sum(map(len, parts(texts[row]))), row))
     chosen = np.unique(np.linspace(0, len(order) - 1, min(DATA_PROBES, len(order))).round().astype(int))
     return [texts[order[place]] for place in chosen]
-
-
-def _parts(row: TextInput) -> Sequence[str]:
-    return (row,) if isinstance(row, str) else row
 
 
 def _firm_labels(predictor: Predictor, logits: Logits, ragged: Ragged, rows: Sequence[TextInput],

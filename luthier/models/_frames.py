@@ -82,6 +82,30 @@ def windows(lengths: Sequence[int], room: int, overlap: int) -> list[tuple[slice
     return [(slice(0, first), part) for part in _slices(second, left, min(overlap, left // 2))]
 
 
+def around(count: int, room: int, marks: tuple[int, int, int]) -> list[slice]:
+    """Return which tokens of a text stand in the one window around its two arguments, or in one around each mark.
+
+    Args:
+        count: tokens of the text.
+        room: tokens of a window that are not special.
+        marks: token of the mark before one argument, of that before the other, and behind the last mark; rising.
+
+    Returns:
+        One window of what is around both arguments, or at least both marks; two where no window holds both marks.
+    """
+    first, second, end = marks
+    for behind in (max(end, second + 1), second + 1):
+        if behind - first <= room:
+            return [_centred(first, behind, count, room)]
+    return [_centred(mark, mark + 1, count, room) for mark in (first, second)]
+
+
+def _centred(begin: int, end: int, count: int, room: int) -> slice:
+    """Return the window whose middle is that of the tokens from ``begin`` to ``end``, within the text."""
+    start = max(0, min((begin + end - room) // 2, count - room))
+    return slice(start, min(start + room, count))
+
+
 def _slices(count: int, room: int, overlap: int) -> list[slice]:
     if count <= room:
         return [slice(0, count)]

@@ -11,10 +11,10 @@ import numpy as np
 
 from luthier.errors import DataError
 from luthier.models import _offsets
-from luthier.models._frames import Frame, windows
+from luthier.models._frames import Frame, around, windows
 from luthier.models._ragged import Rows
-from luthier.schema import Int64, TextInput
-from luthier.text import Aligned
+from luthier.schema import Int64, Marked, TextInput
+from luthier.text import Aligned, Written, written
 from luthier.text import normalize as normalize_text
 from luthier.text.normalize import Form
 
@@ -79,6 +79,7 @@ class Reader:
     def windowed(self, texts: Sequence[TextInput], rows: Rows, *, overlap: int, offsets: bool) -> None:
         """Make windows of the texts that are too long: rows that name the text they are from."""
         frames = Frame.of(self.tokenizer, pair=False), Frame.of(self.tokenizer, pair=True)
+        offsets |= any(isinstance(text, Marked) for text in texts)  # to know where the marks are
         read = self.tokenizer.encode_batch if offsets else self.tokenizer.encode_batch_fast
         shared = self.numbers.__getitem__
         for first, counts, parts in _batches(texts):
@@ -90,16 +91,18 @@ class Reader:
             places = self._located(encodings, owner, sources) if offsets else []
             ends = np.cumsum([0, *counts]).tolist()
             for number, (begin, end) in enumerate(pairwise(ends), first):
-                text = _Text(number, frames[end - begin - 1], tokens[begin:end], places[begin:end])
+                row = texts[number]
+                text = _Text(number, frames[end - begin - 1], tokens[begin:end], places[begin:end],
+                             written(row) if isinstance(row, Marked) else None)
                 self._add(text, rows, overlap)
 
     def _add(self, text: _Text, rows: Rows, overlap: int) -> None:
         """Add the windows of one text."""
-        for window in windows([len(ids) for ids in text.tokens], self.max_length - text.frame.special, overlap):
+        for window in self._windows(text, overlap):
             ids = [ids[part] for ids, part in zip(text.tokens, window, strict=True)]
             rows.ids.append(text.frame.ids(ids) or [self.pad_id])
             rows.type_ids.append(text.frame.type_ids(ids) or [0])
-            rows.truncated.append(len(window) == 2 and len(ids[0]) < len(text.tokens[0]))
+            rows.truncated.append(text.loses(window))
             rows.owners.append(text.number)
             if text.places:
                 sequence = text.frame.sequence([len(part) for part in ids])
@@ -108,6 +111,12 @@ class Reader:
                     placed[: len(sequence)][sequence == name] = one[part]
                 rows.offsets.append(placed)
                 rows.sequence.append(sequence if len(sequence) else np.full(1, -1, np.int64))
+
+    def _windows(self, text: _Text, overlap: int) -> list[tuple[slice, ...]]:
+        counts, room = [len(ids) for ids in text.tokens], self.max_length - text.frame.special
+        if text.marks is None or counts[0] <= room:
+            return windows(counts, room, overlap)
+        return [(part,) for part in around(counts[0], room, text.marked_tokens)]
 
     def _prepared(self, text: TextInput, row: int) -> str | tuple[str, str]:
         if isinstance(text, str):
@@ -153,16 +162,35 @@ class _Text:
     """Of the text, or of each of the pair."""
     places: list[Int64]
     """(T, 2) int64 of each; empty where nobody asked."""
+    marks: Written | None = None
+    """Where marks stand in the text, if it has some."""
+
+    @property
+    def marked_tokens(self) -> tuple[int, int, int]:
+        """Return the tokens at the marks before the two arguments, in their order, and that behind the last mark."""
+        assert self.marks is not None  # noqa: S101 - nobody else asks
+        ends = self.places[0][:, 1]  # a token stands at a place when it is the first to end behind it
+        first, second = sorted((self.marks.head, self.marks.tail))
+        at = [int((ends > place).argmax()) for place in (first, second)]
+        return at[0], at[1], int(np.flatnonzero(self.places[0][:, 0] < self.marks.end).max(initial=0)) + 1
+
+    def loses(self, window: tuple[slice, ...]) -> bool:
+        """Return whether a part of the text, or of a pair's first one, stands in no window."""
+        if self.marks is not None:
+            return bool(window[0].stop - window[0].start < len(self.tokens[0]))
+        return len(window) == 2 and bool(window[0].stop < len(self.tokens[0]))
 
 
 def parts_of(text: TextInput, row: int) -> tuple[str, ...]:
-    """Return the text, or the two of a pair.
+    """Return the text, or the two of a pair; a text with marked stretches with its marks.
 
     Raises:
         DataError: it is neither; the message gives its number.
     """
     if isinstance(text, str):
         return (text,)
+    if isinstance(text, Marked):
+        return (written(text).text,)
     if isinstance(text, (tuple, list)) and len(text) == 2 and all(isinstance(part, str) for part in text):
         return tuple(text)
     shown = f"{text!r:.60}"

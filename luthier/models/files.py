@@ -33,6 +33,8 @@ class ModelInfo:
     """One line of ``luthier models``."""
 
     name: str
+    kind: str
+    """``encoder``, which reads a text both ways, or ``decoder``, which reads forwards and can write on."""
     languages: str
     parameters: int
     """Number of weights."""

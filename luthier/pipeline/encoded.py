@@ -20,7 +20,8 @@ import numpy as np
 from luthier.models.encoding import Encoder, Ragged
 from luthier.models.files import cache_directory, sha256_of
 from luthier.models.kept import keep, used
-from luthier.schema import Int64, TextInput
+from luthier.schema import Int64, Marked, TextInput, parts
+from luthier.text import written
 
 LIMIT = 1 << 30
 """Bytes of all kept files."""
@@ -53,7 +54,11 @@ def encode(
 
 
 def _parts(text: TextInput) -> tuple[str, ...]:
-    return (text,) if isinstance(text, str) else tuple(text)
+    """Return what decides the ids of a row: its texts, and where marks stand that windows are cut around."""
+    if not isinstance(text, Marked):
+        return parts(text)
+    marks = written(text)
+    return marks.text, f"\0marks {marks.head} {marks.tail}"
 
 
 def _key(encoder: Encoder, directory: Path, texts: Sequence[TextInput], offsets: bool = False) -> str:
@@ -62,8 +67,8 @@ def _key(encoder: Encoder, directory: Path, texts: Sequence[TextInput], offsets:
     decides = (VERSION, version("tokenizers"), known, encoder.max_length, encoder.normalize, encoder.overlap, offsets)
     told = hashlib.sha256(repr(decides).encode())
     for text in texts:
-        parts = [part.encode("utf-8", "surrogatepass") for part in _parts(text)]
-        told.update(b"".join(len(part).to_bytes(8, "little") + part for part in parts) + b"\n")
+        given = [part.encode("utf-8", "surrogatepass") for part in _parts(text)]
+        told.update(b"".join(len(part).to_bytes(8, "little") + part for part in given) + b"\n")
     return told.hexdigest()
 
 

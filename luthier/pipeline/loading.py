@@ -94,6 +94,7 @@ def settle(
     dataset = replace(dataset, labels=labels)
     report = report.with_bad_rows(bad or {})
     recipe, told = _settle_task(recipe, problem_type, dataset)
+    dataset = replace(dataset, labels=_labels(recipe, dataset.labels))
     _check_grades(recipe, dataset.labels)
     recipe, decided = _settle_model(recipe, report)
     recipe, rate = _settle_learning_rate(recipe)
@@ -134,6 +135,16 @@ def _task_of(problem_type: ProblemType, rows: Sequence[Example]) -> tuple[str, s
     own = getattr(kind, "task_for", None)
     found: tuple[str, str] | None = own(rows) if own else None
     return found or (kind.TASK, "of how the rows are labelled")
+
+
+def _labels(recipe: Recipe, labels: LabelSet) -> LabelSet:
+    """Return the label set as the task's own settings want it."""
+    task = plugins.load("tasks", recipe.task["name"])
+    if not hasattr(task, "label_set"):
+        return labels
+    own = {key: value for key, value in recipe.task.items() if key != "name"}
+    found: LabelSet = task.label_set(labels, task.Settings(**own))
+    return found
 
 
 def _check_grades(recipe: Recipe, labels: LabelSet) -> None:

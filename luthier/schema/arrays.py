@@ -8,14 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from luthier.schema.marked import Marked
+
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 Logits = Float32 | list[Float32]
 """Of N texts, (N, C), or of the tokens of W windows, W arrays (T, C)."""
 
-TextInput = str | tuple[str, str] | Sequence[str]
-"""What a predictor takes for one row: a text, or a pair of texts."""
+TextInput = str | tuple[str, str] | Sequence[str] | Marked
+"""What a predictor takes for one row: a text, a pair of texts, or a text with two marked stretches."""
+
+
+def parts(row: TextInput) -> tuple[str, ...]:
+    """Return the texts of a row: one, or the two of a pair."""
+    if isinstance(row, Marked):
+        return (row.text,)
+    return (row,) if isinstance(row, str) else tuple(row)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from luthier.schema.arrays import TextInput
 from luthier.schema.labels import ANSWERED, LabelSet
+from luthier.schema.marked import Argument, Marked
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -55,6 +56,8 @@ class Example:
     answers: tuple[GoldAnswer, ...] | None = None
     """Right answers to the question ``text`` in the context ``text_b``, each as good as the others; ``()`` when the
     context answers it not, ``None`` where answers are not what is labelled."""
+    arguments: tuple[Argument, Argument] | None = None
+    """Head and tail, stretches of ``text`` whose relation is its label; ``None`` where a text has no such."""
     group: str | None = None
     """What rows have in common that must not stand in two splits, such as the article that their contexts are from."""
 
@@ -67,7 +70,9 @@ class Example:
 
     @property
     def text_input(self) -> TextInput:
-        """Return what a predictor takes for this row: its text, or its pair of texts."""
+        """Return what a predictor takes for this row: its text, its pair of texts, or its text with what is marked."""
+        if self.arguments is not None:
+            return Marked(self.text, *self.arguments)
         return self.text if self.text_b is None else (self.text, self.text_b)
 
 

@@ -11,9 +11,10 @@ import numpy.typing as npt
 from luthier.schema.arrays import Int64
 
 ProblemType = Literal["single_label_classification", "multi_label_classification", "token_classification",
-                      "question_answering", "regression"]
+                      "question_answering", "regression", "relation_classification"]
 """What carries labels: a text, one or several of them, in the words of a Hugging Face ``config.json``; or spans; or,
-of a question and a context, the stretches of the context that answer it; or whether a text has a number instead."""
+of a question and a context, the stretches of the context that answer it; or two marked stretches of a text; or whether
+a text has a number instead."""
 
 ANSWERED = "answer"
 """The one label of question answering: a question that its context answers carries it, any other one none."""
@@ -54,6 +55,8 @@ class LabelSet:
     """What stands between the levels of names that are paths, such as ``Home > Garden``; ``None``: names are flat."""
     descriptions: tuple[str, ...] = ()
     """What each name means, in its order, empty where nothing is said; none where nothing is said of any."""
+    negative: str | None = None
+    """The label of pairs that no relation holds between, where the labels are relations and there is one."""
 
     def __len__(self) -> int:
         """Return C, the number of classes."""
@@ -84,6 +87,11 @@ class LabelSet:
         return self.problem_type == "question_answering"
 
     @property
+    def of_relations(self) -> bool:
+        """Whether two marked stretches of a text carry the label."""
+        return self.problem_type == "relation_classification"
+
+    @property
     def per_token(self) -> bool:
         """Whether a model has outputs for each token, and not for the text."""
-        return self.of_spans or self.of_answers
+        return self.of_spans or self.of_answers or self.of_relations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from luthier.schema import TextInput
+from luthier.schema import TextInput, parts
 
 MAX_CHARS = 32_768
 """Weight of one batch: 64 texts of 512 characters. Characters stand in for tokens, which only the encoder knows."""
@@ -15,7 +15,7 @@ _LONGEST = 2_048
 
 def weigh(text: TextInput) -> int:
     """Return the weight of one row in characters: at least 1, and no more than the model is going to read."""
-    chars = len(text) if isinstance(text, str) else sum(len(part) for part in text)
+    chars = sum(map(len, parts(text)))
     return max(1, min(chars, _LONGEST))
 
 

@@ -25,6 +25,21 @@ _QUESTION = {
     "additionalProperties": False,
 }
 
+_ARGUMENT = {
+    "type": "object",
+    "properties": {"start": {"type": "integer", "minimum": 0}, "end": {"type": "integer", "minimum": 1},
+                   "type": {"type": "string", "description": "What it names, where that is known: person, city."}},
+    "required": ["start", "end"],
+    "additionalProperties": False,
+}
+
+_MARKED = {
+    "type": "object",
+    "properties": {"text": {"type": "string"}, "head": _ARGUMENT, "tail": _ARGUMENT},
+    "required": ["text", "head", "tail"],
+    "additionalProperties": False,
+}
+
 REQUEST_BODY: dict[str, Any] = {
     "required": True,
     "content": {
@@ -40,9 +55,10 @@ REQUEST_BODY: dict[str, Any] = {
                         "oneOf": [
                             {"type": "string"},
                             {"type": "array", "minItems": 1,
-                             "items": {"oneOf": [{"type": "string"}, _PAIR, _OBJECT, _QUESTION]}},
+                             "items": {"oneOf": [{"type": "string"}, _PAIR, _OBJECT, _QUESTION, _MARKED]}},
                             _OBJECT,
                             _QUESTION,
+                            _MARKED,
                         ],
                     }
                 },
@@ -53,6 +69,9 @@ REQUEST_BODY: dict[str, Any] = {
                 "pair": {"summary": "pairs", "value": {"inputs": [["a man eats", "he is asleep"]]}},
                 "question": {"summary": "a question and its context",
                              "value": {"inputs": {"question": "Who came?", "context": "Ann came at noon."}}},
+                "relation": {"summary": "a text with the two stretches whose relation is asked",
+                             "value": {"inputs": {"text": "The ring was in a box.", "head": {"start": 4, "end": 8},
+                                                  "tail": {"start": 18, "end": 21}}}},
             },
         }
     },
@@ -61,7 +80,7 @@ REQUEST_BODY: dict[str, Any] = {
 
 
 class PredictionBody(BaseModel):
-    """What a classifier says of one text."""
+    """What a classifier says of one text, or of two stretches of it."""
 
     label: str = Field(description="The chosen label; several are joined with |, none gives the empty string.")
     labels: list[str] = Field(description="The chosen labels: exactly one unless the model gives several labels.")

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn
 from unicodedata import category
 
 from luthier.plugins import did_you_mean
-from luthier.schema import Answer, TextInput
+from luthier.schema import Answer, Marked, TextInput
 from luthier.serving.limits import Limits
 from luthier.serving.refusal import Refusal
+from luthier.text.marks import FORM, marked
 
 _FORMS = 'send {"inputs": "a text"} or {"inputs": ["a text", "another"]}'
 _PAIR_FORMS = 'send {"inputs": [["first", "second"]]} or {"inputs": {"text": "first", "text_b": "second"}}'
+
+_MARKED_FORM = f'send {{"inputs": {FORM}}}, or a list of these; "type" beside "end" says what the stretch names'
 
 _QUESTION = ("question", "context")
 """Keys of a pair whose second text answers the first."""
@@ -27,24 +31,26 @@ class Asked:
     """What a request asks for."""
 
     texts: list[TextInput]
-    """N texts, or N pairs."""
+    """N texts, N pairs or N texts with two marked stretches."""
     single: bool
     """True when the caller sent one input and not a list: the answer takes the same form."""
 
 
-def parse(body: bytes, limits: Limits, *, pair: bool) -> Asked:
+def parse(body: bytes, limits: Limits, *, pair: bool, relations: bool = False) -> Asked:
     """Check a request body and return its texts.
 
     Args:
         body: UTF-8 JSON: ``{"inputs": one or a list}``, where one is a text, a ``[text, text]`` pair inside a list, or
-            ``{"text": …, "text_b": …}``; of a question ``{"question": …, "context": …}``.
+            ``{"text": …, "text_b": …}``; of a question ``{"question": …, "context": …}``; of a relation ``{"text": …,
+            "head": {"start": …, "end": …}, "tail": …}``.
         limits: most inputs and most characters.
         pair: whether the model takes pairs.
+        relations: whether it takes texts with two marked stretches.
 
     Raises:
         Refusal: not JSON, not of this form, or over a limit; the message names the place.
     """
-    inputs = _inputs(_json(body), _PAIR_FORMS if pair else _FORMS)
+    inputs = _inputs(_json(body), _MARKED_FORM if relations else _PAIR_FORMS if pair else _FORMS)
     single = not isinstance(inputs, list)
     rows = [inputs] if single else inputs
     if not rows:
@@ -53,7 +59,8 @@ def parse(body: bytes, limits: Limits, *, pair: bool) -> Asked:
         raise Refusal("too_large", f"{len(rows)} inputs; this server takes {limits.max_inputs} a request",
                       f"send lists of {limits.max_inputs} or fewer, or use `luthier predict` for files")
     places = ["inputs"] if single else [f"inputs[{n}]" for n in range(len(rows))]
-    return Asked([_row(row, place, limits, pair) for row, place in zip(rows, places, strict=True)], single)
+    read = partial(_marked, limits=limits) if relations else partial(_row, limits=limits, pair=pair)
+    return Asked([read(row, place) for row, place in zip(rows, places, strict=True)], single)
 
 
 def answer(model: str, predictions: Sequence[Answer], *, single: bool) -> bytes:
@@ -95,6 +102,21 @@ def _inputs(value: Any, forms: str) -> Any:
     if "inputs" not in value:
         raise Refusal("validation", 'the key "inputs" is missing', forms)
     return value["inputs"]
+
+
+def _marked(row: Any, where: str, limits: Limits) -> Marked:
+    if not isinstance(row, dict):
+        raise Refusal("validation", f"{where} is {_kind(row)}, and this model takes texts with two marked stretches",
+                      _MARKED_FORM)
+    try:
+        found = marked(row)
+    except ValueError as error:
+        raise Refusal("validation", f"{where}: {_sendable(str(error))}", _MARKED_FORM) from None
+    _text(found.text, f"{where}.text", limits)
+    for name, one in (("head", found.head), ("tail", found.tail)):
+        if one.type is not None:
+            _encodable(one.type, f"{where}.{name}.type")
+    return found
 
 
 def _row(row: Any, where: str, limits: Limits, pair: bool) -> TextInput:
@@ -145,12 +167,21 @@ def _text(value: Any, where: str, limits: Limits) -> str:
     if len(value) > limits.max_text_chars:
         raise Refusal("too_large", f"{where} has {len(value)} characters; this server takes {limits.max_text_chars}",
                       "shorten or split the text")
+    _encodable(value, where)
+    return value
+
+
+def _encodable(value: str, where: str) -> None:
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
         raise Refusal("validation", f"{where} holds half a surrogate pair at character {error.start}",
                       "write characters beyond U+FFFF as two \\u escapes, or as they are") from None
-    return value
+
+
+def _sendable(message: str) -> str:
+    """Return a message that may name a key of the caller's as UTF-8 can carry it."""
+    return message.encode("utf-8", "backslashreplace").decode()
 
 
 def _kind(value: Any) -> str:

@@ -19,7 +19,7 @@ from luthier.errors import DataError
 from luthier.models.building import Attention, Built, build_classifier
 from luthier.models.encoding import Ragged
 from luthier.models.files import ModelFiles
-from luthier.schema import Bool, Entities, Entity, Example, Float32, Int64, LabelSet, TextInput
+from luthier.schema import Bool, Entities, Entity, Example, Float32, Int64, LabelSet, TextInput, parts
 from luthier.tasks._marks import check_marked
 from luthier.tasks._scores import averages
 from luthier.tasks._tags import Float64, best_tags, joined_scores, log_softmax, names_of, spans_in, tags_of
@@ -145,7 +145,7 @@ def decode(logits: Sequence[Float32], ragged: Ragged, texts: Sequence[TextInput]
     """
     if not texts:
         return []
-    names = [text if isinstance(text, str) else text[0] for text in texts]
+    names = [parts(text)[0] for text in texts]
     tokens = _Tokens.of(logits, ragged)
     first, scores, tags = _tagged(tokens, names, whole_words=settings.whole_words)
     text = tokens.text[first]
@@ -168,7 +168,7 @@ def firm(logits: Sequence[Float32], ragged: Ragged, texts: Sequence[TextInput], 
     Every token's tag must lead by more, and be the one that was decoded for its word and its neighbours.
     """
     tokens = _Tokens.of(logits, ragged)
-    names = [text if isinstance(text, str) else text[0] for text in texts]
+    names = [parts(text)[0] for text in texts]
     first, _, tags = _tagged(tokens, names, whole_words=settings.whole_words)
     decoded = np.repeat(tags, np.append(first, len(tokens.text))[1:] - first)
     goes = np.ones(len(decoded), np.bool_)

@@ -17,7 +17,7 @@ from luthier import recipe
 from luthier.models.building import Attention, Built, build_classifier
 from luthier.models.encoding import Ragged
 from luthier.models.files import ModelFiles
-from luthier.schema import Bool, Entities, Entity, Example, Float32, Int64, LabelSet, TextInput
+from luthier.schema import Bool, Entities, Entity, Example, Float32, Int64, LabelSet, TextInput, parts
 from luthier.tasks._marks import check_marked
 from luthier.tasks._pairs import Float64, above, closest, mean_loss
 from luthier.tasks._scores import averages
@@ -252,7 +252,7 @@ def _in_tokens(example: Example, places: Int64, numbers: dict[str, int]) -> Iter
 def _entities(spans: Sequence[Int64], scores: Sequence[Float64], ragged: Ragged, texts: Sequence[TextInput],
               labels: LabelSet, settings: Settings) -> list[Entities]:
     """Return the entities of N texts from the spans of their W windows, (E, 3), and their probabilities, (E,)."""
-    names = [text if isinstance(text, str) else text[0] for text in texts]
+    names = [parts(text)[0] for text in texts]
     best: list[dict[tuple[int, int, int], float]] = [{} for _ in texts]
     for owner, places, windows in whole_texts(ragged):
         text = names[owner]

@@ -19,7 +19,7 @@ from luthier.errors import DataError
 from luthier.models.building import Attention, Built, build_classifier
 from luthier.models.encoding import Ragged
 from luthier.models.files import ModelFiles
-from luthier.schema import Bool, Example, Float32, FoundAnswer, Int64, LabelSet, Span, TextInput
+from luthier.schema import Bool, Example, Float32, FoundAnswer, Int64, LabelSet, Span, TextInput, parts
 from luthier.tasks._answers import Float64, best_spans, best_windows, log_shares
 from luthier.tasks._tokens import IGNORED, TokenTargets
 from luthier.tasks._words import widened
@@ -178,16 +178,17 @@ def decode(logits: Sequence[Float32], ragged: Ragged, texts: Sequence[TextInput]
     cut = np.zeros(len(texts), np.bool_)
     np.logical_or.at(cut, owners, ragged.truncated)
     found = []
-    for text, window, empty, lost in zip(texts, windows.tolist(), null.tolist(), cut.tolist(), strict=True):
+    for row, window, empty, lost in zip(texts, windows.tolist(), null.tolist(), cut.tolist(), strict=True):
         score = float(best.scores[window])
         if np.isneginf(score) or (settings.unanswerable and empty - score > settings.null_threshold):
             found.append(FoundAnswer("", float(np.exp(empty)), 0, 0, lost))
             continue
         offsets = ragged.offsets[window] if ragged.offsets else np.zeros((1, 2), np.int64)
         start, end = int(offsets[best.starts[window], 0]), int(offsets[best.ends[window], 1])
+        context = parts(row)[1]
         if settings.whole_words:
-            start, end = widened(text[1], start, end)
-        found.append(FoundAnswer(text[1][start:end], float(np.exp(score)), start, end, lost))
+            start, end = widened(context, start, end)
+        found.append(FoundAnswer(context[start:end], float(np.exp(score)), start, end, lost))
     return found
 
 

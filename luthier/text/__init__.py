@@ -1,8 +1,10 @@
-"""Text: one normal form and where it came from, near-equality, words, and the language that prevails."""
+"""Text: one normal form and where it came from, near-equality, words, marks, and the language that prevails."""
 
 from luthier.text.align import Aligned, aligned
 from luthier.text.language import Language, dominant_language
+from luthier.text.marks import Written, check_marked, marked, written
 from luthier.text.normalize import loose_key, normalize
 from luthier.text.words import units
 
-__all__ = ["Aligned", "Language", "aligned", "dominant_language", "loose_key", "normalize", "units"]
+__all__ = ["Aligned", "Language", "Written", "aligned", "check_marked", "dominant_language", "loose_key", "marked",
+           "normalize", "units", "written"]

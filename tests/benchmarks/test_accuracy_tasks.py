@@ -12,9 +12,10 @@ import pytest
 
 from benchmarks import accuracy, accuracy_tasks
 from benchmarks.accuracy_tasks import Options, families, load, measure, publish, sections
-from benchmarks.tasks import answers, entities
+from benchmarks.tasks import answers, entities, relations
 from benchmarks.tasks.answers import plain
 from benchmarks.tasks.family import Bench, Limits, held_out, sampled, seeded
+from benchmarks.tasks.relations import plain as relations_plain
 from luthier.errors import DataError
 
 CITIES, PEOPLE = ("Paris", "Oslo", "Rome"), ("Ann", "Bob", "Eve")
@@ -47,12 +48,27 @@ def data(tmp_path: Path) -> Path:
     (folder / "train.conll").write_text(sentences(60, 1), encoding="utf-8")
     (folder / "test.conll").write_text(sentences(12, 2), encoding="utf-8")
     (folder / "questions.jsonl").write_text(questions(60), encoding="utf-8")
+    (folder / "pairs.jsonl").write_text(pairs(60), encoding="utf-8")
     return folder
+
+
+def pairs(count: int) -> str:
+    rows = []
+    for number in range(count):
+        who, where = PEOPLE[number % 3], CITIES[number % 2]
+        label = "Lives(e1,e2)" if number % 2 else "Lives(e2,e1)"
+        text = f"{who} lives in {where} {number}" if number % 2 else f"{where} is where {who} lives {number}"
+        first, second = (who, where) if number % 2 else (where, who)
+        rows.append({"text": text, "label": label, **{
+            f"{side}_span": [text.index(word), text.index(word) + len(word)]
+            for side, word in (("head", first), ("tail", second))}})
+    return "".join(json.dumps(row) + "\n" for row in rows)
 
 
 def toys(model: str) -> dict[str, Bench]:
     shared: dict[str, Any] = {"epochs": 1, "learning_rate": 1e-3, "batch_size": 8, "max_length": 48}
     return {"entities": Bench("Toy names", model, {"train": ("train.conll",), "test": ("test.conll",)}, **shared),
+            "relations": Bench("Toy pairs", model, {"train": ("pairs.jsonl",), "test": ("pairs.jsonl",)}, **shared),
             "answers": Bench("Toy questions", model, {"train": ("questions.jsonl",)}, **shared)}
 
 
@@ -84,6 +100,15 @@ def test_perfect_entities_score_one(data: Path, tmp_path: Path) -> None:
     half = entities.score(prepared, {"spans": [row[:1] for row in gold]})["test"]
     assert (half["precision"], half["recall"]) == (1.0, 0.5)
     assert 0.5 < half["token_f1"] < 1.0
+
+
+def test_relations_are_scored_as_the_official_script_does() -> None:
+    said = [("A(e1,e2)", "A(e1,e2)"), ("A(e1,e2)", "A(e2,e1)"), ("B(e1,e2)", "Other"), ("Other", "B(e2,e1)"),
+            ("B(e2,e1)", "B(e2,e1)")]
+    # A: 1 right of 2 and of 2. B: 1 right of 2 and of 2 said.
+    assert relations.official(said) == pytest.approx((0.5 + 0.5) / 2)
+    assert relations_plain.marked({"text": "a b c", "head": {"start": 4, "end": 5}, "tail": {"start": 0, "end": 1}}) == (
+        " <e2> a </e2>  b  <e1> c </e1> ")
 
 
 def test_the_script_finds_the_answer_that_it_learned() -> None:
@@ -135,11 +160,11 @@ def test_both_sides_run_and_the_page_has_their_figures(data: Path, tmp_path: Pat
             assert "spans" not in side
     publish(results, page)
     text = page.read_text(encoding="utf-8")
-    assert text.count("## ") == 2
+    assert text.count("## ") == 3
     assert "| Toy names | tiny | 1 | 54 |" in text
     publish(results, page)
     assert page.read_text(encoding="utf-8") == text
     before = json.dumps(results)
     measure("toy", "entities", toys(str(tiny_model))["entities"], options, results)  # nothing is run again
     assert json.dumps(results) == before
-    assert list(sections(results)) == list(accuracy_tasks.FAMILIES)[:2]
+    assert set(sections(results)) == set(toys("-"))

@@ -39,6 +39,8 @@ ROWS: dict[str, Callable[[int], Row]] = {
     "token_classification": lambda n: {"text": f"Anna {n}", "entities": [[0, 4, "PER"]][n % 2:]},
     "question_answering": answered,
     "regression": lambda n: {"text": f"text {n}", "score": n / 7},
+    "relation_classification": lambda n: {"text": f"Anna met Bob in {n}.", "head": "Anna", "tail": "Bob",
+                                          "relation": ["met(e1,e2)", "Other"][n % 2]},
 }
 """Kind -> its row of a number, as it stands in a JSON Lines file. A new kind adds a line."""
 KINDS = [kind_of(name) for name in plugins.names("data.kinds")]

@@ -23,6 +23,7 @@ from luthier.evaluation.report.words import WORDS, every_word
 from luthier.recipe import EvaluationSettings
 from luthier.schema import (
     Answer,
+    Argument,
     Dataset,
     Entities,
     Entity,
@@ -97,12 +98,23 @@ def numbers() -> Case:
                                            for n in range(12)))
 
 
+def relations() -> Case:
+    labels = LabelSet(("Met(e1,e2)", "Met(e2,e1)", "Other"), "relation_classification", negative="Other")
+    rows = tuple(Example(f"x:{n}", f"Ann {'met' if n % 3 < 2 else 'and'} {SECRET} {n}", labels=(labels.names[n % 3],),
+                         arguments=(Argument(0, 3), Argument(8, 8 + len(SECRET)))[:: 1 if n % 3 else -1])
+                 for n in range(12))
+    said = [Prediction((labels.names[n % 3],), labels.names, np.eye(3, dtype=np.float32)[n % 3] * 0.7 + 0.1)
+            for n in range(13)]
+    return Case(labels, rows, tuple(said[:12]), tuple(said[1:]))
+
+
 CASES = {
     "single-label-classification": classes("single_label_classification"),
     "multi-label-classification": classes("multi_label_classification"),
     "token-classification": spans(),
     "question-answering": questions(),
     "regression": numbers(),
+    "relation-classification": relations(),
 }
 """A new kind adds its own; most of the suite is skipped for one without."""
 

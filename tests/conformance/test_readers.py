@@ -77,7 +77,13 @@ def write_xlsx(path, rows, encoding):
     book.save(path)
 
 
+def write_semeval(path, rows, encoding):
+    path.write_text("".join(f'{number}\t"{row["text"]}"\n{row["label"] or "Comment: none"}\nComment:\n\n'
+                            for number, row in enumerate(rows, start=1)), encoding=encoding)
+
+
 WRITERS = {
+    "semeval": write_semeval,
     "csv": lambda path, rows, encoding: write_delimited(path, rows, encoding, ","),
     "tsv": lambda path, rows, encoding: write_delimited(path, rows, encoding, "\t"),
     "jsonl": write_jsonl,
@@ -87,6 +93,8 @@ WRITERS = {
     "xlsx": write_xlsx,
 }
 NAMES = plugins.names("data.readers")
+FITTING = {"conll": SENTENCES, "semeval": ROWS[:4]}
+"""Format -> rows that it can hold, where those are not all."""
 TEXT_NAMES = [name for name in NAMES if plugins.load("data.readers", name).IS_TEXT]
 STREAMING = [name for name in NAMES if name != "json"]
 
@@ -104,7 +112,7 @@ def written(tmp_path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_round_trip(name, written):
-    rows = SENTENCES if name == "conll" else ROWS
+    rows = FITTING.get(name, ROWS)
     path = written(name, rows)
     found = list(plugins.load("data.readers", name).records(path, None))
     assert [row.values for row in found] == rows
@@ -114,7 +122,7 @@ def test_round_trip(name, written):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_content_is_recognised_whatever_the_name(name, written, tmp_path):
-    path = written(name, SENTENCES if name == "conll" else ROWS)
+    path = written(name, FITTING.get(name, ROWS))
     other = path.rename(tmp_path / "rows.dat")
     found, _ = find_reader(other)
     assert found == name
@@ -142,7 +150,7 @@ def test_an_empty_file_is_refused_with_its_name(name, tmp_path):
         inspect(path)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in {"json", "jsonl", "conll"}])  # without header
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in {"json", "jsonl", *FITTING}])  # without header
 def test_a_header_alone_holds_no_rows(name, written):
     path = written(name, ROWS[:1])
     if name in {"csv", "tsv"}:
@@ -204,7 +212,7 @@ def test_a_large_file_is_streamed(name, written):
 
 @pytest.mark.parametrize("name", TEXT_NAMES)
 def test_a_file_compressed_with_gzip_is_read_as_it_is_unpacked(name, written, tmp_path):
-    rows = SENTENCES * 3 if name == "conll" else ROWS * 3
+    rows = FITTING.get(name, ROWS) * 3
     path = written(name, rows)
     plain = read_all(inspect(path), max_bad_rows=0)
     packed = tmp_path / f"{path.name}.gz"
@@ -231,11 +239,12 @@ def test_a_binary_file_within_gzip_is_refused(name, written, tmp_path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_damaged_file_is_refused_or_its_rows_are_bad(name, written):
-    path = written(name, ROWS * 20)
+    rows = (ROWS if name == "conll" else FITTING.get(name, ROWS)) * 20
+    path = written(name, rows)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     reader = plugins.load("data.readers", name)
-    if name in {"csv", "tsv", "jsonl", "conll"}:
-        assert 0 < len(list(reader.records(path, None))) < len(ROWS) * 20
+    if name in {"csv", "tsv", "jsonl", "conll", "semeval"}:
+        assert 0 < len(list(reader.records(path, None))) < len(rows)
         return
     with pytest.raises(DataError, match=path.name) as caught:
         list(reader.records(path, None))

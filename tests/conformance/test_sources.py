@@ -59,7 +59,8 @@ def test_what_is_resolved_exists_and_has_the_hash_it_says(tiny_model: Path) -> N
 
 def test_packaged_models_are_described() -> None:
     infos = list_models()
-    assert [info.name for info in infos] == ["e5-small", "minilm-l6"]
+    assert {info.name: info.kind for info in infos} == {"e5-small": "encoder", "minilm-l6": "encoder",
+                                                        "smollm2-135m": "decoder"}
     for info in infos:
         assert info.how_to_install.startswith("pip install ")
         assert info.parameters > 1e6

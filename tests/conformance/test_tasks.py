@@ -12,7 +12,7 @@ import pytest
 
 from luthier import plugins, recipe
 from luthier.models.encoding import Encoder, Ragged
-from luthier.schema import Example, GoldAnswer, LabelSet, Logits, Scale, Span, TextInput
+from luthier.schema import Argument, Example, GoldAnswer, LabelSet, Logits, Scale, Span, TextInput
 from luthier.tasks import SpanTargets
 from luthier.tuning.validation import better
 
@@ -25,6 +25,7 @@ LABEL_SETS = [
     LabelSet(("stars",), "regression", Scale(2.0, 0.5, (1, 2, 3))),
     LabelSet(("price",), "regression", Scale(250.0, 40.0)),
     LabelSet(("answer",), "question_answering"),
+    LabelSet(("Cause-Effect(e1,e2)", "Cause-Effect(e2,e1)", "Other"), "relation_classification", negative="Other"),
 ]
 CASES = [(name, labels) for name in plugins.names("tasks") for labels in LABEL_SETS
          if labels.problem_type in plugins.load("tasks", name).PROBLEMS]
@@ -66,6 +67,9 @@ class Case:
             return [self._saying(len(real), spans) for real, spans in zip(targets.tokens, targets.spans, strict=True)]
         if self.labels.of_spans:
             return [every[np.maximum(row, 0)] for row in targets.rows]
+        if self.labels.of_relations:  # at the marks alone: what stands elsewhere must not count
+            return [np.where((row > 0)[:, None], np.tile(every[np.maximum(row, 0) // 4][:, : len(self.labels)], 2), 99)
+                    .astype(np.float32) for row in targets.rows]
         return every[targets] if targets.ndim == 1 else (20 * targets - 10).astype(np.float32)
 
     def _saying(self, length: int, spans: np.ndarray) -> np.ndarray:
@@ -98,6 +102,10 @@ def examples(labels: LabelSet) -> list[Example]:
     if labels.of_answers:
         return [Example(f"x:{number}", "which is it?", text, answers=(GoldAnswer("text", 0),) * (number > 0))
                 for number, text in enumerate(texts)]
+    if labels.of_relations:
+        return [Example(f"x:{number}", text, labels=(labels.names[number % 3],),
+                        arguments=(Argument(0, 4), Argument(len(text) - 5, len(text)))) for number, text in
+                enumerate(texts)]
     if not labels.of_spans:
         return [Example(f"x:{number}", text, None, (labels.names[number % len(labels)],))
                 for number, text in enumerate(texts)]

@@ -218,7 +218,7 @@ def test_a_file_that_does_not_fit_the_task(row, task, columns, message, jsonl):
 
 
 def test_an_unknown_task(jsonl):
-    with pytest.raises(UnknownNameError, match="'ner'; known: named-entities, question-answering, regression, text"):
+    with pytest.raises(UnknownNameError, match="'ner'; known: named-entities, question-answering, regression, rel"):
         inspect(jsonl({"text": "a"}), task="ner")
 
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from luthier.models.encoding import Encoder, Ragged
-from luthier.text import normalize
+from luthier.schema import Argument, Marked
+from luthier.text import normalize, written
 
 MIXED = "Ünïcödé cafe\u0301 in 北京，👩\u200d👩\u200d👧 ＦＵＬＬ　ｗｉｄｔｈ"
 WORDS = ("Ünïcödé", "cafe\u0301", "in", "北京", "北", "京", "👩\u200d👩\u200d👧", "ＦＵＬＬ", "ｗｉｄｔｈ")
@@ -114,6 +115,33 @@ def test_places_of_any_text(directory: Path, rows: list[str], form: Any) -> None
         check(places(ragged, row), names(ragged, row), text)
         alone = encoder.encode_ragged([text], offsets=True)
         np.testing.assert_array_equal(places(alone), places(ragged, row))
+
+
+@st.composite
+def marked_texts(draw: st.DrawFn) -> Marked:
+    """Any text with two stretches of it, one perhaps within the other; the text may hold marks of its own."""
+    text = "".join(draw(st.lists(st.sampled_from((*HARD, "@", "#", "@ ", " #")) | st.characters(exclude_categories=()),
+                                 min_size=2, max_size=20)))
+    stretches = st.integers(0, len(text) - 1).flatmap(lambda start: st.tuples(
+        st.just(start), st.integers(start + 1, len(text)), st.sampled_from((None, "person", "@ #", "a_b"))))
+    head, tail = draw(st.tuples(stretches, stretches).filter(lambda two: two[0][:2] != two[1][:2]))
+    return Marked(text, Argument(*head), Argument(*tail))
+
+
+@given(row=marked_texts(), form=st.sampled_from(["nfc", "nfkc", "none"]))
+@settings(max_examples=100, deadline=None)
+def test_each_mark_is_a_token_of_its_own_in_any_text(directory: Path, row: Marked, form: Any) -> None:
+    encoder, marks = Encoder.load(directory, normalize=form), written(row)
+    ragged = encoder.encode_ragged([row], offsets=True)
+    assert ragged.ids == encoder.encode_ragged([row]).ids == encoder.encode_ragged([marks.text]).ids
+    assert "".join(marks.text.split("@")).count("#") >= 2
+    found = places(ragged).tolist()
+    for mark, place in (("@", marks.head), ("#", marks.tail)):
+        assert marks.text[place] == mark
+        here = [span for span in found if span[0] <= place < span[1]]
+        # A space that a byte-level tokenizer puts before the text may stand at its first character, too.
+        assert here[-1] == [place, place + 1]
+        assert len(here) == 1 or here == found[:2]
 
 
 @given(text=texts)

@@ -82,7 +82,8 @@ def test_hf_hub_offline_is_honoured(hub: tuple[dict[str, Path], list[str]], monk
 
 def test_an_unknown_model_is_refused_with_the_packaged_names(hub: tuple[dict[str, Path], list[str]]) -> None:
     with pytest.raises(
-        ModelError, match=r"the hub has no model 'someone/none'[^>]*-> use a packaged model \(e5-small, minilm-l6;"
+        ModelError,
+        match=r"the hub has no model 'someone/none'[^>]*-> use a packaged model \(e5-small, minilm-l6, smollm2-135m;",
     ):
         resolve("someone/none")
 

@@ -12,9 +12,13 @@ import pytest
 from luthier.models.encoding import Encoder
 from luthier.models.tiny import make as made
 from luthier.pipeline import encoded
+from luthier.schema import Argument, Marked
+from luthier.text import written
 
 TEXTS = ["red big thing", "", "a much longer text " * 40, "汉字 and \U0001f600", "broken \ud83d half"]
 PAIRS = [("red", "big"), ("", "thing"), ("one text", "another " * 50)]
+MARKED = [Marked("red big thing", Argument(0, 3), Argument(4, 7)),
+          Marked("red " * 60, Argument(100, 103), Argument(0, 3))]
 
 
 @pytest.fixture
@@ -38,7 +42,7 @@ def refuse(*_: Any, **__: Any) -> Any:
     raise AssertionError("these texts were tokenised before")
 
 
-@pytest.mark.parametrize("texts", [TEXTS, PAIRS], ids=["texts", "pairs"])
+@pytest.mark.parametrize("texts", [TEXTS, PAIRS, MARKED], ids=["texts", "pairs", "marked"])
 def test_the_second_run_reads_what_the_first_one_found(
     texts: list[Any], directory: Path, encoder: Encoder, place: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -56,7 +60,7 @@ def test_the_second_run_reads_what_the_first_one_found(
     assert [file.stat().st_mode & 0o077 for file in place.iterdir()] == [0]
 
 
-@pytest.mark.parametrize("texts", [TEXTS, PAIRS], ids=["texts", "pairs"])
+@pytest.mark.parametrize("texts", [TEXTS, PAIRS, MARKED], ids=["texts", "pairs", "marked"])
 @pytest.mark.parametrize("overlap", [None, 0, 5])
 @pytest.mark.parametrize("offsets", [False, True])
 def test_places_and_owners_are_read_again(
@@ -165,3 +169,11 @@ def test_few_texts_are_not_kept(directory: Path, encoder: Encoder, place: Path,
     monkeypatch.setattr(encoded, "WORTHWHILE", 10_000)
     assert encoded.encode(encoder, directory, TEXTS)[1] is None
     assert not place.exists()
+
+
+def test_a_text_that_holds_such_marks_itself_is_not_taken_for_a_marked_one(directory: Path) -> None:
+    encoder = Encoder.load(directory, max_length=24, overlap=5)
+    for texts in (MARKED, [written(row).text for row in MARKED]):
+        found, said = encoded.encode(encoder, directory, texts)
+        assert said is None
+        assert found.ids == encoder.encode_ragged(texts).ids

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from luthier.schema import Prediction
+from luthier.schema import Argument, Marked, Prediction
 from luthier.serving.limits import Limits
 from luthier.serving.refusal import Refusal
 from luthier.serving.wire import Asked, answer, parse
@@ -85,9 +85,9 @@ def refusal_of(body: bytes, *, pair: bool = False) -> Refusal:
     return refused.value
 
 
-def parsed(body: bytes, *, pair: bool) -> Asked | Refusal:
+def parsed(body: bytes, *, pair: bool, relations: bool = False) -> Asked | Refusal:
     try:
-        return parse(body, LIMITS, pair=pair)
+        return parse(body, LIMITS, pair=pair, relations=relations)
     except Refusal as refusal:
         return refusal
 
@@ -139,21 +139,60 @@ def test_every_form_that_is_taken(value: Any, pair: bool, texts: list[Any], sing
     assert (asked.texts, asked.single) == (texts, single)
 
 
+HEAD, TAIL = {"start": 0, "end": 2}, {"start": 3, "end": 4, "type": "city"}
+
+
+@pytest.mark.parametrize(("value", "message"), [
+    ({"inputs": "x"}, 'inputs is a text, and this model takes texts with two marked stretches'),
+    ({"inputs": [["a", "b"]]}, "inputs[0] is a list, and this model takes texts with two"),
+    ({"inputs": {"text": "心情 好", "head": HEAD}}, "inputs: has no 'tail': the keys are text, head and tail"),
+    ({"inputs": {"text": "心情 好", "head": HEAD, "tail": TAIL, "\ud800": 1}}, "inputs: unknown key '\\ud800'"),
+    ({"inputs": [{"text": "心情", "head": HEAD, "tail": TAIL}]}, "inputs[0]: tail: 3-4 lies outside the text of 2"),
+    ({"inputs": {"text": "心情 好", "head": HEAD, "tail": HEAD}}, "inputs: head and tail are the same stretch, 0-2"),
+    ({"inputs": {"text": "心情 好", "head": {**HEAD, "start": 10**4000}, "tail": TAIL}}, "inputs: head: 1000"),
+    ({"inputs": {"text": "\ud800x y", "head": HEAD, "tail": TAIL}}, "inputs.text holds half a surrogate pair"),
+    ({"inputs": {"text": "xxxyy", "head": {**HEAD, "type": "\udc00"}, "tail": TAIL}}, "inputs.head.type holds half a"),
+    ({"inputs": {"text": 3, "head": HEAD, "tail": TAIL}}, "inputs: text: expected a text, got int"),
+    ({}, 'the key "inputs" is missing; send {"inputs": {"text": "…", "head":'),
+])
+def test_other_forms_than_marked_texts_are_refused(value: Any, message: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        parse(dumped(value), LIMITS, pair=False, relations=True)
+    assert refused.value.status == 422
+    assert message in json.loads(refused.value.body())["error"]
+    assert len(refused.value.body()) < 1000
+
+
+def test_marked_texts_are_taken() -> None:
+    row = {"text": "心情 好", "head": HEAD, "tail": TAIL}
+    expected = Marked("心情 好", Argument(0, 2), Argument(3, 4, "city"))
+    for inputs, single in ((row, True), ([row], False)):
+        assert parse(dumped({"inputs": inputs}), LIMITS, pair=False, relations=True) == Asked([expected], single)
+
+
+def test_the_limit_on_characters_holds_for_marked_texts() -> None:
+    row = {"text": "x" * 11, "head": HEAD, "tail": TAIL}
+    with pytest.raises(Refusal, match="inputs.text has 11 characters") as refused:
+        parse(dumped({"inputs": row}), LIMITS, pair=False, relations=True)
+    assert refused.value.status == 413
+
+
 def test_a_byte_order_mark_is_no_fault() -> None:
     assert parse(b"\xef\xbb\xbf" + dumped({"inputs": "a"}), LIMITS, pair=False).texts == ["a"]
 
 
+KEYS = ["text", "text_b", "x", "head", "tail", "start", "end", "type"]
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=12),
-    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.sampled_from(["text", "text_b", "x"]), inner),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.sampled_from(KEYS), inner),
     max_leaves=12,
 )
 
 
 @settings(deadline=None)
-@given(JSON_VALUES, st.booleans())
-def test_any_json_gives_texts_or_a_refusal_that_can_be_sent(value: Any, pair: bool) -> None:
-    outcome = parsed(dumped({"inputs": value}), pair=pair)
+@given(JSON_VALUES, st.booleans(), st.booleans())
+def test_any_json_gives_texts_or_a_refusal_that_can_be_sent(value: Any, pair: bool, relations: bool) -> None:
+    outcome = parsed(dumped({"inputs": value}), pair=pair, relations=relations)
     if isinstance(outcome, Refusal):
         assert 400 <= outcome.status < 500
         assert set(json.loads(outcome.body())) == {"error", "error_type"}

