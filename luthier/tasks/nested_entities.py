@@ -17,13 +17,13 @@ from luthier import recipe
 from luthier.models.building import Attention, Built, build_classifier
 from luthier.models.encoding import Ragged
 from luthier.models.files import ModelFiles
-from luthier.schema import Bool, Entities, Entity, Example, Float32, Int64, LabelSet, TextInput, parts
+from luthier.schema import Bool, Entities, Example, Float32, Int64, LabelSet, TextInput
 from luthier.tasks._marks import check_marked
-from luthier.tasks._pairs import Float64, above, closest, mean_loss
+from luthier.tasks._pairs import Found, above, closest, mean_loss
 from luthier.tasks._scores import averages
 from luthier.tasks._span_targets import SpanTargets
-from luthier.tasks._windows import cut_texts, owners_of, places_of, whole_texts
-from luthier.tasks._words import widened
+from luthier.tasks._span_windows import joined
+from luthier.tasks._windows import owners_of, places_of, whole_texts
 
 if TYPE_CHECKING:
     import torch
@@ -54,17 +54,29 @@ BEST_METRIC = "f1_micro"
 
 WIDTH = 32
 """Numbers of a query and of a key, d."""
-UNLIKELY = -2.0
-"""Bias of a new head's logits to start and to end: it shall not begin by finding half of all spans."""
+NEAR, UNLIKELY = 1.0, -4.0
+"""Biases of a new head's queries and keys, and of its logits to start and to end. Equal vectors match the less the
+further they are turned apart, so it begins by holding long spans for less likely than short ones, all for unlikely."""
 
 
 class Settings(recipe.Settings):
     """The task's own settings."""
 
-    max_entity_tokens: int = Field(64, ge=1)
-    """Most tokens of an entity."""
+    max_entity_characters: int | None = Field(None, ge=1)
+    """Most characters of an entity; when left out, half as many again as the longest of the training rows has."""
     whole_words: bool = True
     """Never cut a word: letters and digits that stand together, but in scripts that are written without spaces."""
+
+
+def settle(settings: Settings, examples: Sequence[Example]) -> tuple[Settings, list[str]]:
+    """Fill in what the training rows decide, and say it."""
+    if settings.max_entity_characters is not None:
+        return settings, []
+    longest = max((span.end - span.start for row in examples for span in row.spans or ()), default=1)
+    most = longest + (longest + 1) // 2
+    told = (f"entities have up to {most} characters: half as many again as the longest of the training rows "
+            "(task.max_entity_characters)")
+    return settings.model_copy(update={"max_entity_characters": most}), [told]
 
 
 def outputs(labels: LabelSet) -> LabelSet:
@@ -162,12 +174,9 @@ def decode(logits: Sequence[Float32], ragged: Ragged, texts: Sequence[TextInput]
     """
     if not texts:
         return []
-    spans, scores = [], []
-    for one, places in zip(logits, places_of(ragged), strict=True):
-        found = above(one, places[:, 1] > places[:, 0], len(labels), settings.max_entity_tokens)
-        spans.append(found.spans)
-        scores.append(1 / (1 + np.exp(-found.scores.astype(np.float64))))
-    return _entities(spans, scores, ragged, texts, labels, settings)
+    found = [above(one, places[:, 1] > places[:, 0], len(labels), _most_tokens(len(one), settings))
+             for one, places in zip(logits, places_of(ragged), strict=True)]
+    return joined(found, ragged, texts, labels, most=settings.max_entity_characters, whole_words=settings.whole_words)
 
 
 def firm(logits: Sequence[Float32], ragged: Ragged, texts: Sequence[TextInput], labels: LabelSet,
@@ -176,21 +185,20 @@ def firm(logits: Sequence[Float32], ragged: Ragged, texts: Sequence[TextInput], 
     sure = np.ones(len(texts), np.bool_)
     for one, places, owner in zip(logits, places_of(ragged), owners_of(ragged).tolist(), strict=True):
         real = places[:, 1] > places[:, 0]
-        sure[owner] &= closest(one, real, len(labels), settings.max_entity_tokens, step) > 0
+        sure[owner] &= closest(one, real, len(labels), _most_tokens(len(one), settings), step) > 0
     return sure
 
 
 def metrics(logits: Sequence[Float32], targets: SpanTargets, labels: LabelSet,
-            settings: Settings | None = None) -> dict[str, float]:
+            _settings: Settings | None = None) -> dict[str, float]:
     """Score W windows for validation, each by itself: spans of tokens that agree in both ends and type.
 
     Returns:
         A number for each of ``METRICS``; ``accuracy`` is the share of windows all right, ``loss`` their mean.
     """
-    longest = (settings or Settings()).max_entity_tokens
     counts, right, losses = np.zeros((3, len(labels)), np.int64), 0, 0.0
     for one, real, spans in zip(logits, targets.tokens, targets.spans, strict=True):
-        found = set(map(tuple, above(one, real, len(labels), longest).spans.tolist()))
+        found = set(map(tuple, above(one, real, len(labels), len(real)).spans.tolist()))
         gold = set(map(tuple, spans.tolist()))
         for place, some in enumerate((gold & found, found - gold, gold - found)):
             counts[place] += np.bincount([kind for *_, kind in some], minlength=len(labels))
@@ -215,9 +223,9 @@ def guessed(train: SpanTargets, valid: SpanTargets, labels: LabelSet) -> dict[st
 def remarks(examples: Sequence[Example], ragged: Ragged, targets: SpanTargets, labels: LabelSet,
             settings: Settings) -> list[str]:
     """Say how many of the examples' entities no answer can give, and why."""
-    spans = [one[one[:, 1] - one[:, 0] < settings.max_entity_tokens] for one in targets.spans]
-    found = _entities(spans, [np.ones(len(one)) for one in spans], ragged, [row.text for row in examples], labels,
-                      settings)
+    right = [Found(spans, np.ones(len(spans), np.float32)) for spans in targets.spans]
+    found = joined(right, ragged, [row.text for row in examples], labels, most=settings.max_entity_characters,
+                   whole_words=settings.whole_words)
     lost = [(row, span) for row, answer in zip(examples, found, strict=True)
             for span in sorted(set(row.spans or ()) - {one.span for one in answer.entities})]
     if not lost:
@@ -226,7 +234,8 @@ def remarks(examples: Sequence[Example], ragged: Ragged, targets: SpanTargets, l
     count = sum(len(one.spans or ()) for one in examples)
     way = " (task.whole_words=false cuts words)" if settings.whole_words else ""
     return [f"{len(lost):,} of {count:,} entities cannot be found as marked: they begin or end within a word or a token"
-            f"{way}, have more than {settings.max_entity_tokens} tokens, or more than two windows share: "
+            f"{way}, are longer than task.max_entity_characters={settings.max_entity_characters}, or than what windows "
+            "share: "
             f"{row.text[span.start:span.end]!r:.80} at {row.id}, for one"]
 
 
@@ -237,7 +246,13 @@ def _begin_low(built: Built, size: int) -> None:
     for name, parameter in built.model.named_parameters():
         if name.startswith(tuple(f"{new}." for new in built.new_modules)) and parameter.shape == (size,):
             with torch.no_grad():
-                parameter[2 * WIDTH:] = UNLIKELY
+                parameter[:2 * WIDTH], parameter[2 * WIDTH:] = NEAR, UNLIKELY
+
+
+def _most_tokens(tokens: int, settings: Settings) -> int:
+    """Return the most tokens of an entity: a tokenizer of bytes makes up to four of a character."""
+    most = settings.max_entity_characters
+    return tokens if most is None else min(tokens, 4 * most)
 
 
 def _in_tokens(example: Example, places: Int64, numbers: dict[str, int]) -> Iterator[tuple[int, int, int]]:
@@ -247,50 +262,3 @@ def _in_tokens(example: Example, places: Int64, numbers: dict[str, int]) -> Iter
         inside = np.flatnonzero(real & (places[:, 0] < span.end) & (places[:, 1] > span.start))
         if len(inside):
             yield int(inside[0]), int(inside[-1]), numbers[span.label]
-
-
-def _entities(spans: Sequence[Int64], scores: Sequence[Float64], ragged: Ragged, texts: Sequence[TextInput],
-              labels: LabelSet, settings: Settings) -> list[Entities]:
-    """Return the entities of N texts from the spans of their W windows, (E, 3), and their probabilities, (E,)."""
-    names = [parts(text)[0] for text in texts]
-    best: list[dict[tuple[int, int, int], float]] = [{} for _ in texts]
-    for owner, places, windows in whole_texts(ragged):
-        text = names[owner]
-        for number, (row, own, part) in enumerate(windows):
-            first, last = (np.searchsorted(own, spans[row][:, side]) + part.start for side in (0, 1))
-            keep = _nearest(first, last, [other for *_, other in windows[max(0, number - 1):number + 2]],
-                            min(number, 1), len(places))
-            for one in np.flatnonzero(keep).tolist():
-                start, end = int(places[first[one], 0]), int(places[first[one]:last[one] + 1, 1].max())
-                start, end = widened(text, start, end) if settings.whole_words else (start, end)
-                place = start, -end, int(spans[row][one, 2])
-                best[owner][place] = max(best[owner].get(place, 0.0), float(scores[row][one]))
-    found = []
-    for text, entities, cut in zip(names, best, cut_texts(ragged, len(texts)).tolist(), strict=True):
-        found.append(Entities(tuple(
-            Entity(labels.names[kind], score, text[start:-end], start, -end)
-            for (start, end, kind), score in sorted(entities.items())), cut))
-    return found
-
-
-def _nearest(first: Int64, last: Int64, windows: Sequence[slice], own: int, tokens: int) -> Bool:
-    """Return for each span of one of up to three neighbouring windows whether it stands further from an edge than in
-    the others, (E,) bool.
-
-    Args:
-        first: (E,) first tokens, counted in the whole text.
-        last: (E,) last tokens.
-        windows: where the neighbours stand in the text, in their order.
-        own: which of them the spans are from.
-        tokens: of the whole text, whose ends are no edges.
-    """
-    away = []
-    for part in windows:
-        left = first - part.start if part.start else np.full(len(first), tokens)
-        right = part.stop - 1 - last if part.stop < tokens else np.full(len(first), tokens)
-        away.append(np.where((first >= part.start) & (last < part.stop), np.minimum(left, right), -1))
-    keep = np.ones(len(first), np.bool_)
-    for number, other in enumerate(away):
-        if number != own:
-            keep &= away[own] > other if number < own else away[own] >= other
-    return keep

@@ -33,7 +33,7 @@ def plain_scores(logits: np.ndarray, real: np.ndarray, types: int) -> dict[tuple
         for last in (place for place in np.flatnonzero(real).tolist() if place >= first):
             shared = 0.0
             for pair in range(width // 2):
-                angle = 10_000.0 ** (-2 * pair / width)
+                angle = 100.0 ** (-2 * pair / width)
                 parts = []
                 for place, side in ((first, 0), (last, width)):
                     number = complex(logits[place, side + pair], logits[place, side + width // 2 + pair])
@@ -200,8 +200,19 @@ def test_what_becomes_one_by_keeping_words_whole_has_the_best_score(encoder: Enc
 
 def test_long_entities_are_not_looked_for(encoder: Encoder) -> None:
     text = "很 好 很 好"
-    assert shown(decoded(encoder, text, (text, 0), max_entity_tokens=4)) == [("LOC", text)]
-    assert shown(decoded(encoder, text, (text, 0), max_entity_tokens=3)) == []
+    assert shown(decoded(encoder, text, (text, 0))) == [("LOC", text)]
+    assert shown(decoded(encoder, text, (text, 0), max_entity_characters=7)) == [("LOC", text)]
+    assert shown(decoded(encoder, text, (text, 0), max_entity_characters=6)) == []
+
+
+def test_the_training_rows_tell_how_long_entities_are() -> None:
+    rows = [Example("x:1", "good 100km very good", spans=(Span(0, 4, "PER"), Span(0, 10, "LOC"))), Example("x:2", "")]
+    settled, told = task.settle(task.Settings(), rows)
+    assert settled.max_entity_characters == 15
+    assert told == ["entities have up to 15 characters: half as many again as the longest of the training rows "
+                    "(task.max_entity_characters)"]
+    assert task.settle(task.Settings(max_entity_characters=3), rows)[1] == []
+    assert task.settle(task.Settings(), [])[0].max_entity_characters == 2
 
 
 def windows(rows: int = 7, shared: int = 4) -> tuple[str, Ragged]:
@@ -317,8 +328,9 @@ def test_entities_that_no_answer_can_give_are_told(encoder: Encoder) -> None:
     assert "task.whole_words=false" in told
     assert "'100' at x:1" in told
     assert task.remarks(rows, ragged, targets, LABELS, task.Settings(whole_words=False)) == []
-    (told,) = task.remarks(rows, ragged, targets, LABELS, task.Settings(whole_words=False, max_entity_tokens=3))
-    assert "have more than 3 tokens" in told
+    (told,) = task.remarks(rows, ragged, targets, LABELS, task.Settings(whole_words=False, max_entity_characters=10))
+    assert "longer than task.max_entity_characters=10" in told
+    assert repr(text) in told
 
 
 @pytest.mark.parametrize(("spans", "message"), [
@@ -346,8 +358,11 @@ def test_a_new_head_begins_with_nothing_and_a_tuned_one_stays(tiny_model: Path, 
     import torch
 
     built = task.build(tiny_model, LABELS)
-    assert (built.model.classifier.bias[SIZE:] == task.UNLIKELY).all()
-    assert (built.model.classifier.bias[:SIZE] == 0).all()
+    bias = built.model.classifier.bias.detach().numpy()
+    begun = {(first, last): score for (first, last, _), score in plain_scores(
+        np.tile(bias, (21, 1)), np.ones(21, bool), 2).items()}
+    assert 0 > begun[0, 0] > begun[0, 1] > begun[0, 5] > begun[0, 20]
+    assert begun[3, 8] == pytest.approx(begun[0, 5])
     with torch.no_grad():
         built.model.classifier.bias.fill_(3.0)
     built.model.save_pretrained(tmp_path)
