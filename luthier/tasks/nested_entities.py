@@ -54,7 +54,7 @@ BEST_METRIC = "f1_micro"
 
 WIDTH = 32
 """Numbers of a query and of a key, d."""
-NEAR, UNLIKELY = 1.0, -4.0
+NEAR, UNLIKELY = 1.5, -7.0
 """Biases of a new head's queries and keys, and of its logits to start and to end. Equal vectors match the less the
 further they are turned apart, so it begins by holding long spans for less likely than short ones, all for unlikely."""
 
