@@ -227,5 +227,6 @@ def replace_section(page: str, section: str, marks: Mapping[str, str]) -> str:
     begin, end = marks["begin"], marks["end"]
     body = f"{begin}\n{section.strip()}\n{end}\n"
     if begin in page and end in page:
-        return page[:page.index(begin)] + body + page[page.index(end) + len(end):].lstrip("\n")
+        rest = page[page.index(end) + len(end):].lstrip("\n")
+        return page[:page.index(begin)] + body + (f"\n{rest}" if rest else "")
     return page.rstrip("\n") + "\n\n" + body

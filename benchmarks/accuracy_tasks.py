@@ -144,7 +144,7 @@ def job_of(bench: Bench, prepared: Prepared, options: Options) -> Job:
 
 def _figures(run: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a side's entry keeps: figures, no answers."""
-    return {name: value for name, value in run.items() if not (isinstance(value, list) and len(value) > 100)}
+    return {name: value for name, value in run.items() if name == "warnings" or not isinstance(value, list)}
 
 
 def publish(results: Results, page: Path) -> None:

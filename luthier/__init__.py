@@ -17,12 +17,14 @@ from luthier.errors import LuthierError
 
 if TYPE_CHECKING:
     from luthier.estimator import TextClassifier
+    from luthier.inference import Corpus
     from luthier.pipeline import Run, evaluate, load, train
 
 __version__ = "0.1.0"
-__all__ = ["LuthierError", "Run", "TextClassifier", "evaluate", "load", "train"]
+__all__ = ["Corpus", "LuthierError", "Run", "TextClassifier", "evaluate", "load", "train"]
 
 _HOMES = {
+    "Corpus": "luthier.inference",
     "Run": "luthier.pipeline",
     "evaluate": "luthier.pipeline",
     "load": "luthier.pipeline",

@@ -36,6 +36,8 @@ EXTRAS = {
     "tensorboard": "track",
     "mlflow": "track",
     "wandb": "track",
+    "sacrebleu": "generation",
+    "rouge_score": "generation",
     "snownlp": "demo",
 }
 """Optional module -> the extra of Luthier that installs it."""

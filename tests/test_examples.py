@@ -59,6 +59,29 @@ def test_the_recipe_for_questions(tiny_model: Path, tmp_path: Path) -> None:
     assert context[found.start:found.end] == found.answer
 
 
+def test_the_recipe_for_texts(tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(EXAMPLES)
+    command = [sys.executable, "-m", "luthier", "train", "examples/dates.yaml", "train.num_train_epochs=2", "threads=1",
+               "evaluation.bootstrap=100"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "chrF" in result.stdout
+    (found,) = luthier.load(tmp_path / "runs" / "dates").predict(["3 March 2024"])
+    assert found.finish_reason in ("stop", "length")
+
+
+def test_the_recipe_for_similarity(tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(EXAMPLES)
+    command = [sys.executable, "-m", "luthier", "train", "examples/faq.yaml", "--model", str(tiny_model),
+               "model.max_length=64", "train.num_train_epochs=1", "evaluation.bootstrap=100"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "nDCG@10" in result.stdout
+    with luthier.load(tmp_path / "runs" / "faq") as predictor:
+        ((hit,),) = luthier.Corpus.of(predictor, ["We are open from ten to seven."]).search(["几点开门？"], k=1)
+    assert hit.number == 0
+
+
 def test_the_recipe_for_relations(tiny_model: Path, tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(EXAMPLES)
     command = [sys.executable, "-m", "luthier", "train", "examples/relations.yaml", "--model", str(tiny_model),

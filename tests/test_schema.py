@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from luthier.schema import Dataset, Example, LabelSet, Prediction
+from luthier.schema import GENERATED, Dataset, Example, Generated, LabelSet, Prediction
 
 
 def prediction(labels: tuple[str, ...], probabilities: list[float]) -> Prediction:
@@ -42,3 +42,21 @@ def test_datasets_yield_their_splits_in_order() -> None:
     row = Example("f:1", "text", labels=("x",))
     dataset = Dataset((row,), (), (row,), LabelSet(("x", "y")), "0")
     assert [(name, len(rows)) for name, rows in dataset.splits()] == [("train", 1), ("valid", 0), ("test", 1)]
+
+
+def test_a_written_text_tells_how_it_ended() -> None:
+    one = Generated("two dogs", "stop", 0.51234567)
+    assert (one.label, one.labels) == ("two dogs", ())
+    assert one.to_dict() == {"generated_text": "two dogs", "score": 0.512346, "finish_reason": "stop",
+                             "truncated": False}
+    assert one.to_cells() == {**one.to_dict(), "score": "0.512346"}
+    assert tuple(one.to_dict()) == Generated.KEYS
+    unscored = Generated("", "length", truncated=True)
+    assert unscored.to_dict() == unscored.to_cells() == {
+        "generated_text": "", "score": None, "finish_reason": "length", "truncated": True}
+
+
+def test_texts_to_write_are_no_labels() -> None:
+    assert Example("f:1", "ein Hund", targets=("a dog", "one dog")).label_names == ()
+    assert LabelSet((GENERATED,), "text_generation").of_texts
+    assert not LabelSet(("x", "y")).of_texts

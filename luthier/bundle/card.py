@@ -68,8 +68,8 @@ def _header(manifest: Manifest, systems: Mapping[str, Any], data_report: Mapping
     }
     if languages:
         header["language"] = languages
-    if base.source != "directory":
-        # The hub can link to a hub id or a packaged name, not to a directory of somebody's machine.
+    if base.source not in ("directory", "new"):
+        # The hub can link to a hub id or a packaged name, not to what only this machine had.
         header["base_model"] = base.name
     metrics = _metrics(systems.get("tuned"))
     if metrics:

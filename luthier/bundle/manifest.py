@@ -113,8 +113,8 @@ class Manifest:
     length: LengthPolicy
     normalize: Literal["nfc", "nfkc", "none"]
     """Unicode form given to every text before its ids are looked up."""
-    pair: bool
-    """Whether one row is two texts."""
+    pair: bool | None
+    """Whether one row is two texts; ``None`` where it may be one or two."""
     base: Base
     data_hash: str
     """``Dataset.content_hash`` of the rows it was tuned and scored on."""

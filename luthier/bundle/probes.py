@@ -40,7 +40,7 @@ class Probe:
     """The head's outputs, C names in order."""
     logits: tuple[float, ...]
     """C numbers, before softmax or sigmoid; where a number is learned, its distance from the mean in deviations; or C
-    for each of some tokens, one token after the other."""
+    for each of some tokens, one token after the other; or the vectors of its texts, times the root of their width."""
     label: str | None
     """What is decoded from them; ``None`` when it is so close a call that another processor may decide otherwise."""
 

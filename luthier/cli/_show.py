@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from luthier.evaluation import Evaluation, Kind
     from luthier.pipeline import Run
 
-SYSTEMS = {"untuned": "untuned (new head)", "tuned": "tuned"}
-"""What a table calls systems; a baseline goes by what it is."""
-
 
 def print_scores(run: Run) -> None:
     """Print baseline, untuned and tuned side by side with their confidence intervals."""
@@ -23,7 +20,8 @@ def print_scores(run: Run) -> None:
     first = next(iter(found.values()))
     kind = _kind(first)
     shown = kind.printed(first)
-    columns, names = shown.columns, {**SYSTEMS, "baseline": f"baseline ({kind.BASELINE.short})"}
+    columns = shown.columns
+    names = {"baseline": f"baseline ({kind.BASELINE.short})", "untuned": shown.untuned, "tuned": "tuned"}
     confidence = round(100 * run.recipe.evaluation.confidence)
     # More than two with their intervals would not stand in a line.
     sure = tuple(columns)[:2 if len(columns) == 2 else 1]

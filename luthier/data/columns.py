@@ -8,9 +8,9 @@ from typing import Any
 
 TEXT_NAMES = (
     "text", "sentence", "content", "review", "reviewtext", "reviewbody", "comment", "comments", "commenttext",
-    "tweet", "message", "msg", "utterance", "query", "question", "document", "doc", "body", "post", "news", "article",
-    "description", "complaint", "feedback", "narrative", "input", "inputs", "prompt", "phrase", "statement", "headline",
-    "title", "subject", "summary", "abstract", "texta", "sentence1",
+    "tweet", "message", "msg", "utterance", "query", "anchor", "question", "document", "doc", "body", "post", "news",
+    "article", "description", "complaint", "feedback", "narrative", "input", "inputs", "prompt", "phrase", "statement",
+    "headline", "title", "subject", "summary", "abstract", "texta", "sentence1",
     "文本", "内容", "正文", "评论", "评论内容", "评价", "评价内容", "句子", "语句", "文章", "新闻", "微博",
     "微博中文内容", "微博内容", "留言", "反馈", "投诉内容", "问题", "提问", "描述", "标题", "摘要",
 )

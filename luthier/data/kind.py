@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 SEAM = "data.kinds"
 
-BY_KEYS, BY_FORM, BY_VALUES, BY_NOTHING = 10, 20, 30, 40
-"""How surely a kind tells its files: by names of columns that only it has, by the form of cells, by the values of a
-label, or not at all: it takes what is left. The surest is asked first, of equals the first by name."""
+ONLY_ASKED, BY_KEYS, BY_FORM, BY_VALUES, BY_NOTHING = 0, 10, 20, 30, 40
+"""How surely a kind tells its files: it takes them only where its task is asked for; or by names of columns that only
+it has, by the form of cells, by the values of a label, or not at all: it takes what is left. The surest is asked first,
+of equals the first by name."""
 
 PLAIN: ProblemType = "single_label_classification"
 """The kind that reads texts and pairs without labels, and labels of which nothing is said."""
@@ -44,7 +45,7 @@ class Kind(Protocol):
     TASK: str
     """The task whose files hold such rows; other tasks with such labels read the same."""
     SURENESS: int
-    """When ``find`` is asked: ``BY_KEYS``, ``BY_FORM``, ``BY_VALUES`` or ``BY_NOTHING``."""
+    """When ``find`` is asked: ``ONLY_ASKED``, ``BY_KEYS``, ``BY_FORM``, ``BY_VALUES`` or ``BY_NOTHING``."""
     OWN_INPUT: bool
     """Whether rows without labels have a form of their own, such as a question with its context, and are found and
     read by this kind; else they are texts or pairs, whatever is made of them."""

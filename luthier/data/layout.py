@@ -33,8 +33,8 @@ def inspect(path: str | Path, columns: Columns = Columns(), *, encoding: str | N
         columns: what is known already; columns that are not named here are inferred.
         encoding: Python codec name of a text format; found out from the bytes when left out.
         labelled: whether a label column is needed; without, none is looked for.
-        task: ``text-classification``, ``named-entities``, ``question-answering``, ``regression`` or ``relations``;
-            found out from the columns when left out.
+        task: ``text-classification``, ``named-entities``, ``text-to-text`` and so on; found out from the
+            columns when left out.
 
     Raises:
         DataError: the file is missing, empty, of no known format, lacks a column, or does not fit the task.

@@ -74,8 +74,13 @@ class DataReport:
     """Entities that begin within an earlier one, over all splits."""
     values: dict[str, dict[str, float]] = field(default_factory=dict)
     """Split -> minimum, mean, maximum and standard deviation of its numbers; empty where the labels are no numbers."""
+    passages: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Split -> its ``queries``, different ``passages`` and given ``negatives``; empty where nothing is looked for."""
     unanswerable: dict[str, int] = field(default_factory=dict)
     """Split -> questions that their contexts answer not; empty where the rows are no questions."""
+    targets: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Split -> least, mean and most characters of the texts to be written (``min``, ``mean``, ``max``), how many there
+    are (``count``) and for how many rows (``rows``); empty where no texts are to be written."""
 
     @property
     def rows(self) -> int:

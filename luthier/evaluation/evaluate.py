@@ -15,7 +15,7 @@ from luthier.evaluation.kind import Kind, PredictsTexts, kind_of
 from luthier.evaluation.outcomes import RowOutcomes
 from luthier.evaluation.scores import Judged, RowError, Scores
 from luthier.recipe import EvaluationSettings
-from luthier.schema import Answer, Bool, Example, Float32, LabelSet
+from luthier.schema import Answer, Bool, Example, Float32, LabelSet, TextInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +117,17 @@ def evaluate(
     # Before the model is asked, which takes minutes.
     judge = kind.judge(examples, labels)
     started = time.perf_counter()
-    answers = predictor.predict([example.text_input for example in examples])
+    given = predictor.predict(_asked(kind, examples))
     seconds = time.perf_counter() - started
-    judged = judge(answers)
+    judged = judge(given)
+    answers = given if judged.answers is None else judged.answers
     errors = _errors(examples, answers, judged, every=kind.BY_DISTANCE)
     return Evaluation(
         labels=labels,
         scores=judged.scores,
         intervals=intervals(judged.outcomes, _draws(settings, seed)),
         seconds=seconds,
-        truncated=sum(answer.truncated for answer in answers),
+        truncated=sum(answer.truncated for answer in given),
         errors=tuple(errors[: settings.max_errors]),
         wrong=int((~judged.outcomes.right).sum()),
         predictions=tuple(answers),
@@ -147,6 +148,12 @@ def compare(
         raise DataError("the two systems were not evaluated on the same rows", "evaluate both on the same file")
     return differences(system.outcomes, other.outcomes, _draws(settings, seed),
                        lower_is_better=system.kind.LOWER_IS_BETTER)
+
+
+def _asked(kind: Kind, examples: Sequence[Example]) -> list[TextInput]:
+    """Return what a predictor is asked: each row's text or texts, or what else the kind needs, such as a corpus."""
+    own = getattr(kind, "asked", None)
+    return [example.text_input for example in examples] if own is None else list(own(examples))
 
 
 def _draws(settings: EvaluationSettings, seed: int) -> Draws:

@@ -59,6 +59,8 @@ class Printed:
     """Heads of the first and the last column of a table by label."""
     by_label: bool = False
     """Whether a run ends with such a table."""
+    untuned: str = "untuned (new head)"
+    """What the model before tuning is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,11 @@ class Page:
 
 
 class Kind(Protocol):
-    """One problem type, as evaluation sees it."""
+    """One problem type, as evaluation sees it.
+
+    A kind that asks a predictor for more than an answer to each row also offers ``asked``, from the rows to what
+    ``predict`` is given; ``judge`` gets the answers to that.
+    """
 
     MAIN: str
     """The metric that verdicts go by."""

@@ -105,6 +105,8 @@ class Judged:
     errors by distance, the distance, right or not."""
     probabilities: Float32 | None = None
     """(N, C) float32; classification only."""
+    answers: tuple[Answer, ...] | None = None
+    """What came of each row, where that is not what the predictor answered."""
 
 
 @dataclass(frozen=True, slots=True)

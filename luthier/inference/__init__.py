@@ -4,11 +4,14 @@ from luthier.inference.backend import Backend
 from luthier.inference.fastest import Opening, open_fastest
 from luthier.inference.predictor import Predictor
 from luthier.inference.replaying import make_probes
+from luthier.inference.search import Corpus, Hit
 from luthier.inference.verification import Check, VerifyReport, compare_with_memory, verify
 
 __all__ = [
     "Backend",
     "Check",
+    "Corpus",
+    "Hit",
     "Opening",
     "Predictor",
     "VerifyReport",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from luthier.bundle import Manifest
-from luthier.schema import Batch, Float32
+from luthier.inference.generation import Written
+from luthier.recipe import Decoding
+from luthier.schema import Batch, Float32, Int64
+
+TextOf = Callable[[Sequence[int]], str]
+"""From token ids to text, without special tokens."""
 
 
 class Backend(Protocol):
@@ -55,6 +60,33 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Let go of the weights; further calls of ``run`` are not allowed."""
+        ...
+
+
+class Writes(Backend, Protocol):
+    """A backend that can write texts. One that cannot lacks these two, and its module says no ``GENERATES``."""
+
+    def generate(self, batch: Batch, decoding: Decoding, *, text_of: TextOf, rows: Sequence[int]) -> list[Written]:
+        """Write a text for each of B texts.
+
+        Args:
+            batch: B texts.
+            decoding: how tokens are chosen.
+            text_of: turns token ids into text, without special tokens.
+            rows: B numbers that, with the seed, decide the draws of each row.
+        """
+        ...
+
+    def log_shares(self, batch: Batch, targets: Int64) -> Float32:
+        """Return how likely each token of B given texts is, after the right ones before it.
+
+        Args:
+            batch: the B sources.
+            targets: (B, T) int64, below 0 at padding.
+
+        Returns:
+            (B, T) float32, natural logarithms; what stands at padding means nothing.
+        """
         ...
 
 

@@ -60,6 +60,9 @@ def choose(
         threads: CPU threads.
         offline: never ask a model hub for an adapter's base.
     """
+    if manifest.labels.of_texts:
+        others = [name for name in plugins.names("inference.backends") if name != REFERENCE and _writes(name)]
+        return Choice((*others, REFERENCE), "it can write texts")
     if device not in (None, "cpu") or (device is None and has_gpu()):
         return Choice((REFERENCE,), "the reference, on an accelerator")
     place = _place(directory, manifest, threads)
@@ -77,6 +80,11 @@ def choose(
     lost = _write(place, figures)
     best = _best(figures, purpose, "measured here")
     return Choice(best.names, best.reason + (f"; will be measured again: {lost}" if lost else ""))
+
+
+def _writes(name: str) -> bool:
+    """Return whether a backend can write texts."""
+    return bool(getattr(plugins.load("inference.backends", name), "GENERATES", False))
 
 
 def _best(figures: Mapping[str, Measured], purpose: Purpose, how: str) -> Choice:

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from luthier.errors import DataError
 from luthier.schema import Marked, TextInput
 from luthier.text import check_marked, marked
 from luthier.text.marks import FORM
 
+if TYPE_CHECKING:
+    from luthier.models.encoding import Encoder, Ragged
 
-def checked(rows: Sequence[Any], *, pair: bool, relations: bool = False, first: int = 0) -> Sequence[TextInput]:
+
+def encoded(encoder: Encoder, task: ModuleType, settings: Any, rows: Sequence[TextInput]) -> Ragged:
+    """Return the token ids of N rows as a task's model reads them: whole, or each text of a row by itself."""
+    if not hasattr(task, "sequences"):
+        return encoder.encode_ragged(rows, offsets=task.OFFSETS)
+    texts, owners = task.sequences(rows, settings)
+    return replace(encoder.encode_ragged(texts, offsets=task.OFFSETS), owners=owners)
+
+
+def checked(
+    rows: Sequence[Any], *, pair: bool | None, relations: bool = False, first: int = 0
+) -> Sequence[TextInput]:
     """Return the rows when each is what the bundle reads.
 
     Args:
         rows: N values from the caller.
-        pair: whether one row must be two texts.
+        pair: whether one row must be two texts; ``None`` where it may be one or two.
         relations: whether one row must be a text with two marked stretches: a ``Marked``, or its JSON form.
         first: number of the first row, for messages of a stream.
 
@@ -31,7 +46,7 @@ def checked(rows: Sequence[Any], *, pair: bool, relations: bool = False, first: 
         rows = list(rows)
     if relations:
         return [_marked(row, number) for number, row in enumerate(rows, first)]
-    fits = _is_pair if pair else _is_text
+    fits = _is_either if pair is None else _is_pair if pair else _is_text
     for number, row in enumerate(rows, first):
         if not fits(row):
             raise _refusal(row, number, pair)
@@ -44,6 +59,10 @@ def _is_text(row: object) -> bool:
 
 def _is_pair(row: object) -> bool:
     return isinstance(row, tuple | list) and len(row) == 2 and isinstance(row[0], str) and isinstance(row[1], str)
+
+
+def _is_either(row: object) -> bool:
+    return _is_text(row) or _is_pair(row)
 
 
 def _marked(row: object, number: int) -> Marked:
@@ -60,8 +79,11 @@ def _marked(row: object, number: int) -> Marked:
                     fix)
 
 
-def _refusal(row: object, number: int, pair: bool) -> DataError:
+def _refusal(row: object, number: int, pair: bool | None) -> DataError:
     came = f"{type(row).__name__} {row!r:.60}"
+    if pair is None:
+        return DataError(f"row {number}: expected a text or a pair of texts, got {came}",
+                         "give one str to have it embedded, or (text, text_b) to have the two compared")
     if pair:
         return DataError(f"row {number}: expected a pair of texts, got {came}",
                          "this bundle was tuned on pairs: give (text, text_b) for each row")

@@ -13,10 +13,11 @@ import numpy as np
 
 from luthier import plugins
 from luthier.bundle import RESTORE, Manifest, check_files, check_labels, check_tokenizer, read_manifest
-from luthier.errors import BundleError, LuthierError
+from luthier.errors import BundleError, LuthierError, ModelError
 from luthier.inference.backend import Backend
 from luthier.inference.batching import plan
-from luthier.inference.inputs import checked
+from luthier.inference.inputs import checked, encoded
+from luthier.inference.writing import check_writes, write, writes
 from luthier.models.outputs import in_order
 from luthier.schema import Bool, LabelSet, Logits, Marked, TextInput
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 WINDOW = 4096
 """Rows that ``stream`` holds at once (twice: one window is computed while the next is read and encoded)."""
+
+WRITTEN = 256
+"""Rows that it holds at once where texts are written, which takes so long that the first are wanted early."""
 
 CHARACTERS = 1 << 22
 """Characters that it holds at once, about, at eight outputs a token: the logits of windows take room."""
@@ -44,8 +48,8 @@ class Predictor:
     """A file of ``luthier/tasks/``: its ``decode`` turns logits into predictions."""
     task_settings: Any
     """The task's own ``Settings``."""
-    pair: bool
-    """Whether one row is two texts."""
+    pair: bool | None
+    """Whether one row is two texts; ``None`` where it may be one or two."""
     name: str
     """What the server and the logs call it."""
     manifest: Manifest | None = None
@@ -91,21 +95,24 @@ class Predictor:
 
     def predict(self, texts: Sequence[TextInput]) -> list[Any]:
         """Return one answer a row, in order: a ``Prediction`` of a classifier, ``Entities`` where spans are labelled,
-        ``FoundAnswer`` where questions are answered.
+        ``FoundAnswer`` where questions are answered, ``Estimate`` where numbers are learned, ``Generated`` where texts
+        are written; where texts are compared, the ``Embedding`` of a text and the ``Similarity`` of a pair.
 
         Args:
-            texts: N texts, or N pairs of texts for a pair bundle, or N ``Marked`` texts (or their JSON form) where
-                relations are told.
+            texts: N texts, or N pairs of texts for a pair bundle; where texts are compared, either, and a ``Passage``
+                is embedded as one; N ``Marked`` texts (or their JSON form) where relations are told.
 
         Raises:
             DataError: something else than a text came; the message names the row.
         """
         rows = self._checked(texts)
         ragged = self.encode(rows)
-        return self.decode(self.compute(ragged), ragged, rows)
+        return self.answers(ragged, rows)
 
     def logits(self, texts: Sequence[TextInput]) -> tuple[Logits, Bool]:
         """Return the logits, (N, C) float32 or an array (T, C) for each window, and which lost their end, in order.
+
+        Of the S texts of rows that are compared, their vectors, (S, D).
 
         Raises:
             DataError: something else than a text came; the message names the row.
@@ -115,15 +122,29 @@ class Predictor:
 
     def encode(self, texts: Sequence[TextInput]) -> Ragged:
         """Return the token ids of N texts, as the task needs them."""
-        return self.encoder.encode_ragged(texts, offsets=self.task.OFFSETS)
+        return encoded(self.encoder, self.task, self.task_settings, texts)
 
     def compute(self, ragged: Ragged) -> Logits:
-        """Return the logits of texts that are encoded already, (N, C) float32 or an array (T, C) for each window."""
+        """Return the logits of texts that are encoded already, (N, C) float32 or an array (T, C) for each window.
+
+        Raises:
+            ModelError: the bundle writes texts.
+        """
+        if writes(self.task):
+            raise ModelError(f"{self.name} writes texts, and has no logits of a text as a whole", "use predict")
         if not len(ragged):
             return [] if self.labels.per_token else np.empty((0, len(self.labels)), np.float32)
         batches = plan(ragged.lengths, max_tokens=self.backend.max_tokens)
         answers = self.backend.run_all(self.encoder.collate(ragged, rows) for rows in batches)
         return in_order(batches, answers, ragged.lengths)
+
+    def answers(self, ragged: Ragged, texts: Sequence[TextInput]) -> list[Any]:
+        """Return one answer for each of N texts that are encoded already."""
+        if not writes(self.task):
+            return self.decode(self.compute(ragged), ragged, texts)
+        written = write(self.backend, self.encoder, ragged, self.task_settings.decoding)
+        found: list[Any] = self.task.decode(written, ragged, texts, self.labels, self.task_settings)
+        return found
 
     def decode(self, logits: Logits, ragged: Ragged, texts: Sequence[TextInput]) -> list[Any]:
         """Turn the logits of N texts into one answer each."""
@@ -147,6 +168,7 @@ class Predictor:
             raise ValueError(f"window must be 1 or more, got {window}")
         source = iter(rows)
         with ThreadPoolExecutor(1, thread_name_prefix="luthier-encode") as encoding:
+            window = min(window, WRITTEN) if writes(self.task) else window
             done, room = 0, CHARACTERS * 8 // max(8, len(self.task.outputs(self.labels)))
             ahead: tuple[Sequence[TextInput], Future[Ragged]] | None = None
             while True:
@@ -155,7 +177,7 @@ class Predictor:
                 current, ahead = ahead, (part, encoding.submit(self.encode, part)) if part else None
                 if current is not None:
                     texts, ragged = current[0], current[1].result()
-                    yield from self.decode(self.compute(ragged), ragged, texts)
+                    yield from self.answers(ragged, texts)
                 if ahead is None:
                     return
 
@@ -230,7 +252,10 @@ def assemble(
     """
     task, settings = open_task(manifest)
     encoder = open_encoder(directory, manifest)
-    opened = plugins.load("inference.backends", backend).load(
+    module = plugins.load("inference.backends", backend)
+    if writes(task):
+        check_writes(backend, module)
+    opened = module.load(
         directory, manifest, threads=threads, device=device, offline=offline)
     return Predictor(opened, encoder, manifest.labels, task, settings, manifest.pair, directory.name, manifest)
 

@@ -12,6 +12,7 @@ from luthier.bundle import RESTORE, Probe, compare, read_probes
 from luthier.bundle.probes import allowed
 from luthier.errors import ProbeError
 from luthier.inference.predictor import Predictor
+from luthier.inference.writing import log_shares, writes
 from luthier.models.encoding import Ragged
 from luthier.schema import Argument, Float32, Logits, Marked, TextInput, parts
 
@@ -59,9 +60,18 @@ def make_probes(predictor: Predictor, texts: Sequence[TextInput]) -> list[Probe]
     return answer(predictor, [*_spread(texts), *fixed])
 
 
-def answer(predictor: Predictor, rows: Sequence[TextInput]) -> list[Probe]:
-    """Return what the predictor makes of the rows, as probes."""
+def answer(predictor: Predictor, rows: Sequence[TextInput], recorded: Sequence[Probe] = ()) -> list[Probe]:
+    """Return what the predictor makes of the rows, as probes.
+
+    Args:
+        predictor: the model.
+        rows: N texts or pairs.
+        recorded: what was answered before. Where texts are written, those texts are weighed and none is written again:
+            another processor may choose otherwise at a near tie.
+    """
     ragged = predictor.encode(rows)
+    if writes(predictor.task):
+        return _weighed(predictor, ragged, rows, [probe.label or "" for probe in recorded])
     logits = standard(predictor, predictor.compute(ragged))
     names = predictor.task.outputs(predictor.labels).names
     labels = _firm_labels(predictor, logits, ragged, rows)
@@ -82,8 +92,20 @@ def _with_marks(text: str) -> Marked:
     return Marked(text, Argument(end - 1, end), Argument(0, 1))
 
 
+def _weighed(predictor: Predictor, ragged: Ragged, rows: Sequence[TextInput], known: Sequence[str]) -> list[Probe]:
+    """Return the log probability of each token of what is written, or was, for N texts."""
+    texts = known or [one.label for one in predictor.answers(ragged, rows)]
+    logs = log_shares(predictor.backend, predictor.encoder, ragged, texts)
+    return [Probe(str(row), None, ids, predictor.labels.names, tuple(map(float, scores)), text)
+            for row, ids, scores, text in zip(rows, ids_of(ragged, len(rows)), logs, texts, strict=True)]
+
+
 def standard(predictor: Predictor, logits: Logits) -> Logits:
-    """Return logits as they are compared: numbers as deviations from their mean, whatever their unit."""
+    """Return logits as they are compared: numbers as deviations from their mean, whatever their unit, and the D numbers
+    of a vector of length 1 as if their mean square were 1, whatever its width.
+    """
+    if predictor.labels.of_embeddings and not isinstance(logits, list):
+        return np.asarray(logits * np.float32(np.sqrt(logits.shape[1])), np.float32)
     scale = predictor.labels.scale
     return logits if scale is None or isinstance(logits, list) else scale.standard(logits).astype(np.float32)
 
@@ -128,7 +150,7 @@ def replay(predictor: Predictor, directory: Path) -> None:
         BundleError: the probes cannot be read.
     """
     expected = read_probes(directory)
-    faults = differences(expected, answer(predictor, rows_of(expected)), predictor.backend.tolerance)
+    faults = differences(expected, answer(predictor, rows_of(expected), expected), predictor.backend.tolerance)
     if faults:
         raise ProbeError(f"the bundle at {directory} does not answer as on the day it was written: {faults[0]}"
                          + (f" ({len(faults)} of {len(expected)} probes differ)" if len(faults) > 1 else ""),

@@ -18,7 +18,8 @@ from luthier.bundle import (
     read_probes,
 )
 from luthier.errors import LuthierError, ProbeError
-from luthier.inference.predictor import Predictor, assemble, open_encoder
+from luthier.inference.inputs import encoded
+from luthier.inference.predictor import Predictor, assemble, open_encoder, open_task
 from luthier.inference.replaying import answer, differences, ids_of, rows_of
 
 
@@ -99,8 +100,9 @@ def compare_with_memory(path: str | Path, memory: Predictor, *, offline: bool = 
         BundleError: it cannot be opened.
     """
     reopened = Predictor.open(path, backend=memory.backend.name, device=memory.backend.device, offline=offline)
-    rows = rows_of(read_probes(Path(path)))
-    before, after = answer(memory, rows), answer(reopened, rows)
+    recorded = read_probes(Path(path))
+    rows = rows_of(recorded)
+    before, after = answer(memory, rows, recorded), answer(reopened, rows, recorded)
     faults = differences(before, after, memory.backend.tolerance)
     apart = float(np.max(np.abs(_every(before) - _every(after)), initial=0.0)) if not faults else 0.0
     if apart > 0:
@@ -141,7 +143,7 @@ def _ids(directory: Path, manifest: Manifest) -> str:
     check_tokenizer(directory)
     probes = read_probes(directory)
     rows = rows_of(probes)
-    found = ids_of(open_encoder(directory, manifest).encode_ragged(rows), len(rows))
+    found = ids_of(encoded(open_encoder(directory, manifest), *open_task(manifest), rows), len(rows))
     for probe, ids in zip(probes, found, strict=True):
         if probe.ids != ids:
             raise ProbeError(f"probe {probe.shown} gives {len(ids)} other token ids than when the bundle was written")
@@ -150,7 +152,7 @@ def _ids(directory: Path, manifest: Manifest) -> str:
 
 def _logits(predictor: Predictor, directory: Path) -> str:
     expected = read_probes(directory)
-    got = answer(predictor, rows_of(expected))
+    got = answer(predictor, rows_of(expected), expected)
     faults = differences(expected, got, predictor.backend.tolerance)
     if faults:
         raise ProbeError(f"{len(faults)} of {len(expected)} probes are answered differently; {faults[0]}")

@@ -51,11 +51,11 @@ def damaged(directory: Path, what: str) -> BundleError:
                        "copy the bundle again, or tune it again")
 
 
-def peft_config(record: Adapter, base_name: str, revision: str | None) -> dict[str, Any]:
+def peft_config(record: Adapter, base_name: str, revision: str | None, *, writes: bool = False) -> dict[str, Any]:
     """Return PEFT's settings; layers are named in full, so that no pattern can match one too many."""
     return {
         "peft_type": "LORA",
-        "task_type": "SEQ_CLS",
+        "task_type": "SEQ_2_SEQ_LM" if writes else "SEQ_CLS" if record.trained else "FEATURE_EXTRACTION",
         "base_model_name_or_path": base_name,
         "revision": revision,
         "inference_mode": True,

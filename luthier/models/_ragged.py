@@ -28,7 +28,7 @@ class Ragged:
     of the second, -1 at special tokens."""
     owners: Int64 | None = None
     """(W,) int64, the number of the text that each window belongs to: never falls, names each text at least once.
-    ``None`` where the encoder cuts no windows and each row is a text."""
+    Where texts are compared, the number of the row that each sequence is of. ``None`` where each row is a text."""
     overlap: int = 0
     """Tokens that two neighbouring windows of a single text share."""
 

@@ -1,4 +1,4 @@
-"""Which classifiers and finders of answers are computed without transformers, and how their weights are called."""
+"""Which encoders and their heads are computed without transformers, and how their weights are called."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from luthier.schema import ProblemType
+from luthier.schema import EMBEDDING, ProblemType
 
 _PREFIXES = {"bert": "bert.", "roberta": "roberta.", "xlm-roberta": "roberta.", "camembert": "roberta."}
 """Model type -> what the names of its encoder's weights begin with."""
@@ -24,8 +24,8 @@ def unsupported(config: Mapping[str, Any]) -> str | None:
     kind, activation = config.get("model_type"), config.get("hidden_act", "gelu")
     if kind not in _PREFIXES:
         return f"models of type {kind!r} are not written out"
-    if not (per_token(config) or _has_head(config, "SequenceClassification")):
-        return "it classifies neither texts nor tokens, and finds no answers"
+    if not (every_token(config) or _has_head(config, "SequenceClassification")):
+        return "it classifies neither texts nor tokens, finds no answers and embeds nothing"
     if activation not in GELU:
         return f"its activation is {activation!r}"
     if config.get("position_embedding_type", "absolute") != "absolute" or config.get("is_decoder"):
@@ -35,14 +35,34 @@ def unsupported(config: Mapping[str, Any]) -> str | None:
 
 def per_token(config: Mapping[str, Any]) -> bool:
     """Return whether a model of this configuration gives logits for each token, not for the text."""
-    return problem_of(config) is not None
+    return finds_answers(config) or _has_head(config, "TokenClassification")
+
+
+def every_token(config: Mapping[str, Any]) -> bool:
+    """Return whether what a model of this configuration gives is made of every token, not of the first alone."""
+    return per_token(config) or embeds(config)
 
 
 def problem_of(config: Mapping[str, Any]) -> ProblemType | None:
-    """Return what a model of this configuration does with each token; ``None`` where it classifies texts."""
+    """Return what a model of this configuration does, if anything else than to classify texts."""
+    if writes(config):
+        return "text_generation"
     if finds_answers(config):
         return "question_answering"
+    if embeds(config):
+        return "similarity"
     return "token_classification" if _has_head(config, "TokenClassification") else None
+
+
+def writes(config: Mapping[str, Any]) -> bool:
+    """Return whether a model of this configuration is an encoder-decoder that writes texts."""
+    return bool(config.get("is_encoder_decoder")) and (
+        _has_head(config, "ForConditionalGeneration") or _has_head(config, "MTModel"))
+
+
+def embeds(config: Mapping[str, Any]) -> bool:
+    """Return whether a model of this configuration gives texts vectors: an encoder without a head, saved as such."""
+    return _has_head(config, "Model") and list((config.get("id2label") or {}).values()) == [EMBEDDING]
 
 
 def finds_answers(config: Mapping[str, Any]) -> bool:
@@ -63,7 +83,8 @@ class Names:
     embeddings: str
     """What the names of the embeddings begin with."""
     head: tuple[str, ...]
-    """The dense layer that reads the first token, and the outputs; the outputs alone where each token has some."""
+    """The dense layer that reads the first token, and the outputs; the outputs alone where each token has some; none
+    where texts get vectors."""
     skipped_positions: int
     """Rows of the position table before that of a text's first token."""
 
@@ -72,11 +93,14 @@ class Names:
         """Return the names of a configuration that is supported."""
         prefix = _PREFIXES[config["model_type"]]
         bert = prefix == "bert."
+        # RoBERTa counts positions from the padding token's number on.
+        skipped = 0 if bert else int(config.get("pad_token_id", 1)) + 1
+        if embeds(config):
+            return cls("", "embeddings.", (), skipped)
         of_text = ("bert.pooler.dense", "classifier") if bert else ("classifier.dense", "classifier.out_proj")
         of_tokens = ("qa_outputs",) if finds_answers(config) else ("classifier",)
         head = of_tokens if per_token(config) else of_text
-        # RoBERTa counts positions from the padding token's number on.
-        return cls(prefix, f"{prefix}embeddings.", head, 0 if bert else int(config.get("pad_token_id", 1)) + 1)
+        return cls(prefix, f"{prefix}embeddings.", head, skipped)
 
     def layer(self, number: int) -> dict[str, tuple[str, ...]]:
         """Return the names of one layer's parts; ``mixed`` is queries, keys and values, one below the other."""

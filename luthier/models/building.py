@@ -1,4 +1,4 @@
-"""A pretrained encoder with a head that classifies texts or tokens, or finds answers: built to tune, or opened.
+"""A pretrained encoder, to embed texts or with a head that classifies or finds answers: built to tune, or opened.
 
 The one door to transformers' model classes. Weights come from safetensors only and remote code never runs.
 """
@@ -23,18 +23,21 @@ if TYPE_CHECKING:
 
 Attention = Literal["sdpa", "eager"]
 
-_DROPOUTS = (
+DROPOUTS = (
     "hidden_dropout_prob", "classifier_dropout", "dropout", "activation_dropout", "seq_classif_dropout",
-    "pooler_dropout", "embedding_dropout", "mlp_dropout", "hidden_dropout", "resid_pdrop", "embd_pdrop",
+    "pooler_dropout", "embedding_dropout", "mlp_dropout", "hidden_dropout", "resid_pdrop", "embd_pdrop", "dropout_rate",
 )
 """The names that transformers' configurations give to dropout rates."""
 
-_ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop")
+ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop")
 """The names of those that drop attention weights."""
 
 _DOORS = {
     "token_classification": ("AutoModelForTokenClassification", "a token classifier"),
     "question_answering": ("AutoModelForQuestionAnswering", "a finder of answers"),
+    "text_generation": ("AutoModelForSeq2SeqLM", "an encoder-decoder"),
+    "similarity": ("AutoModel", "an encoder of texts"),
+    "retrieval": ("AutoModel", "an encoder of texts"),
 }
 """Problem type -> transformers' class, and what to call its models; all others are classifiers of texts."""
 
@@ -44,7 +47,7 @@ class Built:
     """A model to tune."""
 
     model: torch.nn.Module
-    """In fp32 and eval mode; logits (B, C), or (B, T, C) for each token."""
+    """In fp32 and eval mode; logits (B, C), or (B, T, C) for each token, or vectors of length 1, (B, D)."""
     new_modules: tuple[str, ...]
     """Names of the modules without pretrained weights, such as ``classifier``: they must be trained and saved."""
 
@@ -70,34 +73,35 @@ def build_classifier(
 
     Raises:
         ModelError: the directory cannot be opened, lacks weights of the encoder itself, or holds a decoder where tokens
-            are to be classified, or answers found.
+            are to be classified, answers found, or texts embedded.
     """
     plugins.require("torch", "transformers")
     import torch
 
     directory = files.path if isinstance(files, ModelFiles) else Path(files)
     config = _config(directory, outputs)
-    if outputs.per_token:
+    if outputs.per_token or outputs.of_embeddings:
         _check_sees_both_sides(config, directory)
-    _set(config, _DROPOUTS, dropout)
-    _set(config, _ATTENTION_DROPOUTS, attention_dropout)
+    set_rates(config, DROPOUTS, dropout)
+    set_rates(config, ATTENTION_DROPOUTS, attention_dropout)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model, info = _open(directory, config, attention, outputs.problem_type)
+        model, info = open_weights(directory, config, attention, outputs.problem_type)
         head_differs = _unnamed_head(directory, outputs)
         missing = set(info["missing_keys"]) | {str(entry[0]) for entry in info["mismatched_keys"]}
         if head_differs:
             missing |= _reset_head(model)
-        if not outputs.per_token:
+        if not (outputs.per_token or outputs.of_embeddings):
             _pass_first_token_on(model, missing)
-    prefix = model.base_model_prefix + "."
+    # An encoder alone has no prefix: all of it is the encoder.
+    prefix = "" if outputs.of_embeddings else model.base_model_prefix + "."
     lost = sorted(key for key in missing if key.startswith(prefix) and "pooler" not in key)
     if lost:
         raise ModelError(
             f"the weights in {directory} lack {len(lost)} tensors of a {config.model_type} encoder, such as {lost[0]}",
             "the file is damaged or of another architecture: fetch the model again",
         )
-    return Built(model.eval(), _modules_of(model, missing))
+    return Built(model.eval(), () if outputs.of_embeddings else _modules_of(model, missing))
 
 
 def load_classifier(directory: Path, *, attention: Attention = "sdpa") -> torch.nn.Module:
@@ -108,8 +112,10 @@ def load_classifier(directory: Path, *, attention: Attention = "sdpa") -> torch.
     """
     plugins.require("torch", "transformers")
     kind = problem_of(tokenizer_files.read_json(directory / "config.json")) if directory.is_dir() else None
-    model, info = _open(directory, None, attention, kind or "single_label_classification")
+    model, info = open_weights(directory, None, attention, kind or "single_label_classification")
     faults = sorted({*info["missing_keys"], *(str(entry[0]) for entry in info["mismatched_keys"])})
+    if kind == "similarity":  # a pooler, which other models have, is dropped here
+        faults = [name for name in faults if not name.startswith("pooler.")]
     if faults:
         raise ModelError(
             f"the weights in {directory} lack {len(faults)} tensors, such as {faults[0]}",
@@ -138,11 +144,11 @@ def quiet() -> Iterator[None]:
 def _config(directory: Path, labels: LabelSet) -> Any:
     from transformers import AutoConfig
 
-    with _explained(directory), quiet():
+    with explained(directory), quiet():
         config = AutoConfig.from_pretrained(str(directory), local_files_only=True, trust_remote_code=False)
     config.id2label = dict(enumerate(labels.names))
     config.label2id = {name: number for number, name in enumerate(labels.names)}
-    config.problem_type = None if labels.per_token else labels.problem_type
+    config.problem_type = None if labels.per_token or labels.of_embeddings else labels.problem_type
     if getattr(config, "pad_token_id", None) is None:
         # A decoder finds each row's last real token by it.
         tokenizer_config = tokenizer_files.read_tokenizer_config(directory)
@@ -151,7 +157,7 @@ def _config(directory: Path, labels: LabelSet) -> Any:
 
 
 def _check_sees_both_sides(config: Any, directory: Path) -> None:
-    """Refuse to tag tokens or to find answers with a decoder, which has not read what stands behind them.
+    """Refuse to tag tokens, find answers or embed texts with a decoder, which has not read what stands behind a token.
 
     Raises:
         ModelError: names models that can.
@@ -164,29 +170,30 @@ def _check_sees_both_sides(config: Any, directory: Path) -> None:
     kind = config.model_type
     if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
         raise ModelError(f"{directory} holds a decoder ({kind}), which reads only what stands before a token: it "
-                         "cannot tell what the token is part of",
+                         "cannot tell what the token is part of, nor give a mean over tokens that means the text",
                          "take an encoder: minilm-l6 (English), e5-small (Chinese and many others), or one from a hub, "
                          "such as bert-base-cased")
 
 
-def _set(config: Any, names: tuple[str, ...], rate: float | None) -> None:
+def set_rates(config: Any, names: tuple[str, ...], rate: float | None) -> None:
     """Set those of the names that the configuration has; ``None`` leaves all as they are."""
     for name in names:
         if rate is not None and hasattr(config, name):
             setattr(config, name, rate)
 
 
-def _open(directory: Path, config: Any, attention: Attention, kind: ProblemType) -> tuple[Any, dict[str, Any]]:
+def open_weights(directory: Path, config: Any, attention: Attention, kind: ProblemType) -> tuple[Any, dict[str, Any]]:
     """Return the model in fp32 and what transformers says of the weights it found."""
     import torch
     import transformers
 
     door, what = _DOORS.get(kind, ("AutoModelForSequenceClassification", "a text classifier"))
-    with _explained(directory, what), quiet():
+    with explained(directory, what), quiet():
         model, info = getattr(transformers, door).from_pretrained(
             str(directory),
             **({} if config is None else {"config": config}),
-            attn_implementation=attention,
+            # Of encoder-decoders not all have the fused kernel; asked for nothing, transformers takes it where it is.
+            **({} if kind == "text_generation" and attention == "sdpa" else {"attn_implementation": attention}),
             dtype=torch.float32,
             ignore_mismatched_sizes=True,  # told apart afterwards: a head may differ, an encoder may not
             local_files_only=True,
@@ -196,6 +203,10 @@ def _open(directory: Path, config: Any, attention: Attention, kind: ProblemType)
         )
     if kind == "question_answering":
         model.register_forward_hook(_with_logits)
+    if kind in ("similarity", "retrieval"):
+        if getattr(model, "pooler", None) is not None:
+            model.pooler = None  # reads the first token alone
+        model.register_forward_hook(_with_mean, with_kwargs=True)
     return model, info
 
 
@@ -207,8 +218,23 @@ def _with_logits(_model: Any, _args: Any, output: Any) -> Any:
     return output
 
 
+def _with_mean(_model: Any, _args: Any, given: dict[str, Any], output: Any) -> Any:
+    """Put the mean over each row's real tokens, at length 1, beside the states as ``logits``: (B, D) float32.
+
+    As the ``Pooling`` and ``Normalize`` of the sentence-transformers library compute it.
+    """
+    import torch
+
+    states = output.last_hidden_state.float()  # (B, T, D)
+    mask = given.get("attention_mask")
+    real = torch.ones_like(states[..., :1]) if mask is None else mask.unsqueeze(-1).to(states.dtype)  # (B, T, 1)
+    mean = (states * real).sum(1) / real.sum(1).clamp(min=1e-9)
+    output["logits"] = torch.nn.functional.normalize(mean, dim=-1)
+    return output
+
+
 @contextmanager
-def _explained(directory: Path, what: str = "a text classifier") -> Iterator[None]:
+def explained(directory: Path, what: str = "a text classifier") -> Iterator[None]:
     """Turn what transformers raises for an unusable directory into one clear refusal."""
     from safetensors import SafetensorError
 

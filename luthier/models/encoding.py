@@ -16,6 +16,7 @@ import numpy as np
 
 from luthier.errors import ModelError
 from luthier.models import _tokenizer_files as files
+from luthier.models._languages import set_language
 from luthier.models._ragged import Ragged, Rows
 from luthier.models._reading import Reader
 from luthier.schema import Batch, Int64, TextInput
@@ -40,11 +41,14 @@ class Encoder:
         uses_type_ids: bool,
         tokenizer_config: dict[str, object],
         overlap: int | None = None,
+        language: str | None = None,
     ) -> None:
         self.max_length = max_length
         """Most tokens of one input, special ones included."""
         self.overlap = overlap
         """Tokens that neighbouring windows of a text share; ``None`` where a text is cut instead."""
+        self.language = language
+        """Code of the language that was set; ``None`` where none was."""
         self.normalize = normalize
         """Unicode form given to each text first."""
         self.pad_id = pad_id
@@ -57,7 +61,7 @@ class Encoder:
 
     @classmethod
     def load(cls, directory: Path, *, max_length: int | None = None, normalize: Form = "nfc",
-             overlap: float | None = None) -> Encoder:
+             overlap: float | None = None, language: str | None = None) -> Encoder:
         """Open the tokenizer of a model directory or bundle.
 
         Args:
@@ -67,9 +71,11 @@ class Encoder:
             overlap: when given, a text of more tokens is not cut, but becomes windows that share so many tokens with
                 their neighbours; a ``float`` is a share of ``max_length``. Of a pair it is the second text; the first
                 one stands in each window, cut to half its room where both do not fit.
+            language: code of the language that texts carry, of models of many; the tokenizer's own when left out.
 
         Raises:
-            ModelError: no readable tokenizer, or a ``max_length`` or ``overlap`` that the model cannot take.
+            ModelError: no readable tokenizer, or a ``max_length``, ``overlap`` or ``language`` that the model cannot
+                take.
         """
         # A choice for the whole process, and only a default: with threads of its own the tokenizer would warn after,
         # or hang in, every fork, and it is a hundred times faster than the model that waits for it.
@@ -78,6 +84,8 @@ class Encoder:
         tokenizer = files.read_tokenizer(directory)
         config = files.read_json(directory / "config.json")
         tokenizer_config = files.read_tokenizer_config(directory)
+        if language is not None:
+            set_language(tokenizer, tokenizer_config, language)
         limit = files.longest_input(config, tokenizer_config)
         special = tokenizer.num_special_tokens_to_add(True)
         max_length = _checked_length(max_length, limit, special, directory)
@@ -96,6 +104,7 @@ class Encoder:
             uses_type_ids=int(config.get("type_vocab_size", 0)) > 1 and any(tokenizer.encode("a", "a").type_ids),
             tokenizer_config=tokenizer_config,
             overlap=shared,
+            language=language,
         )
 
     def encode(self, texts: Sequence[TextInput]) -> Batch:
@@ -139,6 +148,11 @@ class Encoder:
             type_ids = np.zeros_like(ids)
             type_ids[mask] = [segment for index in indices for segment in ragged.type_ids[index]]
         return Batch(ids, mask, type_ids, ragged.truncated[np.asarray(indices, np.int64)])
+
+    def text_of(self, ids: Sequence[int]) -> str:
+        """Return what token ids spell, without special tokens."""
+        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
+        return text
 
     def save(self, directory: Path) -> None:
         """Write the tokenizer's three files so that ``transformers.AutoTokenizer`` gives the same ids."""

@@ -1,4 +1,4 @@
-"""The forward pass of BERT-like classifiers written out for prediction: no transformers, no padding multiplied.
+"""The forward pass of BERT-like encoders and their heads written out: no transformers, no padding multiplied.
 
 Tokens of all texts of a batch stand in one matrix; only attention lays them out as rows. Where texts are classified,
 the last layer is computed for the first token alone, because that is all their head reads. docs/performance.md has what
@@ -130,7 +130,8 @@ class Forward:
     norm: Norm
     layers: tuple[Layer, ...]
     head: tuple[tuple[torch.Tensor, torch.Tensor], ...]
-    """Weight and bias of the dense layer and of the outputs, or of the outputs of each token alone; float32."""
+    """Weight and bias of the dense layer and of the outputs, or of the outputs of each token alone; float32. None where
+    texts get vectors."""
     heads: int
     approximate: str
     dtype: torch.dtype
@@ -173,11 +174,16 @@ class Forward:
             int(config["num_attention_heads"]), GELU[config.get("hidden_act", "gelu")], dtype)
 
     def __call__(self, batch: Batch) -> torch.Tensor:
-        """Return the logits of B texts, (B, C) float32, or of their tokens, (B, T, C), zero where there is none."""
+        """Return the logits of B texts, (B, C) float32, or of their tokens, (B, T, C), zero where there is none.
+
+        Of a model without a head: the mean of each text's states, at length 1, (B, D).
+        """
         import torch
 
         linear = torch.nn.functional.linear
         with torch.inference_mode():
+            if not self.head:
+                return self._means(batch)
             if len(self.head) == 1:
                 found = linear(self.states(batch).float(), *self.head[0])  # (N, C)
                 spread = found.new_zeros(*batch.mask.shape, found.shape[1])
@@ -196,6 +202,15 @@ class Forward:
             for layer in self.layers[:-1]:
                 x = self._layer(layer, x, places, None)
             return self._layer(self.layers[-1], x, places, places.first if only_first else None)
+
+    def _means(self, batch: Batch) -> torch.Tensor:
+        """Return the mean of the states of each text's tokens, at length 1: (B, D) float32."""
+        import torch
+
+        lengths = torch.from_numpy(batch.mask.sum(1))
+        states = self.states(batch).float()  # (N, D)
+        means = torch.segment_reduce(states, "mean", lengths=lengths)
+        return torch.nn.functional.normalize(means, dim=-1)
 
     def _places(self, batch: Batch) -> Places:
         import torch

@@ -15,10 +15,13 @@ def layers_of(model: Any) -> Sequence[nn.Module]:
     """Return the layers of a transformers model, first to last: the longest list of modules that it has.
 
     Raises:
-        ModelError: it has none.
+        ModelError: it has none, or one in an encoder and one in a decoder.
     """
     from torch import nn
 
+    if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
+        raise ModelError(f"a {type(model).__name__} has two stacks of layers, an encoder and a decoder",
+                         "choose another method, such as full or lora")
     stacks = [module for module in model.base_model.modules() if isinstance(module, nn.ModuleList)]
     if not stacks:
         raise ModelError(f"a {type(model).__name__} has no list of layers", "choose another method, such as full")

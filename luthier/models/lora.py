@@ -125,7 +125,8 @@ def save_adapter(model: nn.Module, directory: Path, *, base_name: str, revision:
     directory.mkdir(parents=True, exist_ok=True)
     tensors = {_PREFIX + name: tensor.detach().cpu().contiguous() for name, tensor in _saved(model, record)}
     save_file(tensors, directory / WEIGHTS, metadata={"format": "pt"})
-    settings = json.dumps(peft_config(record, base_name, revision), indent=2, sort_keys=True)
+    writes = bool(getattr(model.config, "is_encoder_decoder", False)) and model.get_output_embeddings() is not None  # type: ignore[operator]
+    settings = json.dumps(peft_config(record, base_name, revision, writes=writes), indent=2, sort_keys=True)
     (directory / CONFIG).write_text(settings + "\n", encoding="utf-8")
     config = copy.deepcopy(model.config)
     config.architectures = [type(model).__name__]  # type: ignore[union-attr]
@@ -181,11 +182,16 @@ def _known(model: nn.Module, trained: Iterable[str]) -> None:
 
 
 def _targets(model: nn.Module, targets: str | Sequence[str], trained: tuple[str, ...]) -> Iterator[str]:
-    """Yield the dotted names of the linear layers that a setting means, in the model's order."""
+    """Yield the dotted names of the linear layers that a setting means, in the model's order.
+
+    Never the layer that gives each word of the vocabulary its logit: it mostly shares its weight with the embeddings.
+    """
+    vocabulary = getattr(model, "get_output_embeddings", lambda: None)()
     linear = [
         name
         for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and not any(name == head or name.startswith(f"{head}.") for head in trained)
+        if isinstance(module, nn.Linear) and module is not vocabulary
+        and not any(name == head or name.startswith(f"{head}.") for head in trained)
     ]
     wanted = [targets] if isinstance(targets, str) else list(targets)
     if wanted == [ALL_LINEAR]:
@@ -250,6 +256,7 @@ def _fill(model: nn.Module, record: Adapter, stored: dict[str, torch.Tensor], di
 def _open_base(directory: Path, base_directory: Path) -> nn.Module:
     """Open the base's weights with a head for the labels in the adapter's own config; the head is filled afterwards."""
     from luthier.models.building import build_classifier
+    from luthier.models.seq2seq import build_seq2seq
 
     try:
         config: dict[str, Any] = json.loads((directory / "config.json").read_text(encoding="utf-8"))
@@ -258,4 +265,6 @@ def _open_base(directory: Path, base_directory: Path) -> nn.Module:
         labels = LabelSet(tuple(names[str(number)] for number in range(len(names))), kind)
     except (OSError, ValueError, KeyError) as error:
         raise damaged(directory, f"config.json cannot be read ({error!r})") from error
+    if labels.of_texts:
+        return build_seq2seq(base_directory, labels).model
     return build_classifier(base_directory, labels).model

@@ -1,4 +1,4 @@
-"""What a model gives for batches of rows, put back into the order of the rows."""
+"""What a model gives for batches of rows, put back into the order of the rows; and what a decoder is given."""
 
 from __future__ import annotations
 
@@ -7,6 +7,22 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from luthier.schema import Float32, Int64, Logits
+
+
+def shifted(targets: Int64, start: int, pad: int) -> Int64:
+    """Return what a decoder is given to write targets: each token's place holds the one before it.
+
+    Args:
+        targets: (B, T) int64, below 0 at padding, which stands on the right.
+        start: id that stands before the first.
+        pad: id that padding gets.
+
+    Returns:
+        (B, T) int64.
+    """
+    before = np.full_like(targets, start)
+    before[:, 1:] = np.where(targets[:, :-1] < 0, pad, targets[:, :-1])
+    return before
 
 
 def in_order(batches: Sequence[Int64], found: Iterable[Float32], lengths: Int64) -> Logits:

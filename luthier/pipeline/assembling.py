@@ -89,14 +89,27 @@ def _write_model(done: Finished, directory: Path) -> None:
     method = plugins.load("tuning.methods", recipe.method["name"])
     method.save(done.model, directory, base=done.opened.base)
     done.opened.encoder.save(directory)
+    _write_companions(done, directory)
     (directory / "recipe.yaml").write_text(recipes.dump(recipe), encoding="utf-8")
     shutil.copyfile(done.events, directory / "events.jsonl")
+
+
+def _write_companions(done: Finished, directory: Path) -> None:
+    """Write what other libraries need beside the model, where the task knows of some."""
+    task, encoder = done.opened.task, done.opened.encoder
+    if not hasattr(task, "companions"):
+        return
+    width = int(done.model.config.hidden_size)  # type: ignore[union-attr, arg-type]  # nn.Module types it as a Tensor
+    for name, value in task.companions(done.opened.task_settings, width, encoder.max_length).items():
+        file = directory / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(_json(value), encoding="utf-8")
 
 
 def _prove(done: Finished, directory: Path) -> None:
     """Store what the model in memory answers, open what was written and compare the two."""
     dataset = done.loaded.dataset
-    memory = done.opened.predictor(dataset.labels, pair=is_pair(dataset.train), model=done.model)
+    memory = done.opened.predictor(dataset.labels, pair=is_pair(dataset.train, dataset.labels), model=done.model)
     write_probes(directory, make_probes(memory, inputs(dataset.valid)))
     seal(directory, _manifest(done, {}))
     compare_with_memory(directory, memory, offline=done.loaded.recipe.offline).close()
@@ -116,7 +129,7 @@ def _manifest(done: Finished, systems: Mapping[str, Evaluation]) -> Manifest:
         outputs=None if outputs == labels.names else outputs,
         length=_length_policy(done.opened.encoder),
         normalize=recipe.prepare.normalize,
-        pair=is_pair(done.loaded.dataset.train),
+        pair=is_pair(done.loaded.dataset.train, labels),
         base=Base(name, base.source, base.sha256, base.revision, base.licence),
         data_hash=done.loaded.dataset.content_hash,
         recipe=recipe.model_dump(mode="json"),

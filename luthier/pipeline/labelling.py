@@ -7,14 +7,14 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from luthier.data import BadRow, Columns, Layout, read_with_cells
 from luthier.errors import DataError
 from luthier.inference import Opening, Predictor, open_fastest
 from luthier.pipeline.layouts import layout_of, recipe_of
 from luthier.pipeline.sinks import Cells, check_sink, open_sink
-from luthier.schema import Answer, Example, TextInput
+from luthier.schema import Answer, Example, Passage, TextInput
 
 if TYPE_CHECKING:
     from luthier.tuning import Listener
@@ -70,11 +70,12 @@ def predict_file(
     predictor, chosen = open_fastest(bundle, opening, measuring=large)
     layout = layout_of(predictor, data, columns, labelled=False)
     if listener is not None:
-        for note in (*layout.notes, chosen):
+        embedded = [f"column {layout.text!r} held the passages in training: its texts are embedded as passages"]
+        for note in (*layout.notes, *(embedded if _holds_passages(predictor, layout) else ()), chosen):
             listener({"event": "note", "text": note})
     done = Labelled()
     clock = _Clock(done, listener)
-    with open_sink(place, predictor.task.ANSWER) as write:
+    with open_sink(place, _answers(predictor, layout)) as write:
         for row, cells, prediction in _predicted(predictor, layout, done, max_bad_rows):
             write(row.id, cells, prediction)
             done.rows += 1
@@ -82,6 +83,19 @@ def predict_file(
             clock.tick()
     clock.tick(last=True)
     return done
+
+
+def _answers(predictor: Predictor, layout: Layout) -> type[Any]:
+    """Return the class of the answers: pairs may get another than texts, where a bundle takes both."""
+    task = predictor.task
+    kind: type[Any] = task.PAIR_ANSWER if predictor.pair is None and layout.text_b else task.ANSWER
+    return kind
+
+
+def _holds_passages(predictor: Predictor, layout: Layout) -> bool:
+    """Return whether the texts are what queries looked for in training: they stand in the column of that name."""
+    of_passages = predictor.labels.problem_type == "retrieval" and layout.text_b is None
+    return of_passages and layout.text == recipe_of(predictor).get("data", {}).get("label")
 
 
 class _Clock:
@@ -115,6 +129,7 @@ def _predicted(
     waiting: deque[tuple[Example, Cells]] = deque()
     header = recipe_of(predictor).get("data", {}).get("text")
     headless = layout.text.startswith("column_")  # what the readers call the columns of a table without a header
+    passages = _holds_passages(predictor, layout)
 
     def on_bad(row: BadRow) -> None:
         done.bad_rows += 1
@@ -131,7 +146,7 @@ def _predicted(
             if layout.tokens is not None and "text" not in cells:
                 cells = {**cells, "text": row.text}  # what offsets count in
             waiting.append((row, {"text": row.text} if headless and len(cells) == 1 else cells))
-            yield row.text_input
+            yield Passage(row.text) if passages else row.text_input
 
     for prediction in predictor.stream(texts()):
         yield *waiting.popleft(), prediction

@@ -10,14 +10,17 @@ from luthier.data import BadRow, Columns, DataReport, Layout, inspect, kind_of, 
 from luthier.data.descriptions import described
 from luthier.errors import DataError, RecipeError
 from luthier.pipeline.settings import AUTO
-from luthier.recipe import Recipe, spawn
+from luthier.recipe import NEW_MODEL, Recipe, spawn
 from luthier.schema import Dataset, Example, LabelSet, ProblemType
+from luthier.tuning.validation import check_metric
 
 MODEL_FOR_LANGUAGE = {"en": "minilm-l6"}
 """Language of the text -> packaged model; every other language takes the multilingual one."""
 MULTILINGUAL = "e5-small"
 
 EPOCHS, MOST_EPOCHS = 3, 20
+NEW_LEARNING_RATE = 1e-3
+"""Of a model made from nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +96,10 @@ def settle(
     labels, described_notes = described(dataset.labels, recipe.data.labels)
     dataset = replace(dataset, labels=labels)
     report = report.with_bad_rows(bad or {})
+    recipe, decided = _settle_model(recipe, report, writes=dataset.labels.of_texts)
     recipe, told = _settle_task(recipe, problem_type, dataset)
     dataset = replace(dataset, labels=_labels(recipe, dataset.labels))
     _check_grades(recipe, dataset.labels)
-    recipe, decided = _settle_model(recipe, report)
     recipe, rate = _settle_learning_rate(recipe)
     recipe, epochs = _settle_epochs(recipe, len(dataset.train))
     return Loaded(dataset, report, recipe, (*notes, *described_notes, *told, *decided, *rate, *epochs))
@@ -120,12 +123,15 @@ def _settle_task(recipe: Recipe, problem_type: ProblemType, dataset: Dataset) ->
                         f"{recipe.task['name']}", "leave the task out, or give rows that are labelled for it")
     if hasattr(task, "settle"):  # the rows decide some of its own settings
         own = {key: value for key, value in recipe.task.items() if key != "name"}
-        settings, told = task.settle(task.Settings(**own), dataset.train)
+        settings, told = task.settle(task.Settings(**own), dataset.train, recipe.model.name)
         recipe = recipe.override(task={"name": recipe.task["name"], **settings.model_dump(mode="json")})
         notes += told
     if recipe.validation.metric_for_best_model is None:
-        chosen = recipe.validation.model_copy(update={"metric_for_best_model": task.BEST_METRIC})
+        best = task.best_metric(dataset.labels) if hasattr(task, "best_metric") else task.BEST_METRIC
+        chosen = recipe.validation.model_copy(update={"metric_for_best_model": best})
         recipe = recipe.override(validation=chosen)
+    elif hasattr(task, "metrics_of"):
+        check_metric(task.metrics_of(dataset.labels), recipe.validation.metric_for_best_model)
     return recipe, notes
 
 
@@ -153,9 +159,13 @@ def _check_grades(recipe: Recipe, labels: LabelSet) -> None:
                           "numbers of which there are few", "choose mse, mae, pearson or spearman")
 
 
-def _settle_model(recipe: Recipe, report: DataReport) -> tuple[Recipe, list[str]]:
+def _settle_model(recipe: Recipe, report: DataReport, *, writes: bool) -> tuple[Recipe, list[str]]:
     if recipe.model.name != "auto":
         return recipe, []
+    if writes:
+        raise RecipeError("to write texts takes an encoder-decoder, and none comes as a package",
+                          "name one: --model google-t5/t5-small (any T5, mT5, BART, Pegasus or Marian from a hub or a "
+                          f"directory), or --model {NEW_MODEL}, which starts from nothing and needs many rows")
     code = report.language
     name = MODEL_FOR_LANGUAGE.get(code, MULTILINGUAL)
     why = {"en": "the text is English", "zh": "the text is Chinese"}.get(code, "the text is not in one known language")
@@ -180,7 +190,10 @@ def _settle_learning_rate(recipe: Recipe) -> tuple[Recipe, list[str]]:
     name, notes, train = recipe.method["name"], [], recipe.train
     task = plugins.load("tasks", recipe.task["name"])
     head: float | None = task.HEAD_LEARNING_RATE
-    if train.learning_rate is None:
+    if train.learning_rate is None and recipe.model.name == NEW_MODEL:
+        train = train.model_copy(update={"learning_rate": NEW_LEARNING_RATE})
+        notes.append(f"learning rate: {NEW_LEARNING_RATE:g}, the default of a model made from nothing")
+    elif train.learning_rate is None:
         own: float = plugins.load("tuning.methods", name).LEARNING_RATE
         rate: float = task.LEARNING_RATES.get(name, own)
         train = train.model_copy(update={"learning_rate": rate})

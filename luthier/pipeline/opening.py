@@ -6,7 +6,7 @@ import gc
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -15,13 +15,17 @@ import numpy as np
 
 from luthier import plugins
 from luthier import recipe as recipes
+from luthier.errors import RecipeError
 from luthier.inference import Predictor
 from luthier.models.encoding import Encoder, Ragged
 from luthier.models.files import ModelFiles
+from luthier.models.from_nothing import made_new
 from luthier.models.hardware import cores
+from luthier.models.seq2seq import check_languages
 from luthier.models.sources import resolve
 from luthier.pipeline import encoded
 from luthier.pipeline.loading import Loaded
+from luthier.pipeline.targets import encoded_targets
 from luthier.recipe import Recipe
 from luthier.schema import Example, LabelSet, TextInput
 from luthier.tuning import Encoded
@@ -49,7 +53,7 @@ class Opened:
     valid: Encoded
     notes: tuple[str, ...]
 
-    def predictor(self, labels: LabelSet, *, pair: bool, model: Any) -> Predictor:
+    def predictor(self, labels: LabelSet, *, pair: bool | None, model: Any) -> Predictor:
         """Return a predictor over a model in memory: the very code that serves, without a bundle."""
         from luthier.inference.backends.torch import from_model
 
@@ -86,13 +90,14 @@ def _keeping_garbage() -> Iterator[None]:
 def _opened(loaded: Loaded) -> Opened:
     recipe, dataset = loaded.recipe, loaded.dataset
     set_threads(recipe.threads)
-    base = resolve(recipe.model.name, offline=recipe.offline)
+    base = _base(loaded)
     task = plugins.load("tasks", recipe.task["name"])
-    encoder = _encoder(recipe, base.path, task)
+    settings = choice_settings(recipe, "task")
+    encoder = _encoder(recipe, base.path, task, settings)
     ragged, told = {}, []
     for name, rows in dataset.splits():
         if name != "test":
-            ragged[name], note = encoded.encode(encoder, base.path, inputs(rows), offsets=task.OFFSETS)
+            ragged[name], note = _ragged(encoder, base.path, rows, task, settings)
             told += [note] if note else []
 
     def build() -> Built:
@@ -101,20 +106,65 @@ def _opened(loaded: Loaded) -> Opened:
                                   seed=recipes.spawn(recipe.seed, "head"))
         return found
 
-    train, valid = (Encoded(ragged[name], task.targets(getattr(dataset, name), dataset.labels, ragged[name]))
+    wanted = ragged
+    if dataset.labels.of_texts:
+        wanted, notes = encoded_targets(loaded, base.path, settings)
+        told += notes
+    train, valid = (Encoded(ragged[name], task.targets(getattr(dataset, name), dataset.labels, wanted[name]))
                     for name in ("train", "valid"))
-    settings = choice_settings(recipe, "task")
     if hasattr(task, "remarks"):
         told += task.remarks(dataset.train, ragged["train"], train.targets, dataset.labels, settings)
     return Opened(base, build, build(), encoder, task, settings, train, valid,
                   (*told, *_length_notes(ragged, encoder)))
 
 
-def _encoder(recipe: Recipe, directory: Path, task: ModuleType) -> Encoder:
-    """Open the tokenizer. Windows share a quarter of their tokens where the recipe leaves that open."""
+def _ragged(encoder: Encoder, directory: Path, rows: Sequence[Example], task: ModuleType,
+            settings: Any) -> tuple[Ragged, str | None]:
+    """Return the token ids of examples as the task learns from them, and what there is to say of where they were."""
+    if not hasattr(task, "sequences"):
+        return encoded.encode(encoder, directory, inputs(rows), offsets=task.OFFSETS)
+    texts, owners = task.sequences(task.rows_of(rows, settings), settings)
+    ragged, note = encoded.encode(encoder, directory, texts, offsets=task.OFFSETS)
+    return replace(ragged, owners=owners), note
+
+
+def _base(loaded: Loaded) -> ModelFiles:
+    """Find the model, or make it of the training rows where the recipe asks for a new one.
+
+    Raises:
+        RecipeError: a new model is asked for where nothing is written, or with a method that needs a pretrained one.
+    """
+    recipe, labels = loaded.recipe, loaded.dataset.labels
+    if recipe.model.name != recipes.NEW_MODEL:
+        return resolve(recipe.model.name, offline=recipe.offline)
+    if not labels.of_texts:
+        raise RecipeError(f"model.name is {recipes.NEW_MODEL}, which writes texts, and the task is "
+                          f"{recipe.task['name']}", "leave model.name out, or see `luthier models`")
+    if plugins.load("tuning.methods", recipe.method["name"]).KIND != "full":
+        raise RecipeError(f"method {recipe.method['name']} adapts what a model has learned, and {recipes.NEW_MODEL} "
+                          "has learned nothing", "set method=full, or take a pretrained model")
+    texts = [text for row in loaded.dataset.train for text in (row.text, *(row.targets or ())[:1])]
+    return made_new(texts, recipe.model.new or recipes.NewModelSettings(), seed=recipes.spawn(recipe.seed, "head"))
+
+
+def _encoder(recipe: Recipe, directory: Path, task: ModuleType, settings: Any) -> Encoder:
+    """Open the tokenizer. Windows share a quarter of their tokens where the recipe leaves that open.
+
+    Raises:
+        RecipeError: windows are asked for, and texts are compared, which have one vector each, or written, which are
+            written once.
+    """
+    if hasattr(task, "sequences") and recipe.model.overlap is not None:
+        raise RecipeError("model.overlap asks for windows, and a text that is compared has one vector",
+                          "leave model.overlap out, or cut long texts into passages of their own")
+    if recipe.model.overlap is not None and getattr(task, "GENERATES", False):
+        raise RecipeError("model.overlap asks for windows, and a text that is written for another is written once, for "
+                          "all of it", "leave model.overlap out; model.max_length tells how much is read")
+    if getattr(task, "GENERATES", False):
+        check_languages(directory, settings.source_language, settings.target_language)
     overlap = OVERLAP if task.WINDOWS and recipe.model.overlap is None else recipe.model.overlap
     return Encoder.load(directory, max_length=recipe.model.max_length, normalize=recipe.prepare.normalize,
-                        overlap=overlap)
+                        overlap=overlap, language=getattr(settings, "source_language", None))
 
 
 def inputs(examples: Sequence[Example]) -> list[TextInput]:
@@ -122,9 +172,9 @@ def inputs(examples: Sequence[Example]) -> list[TextInput]:
     return [row.text_input for row in examples]
 
 
-def is_pair(examples: Sequence[Example]) -> bool:
-    """Return whether the rows are pairs of texts."""
-    return bool(examples) and examples[0].text_b is not None
+def is_pair(examples: Sequence[Example], labels: LabelSet) -> bool | None:
+    """Return whether the rows are pairs of texts; ``None`` where texts are compared, one or two at a time."""
+    return None if labels.of_embeddings else bool(examples) and examples[0].text_b is not None
 
 
 def choice_settings(recipe: Recipe, key: str) -> Any:

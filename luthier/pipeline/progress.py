@@ -21,6 +21,8 @@ SHOWN = ("f1", "relation_f1", "accuracy", "f1_macro", "mse", "mae", "pearson", "
 """Validation metrics worth a line; of a task that has none but the loss among them, its first few."""
 FEW = 4
 SHOWN_OF_SPANS = ("f1_micro", "precision_micro", "recall_micro", "loss")
+SHOWN_OF_RANKINGS = ("ndcg@10", "recall@1", "spearman", "loss")
+"""Those of them that the rows have: the others are 0."""
 
 
 class ProgressView:
@@ -67,6 +69,8 @@ class ProgressView:
         found = event["metrics"]
         shown = SHOWN_OF_SPANS if SHOWN_OF_SPANS[1] in found else SHOWN
         names = [name for name in shown if name in found]
+        if SHOWN_OF_RANKINGS[0] in found:
+            names = [name for name in SHOWN_OF_RANKINGS if found[name] != 0]
         names = list(found)[:FEW] if names == ["loss"] else names
         metrics = "  ".join(f"{name.removesuffix('_micro')} {found[name]:.4f}" for name in names)
         best = "  (best)" if event.get("best") else ""

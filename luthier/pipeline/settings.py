@@ -73,8 +73,8 @@ def _merge(values: dict[str, Any], dotted: str, value: Any) -> None:
     """Set a value; a mapping is laid over the section that is there, key by key."""
     if isinstance(value, Path):
         value = str(value)
-    if dotted == "method.name" and isinstance(value, Mapping):
-        dotted = "method"
+    if dotted in ("method.name", "task.name", "model.name") and isinstance(value, Mapping):
+        dotted = dotted.split(".")[0]
     if isinstance(value, Mapping) and isinstance(values.get(dotted), dict):
         values[dotted].update(value)
         return

@@ -11,6 +11,7 @@ from typing import Any
 from luthier import plugins
 from luthier.bundle import MANIFEST
 from luthier.evaluation import Evaluation, kind_of
+from luthier.models.from_nothing import NEW
 from luthier.pipeline.assembling import Finished, write_bundle
 from luthier.pipeline.assessing import assess, assess_baseline
 from luthier.pipeline.loading import Loaded, load_data
@@ -112,9 +113,12 @@ class _Stages:
             simple = kind_of(loaded.dataset.labels.problem_type).BASELINE
             with self._stage("baseline", f"Scoring the baseline ({simple.long})"):
                 systems["baseline"] = assess_baseline(loaded)
-        if loaded.recipe.evaluation.untuned:
+        if opened.base.source == NEW:
+            self._say(["the model as it was is not scored: it was made from nothing"])
+        elif loaded.recipe.evaluation.untuned:
             with self._stage("untuned", "Scoring the model as it was"):
-                pair, labels = is_pair(loaded.dataset.train), loaded.dataset.labels
+                labels = loaded.dataset.labels
+                pair = is_pair(loaded.dataset.train, labels)
                 model = opened.build().model
                 opened.task.finish(model, labels)
                 systems["untuned"] = assess(opened.predictor(labels, pair=pair, model=model), loaded)
@@ -130,7 +134,7 @@ class _Stages:
             model=model, encoder=opened.encoder, task=opened.task, labels=loaded.dataset.labels,
             train=opened.train, valid=opened.valid, train_settings=recipe.train, validation=recipe.validation,
             head=opened.built.new_modules, seed=recipe.seed, directory=self._place.path,
-            fingerprint=fingerprint(loaded, opened.base), resume=self._resume,
+            fingerprint=fingerprint(loaded, opened.base), task_settings=opened.task_settings, resume=self._resume,
         )
         fitted = fit(job, self._events)
         opened.task.finish(model, loaded.dataset.labels)

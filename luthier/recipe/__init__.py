@@ -4,6 +4,7 @@ Hyper-parameters carry the names people know from Hugging Face. ``method`` and `
 plus that choice's own fields, which live in the choice's own file. All faults of a recipe are reported together.
 """
 
+from luthier.recipe.decoding import Decoding
 from luthier.recipe.loading import (
     CHOICES,
     SettingsOf,
@@ -16,9 +17,11 @@ from luthier.recipe.loading import (
 )
 from luthier.recipe.settings import (
     MEMORY,
+    NEW_MODEL,
     DataSettings,
     EvaluationSettings,
     ModelSettings,
+    NewModelSettings,
     PrepareSettings,
     Recipe,
     Settings,
@@ -30,9 +33,12 @@ from luthier.recipe.settings import (
 __all__ = [
     "CHOICES",
     "MEMORY",
+    "NEW_MODEL",
     "DataSettings",
+    "Decoding",
     "EvaluationSettings",
     "ModelSettings",
+    "NewModelSettings",
     "PrepareSettings",
     "Recipe",
     "Settings",

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -203,8 +203,11 @@ def _short(value: Any) -> str:
 def _fields_at(root: type[BaseModel], location: list[str]) -> list[str]:
     for part in location:
         field = root.model_fields.get(part)
-        annotation = field.annotation if field else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        annotation: Any = field.annotation if field else None
+        # Settings that may be left out are a class or None.
+        found = [one for one in (annotation, *get_args(annotation)) if isinstance(one, type)
+                 and issubclass(one, BaseModel)]
+        if not found:
             return []
-        root = annotation
+        root = found[0]
     return list(root.model_fields)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 MEMORY = "memory"
 """What ``data.train`` says of rows that never stood in a file; no command can read those again."""
+
+NEW_MODEL = "new-seq2seq"
+"""What ``model.name`` says of an encoder-decoder that is made from nothing."""
 
 
 class Settings(BaseModel):
@@ -63,11 +66,39 @@ class PrepareSettings(Settings):
         return value
 
 
+class NewModelSettings(Settings):
+    """Sizes of an encoder-decoder that is made from nothing."""
+
+    vocab_size: int = Field(8000, ge=300)
+    """Most entries of the vocabulary, which is learned on the training rows."""
+    width: int = Field(256, ge=16)
+    """Of the hidden states, a multiple of ``heads``."""
+    layers: int = Field(3, ge=1)
+    """Of the encoder, and of the decoder."""
+    heads: int = Field(4, ge=1)
+    """Of attention."""
+    feed_forward: int = Field(1024, ge=16)
+    """Inner width of the layers."""
+    dropout: float = Field(0.1, ge=0, lt=1)
+    """Rate of dropout; ``model.dropout`` goes before it."""
+    max_length: int = Field(256, ge=8)
+    """Most tokens of a text that it reads."""
+
+    @model_validator(mode="after")
+    def _divisible(self) -> NewModelSettings:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is no multiple of heads {self.heads}: change either")
+        return self
+
+
 class ModelSettings(Settings):
     """The pretrained model."""
 
     name: str = "auto"
-    """Packaged name, hub id or directory; ``auto`` chooses by the language of the text."""
+    """Packaged name, hub id or directory; ``auto`` chooses by the language of the text; ``new-seq2seq`` makes an
+    encoder-decoder from nothing, in the sizes of ``new``."""
+    new: NewModelSettings | None = None
+    """Sizes of ``new-seq2seq``, where they are not the usual ones."""
     max_length: int | None = Field(None, ge=8)
     """Most tokens of one text, special ones included; the model's own limit when left out."""
     overlap: int | None = Field(None, ge=0)
@@ -77,6 +108,13 @@ class ModelSettings(Settings):
     """Dropout of hidden layers; the model's own when left out."""
     attention_dropout: float | None = Field(0.0, ge=0, lt=1)
     """Dropout of attention weights; 0 trains long texts faster (docs/log.md), ``null`` takes the model's own."""
+
+    @model_validator(mode="after")
+    def _new_alone(self) -> ModelSettings:
+        if self.new is not None and self.name != NEW_MODEL:
+            raise ValueError(f"new gives the sizes of a model made from nothing, and name is {self.name!r}: "
+                             f"set name to {NEW_MODEL}, or leave new out")
+        return self
 
 
 class TrainSettings(Settings):

@@ -4,13 +4,15 @@ Axis letters, fixed for the project: N rows, B batch, T tokens, D width, H heads
 row, V vocabulary.
 """
 
-from luthier.schema.answers import Answer, Entities, Entity, Estimate, FoundAnswer, Prediction
-from luthier.schema.arrays import Batch, Bool, Float32, Int64, Logits, TextInput, parts
+from luthier.schema.answers import Answer, Entities, Entity, Estimate, FoundAnswer, Generated, Prediction
+from luthier.schema.arrays import Batch, Bool, Float32, Int64, Logits, Passage, TextInput, parts
 from luthier.schema.decision import Decision
-from luthier.schema.examples import Dataset, Example, GoldAnswer, Span
-from luthier.schema.labels import ANSWERED, LabelSet, ProblemType, Scale
+from luthier.schema.embeddings import Embedding, Similarity
+from luthier.schema.examples import Dataset, Example, GoldAnswer, Passages, Span
+from luthier.schema.labels import ANSWERED, EMBEDDING, GENERATED, LabelSet, ProblemType, Scale
 from luthier.schema.marked import Argument, Marked
 
-__all__ = ["ANSWERED", "Answer", "Argument", "Batch", "Bool", "Dataset", "Decision", "Entities", "Entity", "Estimate",
-           "Example", "Float32", "FoundAnswer", "GoldAnswer", "Int64", "LabelSet", "Logits", "Marked", "Prediction",
-           "ProblemType", "Scale", "Span", "TextInput", "parts"]
+__all__ = ["ANSWERED", "EMBEDDING", "GENERATED", "Answer", "Argument", "Batch", "Bool", "Dataset", "Decision",
+           "Embedding", "Entities", "Entity", "Estimate", "Example", "Float32", "FoundAnswer", "Generated",
+           "GoldAnswer", "Int64", "LabelSet", "Logits", "Marked", "Passage", "Passages", "Prediction", "ProblemType",
+           "Scale", "Similarity", "Span", "TextInput", "parts"]

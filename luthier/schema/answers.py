@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from luthier.schema.arrays import Float32
 from luthier.schema.examples import Span
@@ -159,6 +159,43 @@ class FoundAnswer:
     def to_cells(self) -> dict[str, Any]:
         """Return what a table shows of it: the same, the score always with six digits."""
         return {**self.to_dict(), "score": f"{self.score:.6f}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """The text that a model writes for another, in the words of a transformers pipeline."""
+
+    generated_text: str
+    finish_reason: Literal["stop", "length"]
+    """Whether the model ended it, or a stop string, or the largest number of tokens."""
+    score: float | None = None
+    """Geometric mean of the probabilities of its tokens, in [0, 1]; ``None`` where they are not known."""
+    truncated: bool = False
+    """True when the model did not see the end of the text that it writes for."""
+
+    KEYS: ClassVar = ("generated_text", "score", "finish_reason", "truncated")
+    """Of ``to_dict``."""
+    COLUMNS: ClassVar = KEYS
+    """Of ``to_cells``."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Return nothing; a text is no label."""
+        return ()
+
+    @property
+    def label(self) -> str:
+        """Return the text."""
+        return self.generated_text
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form that the server, ``luthier predict`` and the report share."""
+        return {"generated_text": self.generated_text, "score": None if self.score is None else round(self.score, 6),
+                "finish_reason": self.finish_reason, "truncated": self.truncated}
+
+    def to_cells(self) -> dict[str, Any]:
+        """Return what a table shows of it: the same, the score always with six digits."""
+        return {**self.to_dict(), "score": None if self.score is None else f"{self.score:.6f}"}
 
 
 @dataclass(frozen=True, slots=True)

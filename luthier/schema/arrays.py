@@ -14,14 +14,21 @@ Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 Logits = Float32 | list[Float32]
-"""Of N texts, (N, C), or of the tokens of W windows, W arrays (T, C)."""
+"""Of N texts, (N, C), or of the tokens of W windows, W arrays (T, C); embeddings of N texts are (N, D)."""
 
 TextInput = str | tuple[str, str] | Sequence[str] | Marked
-"""What a predictor takes for one row: a text, a pair of texts, or a text with two marked stretches."""
+"""What a predictor takes for one row: a text, a pair of texts, or a text with two marked stretches; while texts are
+compared, also a query with any number of passages."""
+
+
+class Passage(str):
+    """A text that is looked for, where others look for it: some models want another prefix before it."""
+
+    __slots__ = ()
 
 
 def parts(row: TextInput) -> tuple[str, ...]:
-    """Return the texts of a row: one, or the two of a pair."""
+    """Return the texts of a row: one, or those that belong together."""
     if isinstance(row, Marked):
         return (row.text,)
     return (row,) if isinstance(row, str) else tuple(row)

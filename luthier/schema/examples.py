@@ -39,6 +39,16 @@ class GoldAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Passages:
+    """What belongs to a query, and what does not."""
+
+    positive: tuple[str, ...]
+    """Texts that shall be found, one or more."""
+    negative: tuple[str, ...] = ()
+    """Texts that look right and are not."""
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
     """One row of text, labelled or not."""
 
@@ -56,6 +66,11 @@ class Example:
     answers: tuple[GoldAnswer, ...] | None = None
     """Right answers to the question ``text`` in the context ``text_b``, each as good as the others; ``()`` when the
     context answers it not, ``None`` where answers are not what is labelled."""
+    targets: tuple[str, ...] | None = None
+    """Texts that may be written for ``text``, each as good as the others, of which the first is learned; ``None`` where
+    texts are not what is learned."""
+    passages: Passages | None = None
+    """What belongs to the query ``text``; ``None`` where passages are not what is learned."""
     arguments: tuple[Argument, Argument] | None = None
     """Head and tail, stretches of ``text`` whose relation is its label; ``None`` where a text has no such."""
     group: str | None = None

@@ -11,13 +11,20 @@ import numpy.typing as npt
 from luthier.schema.arrays import Int64
 
 ProblemType = Literal["single_label_classification", "multi_label_classification", "token_classification",
-                      "question_answering", "regression", "relation_classification"]
+                      "question_answering", "regression", "relation_classification", "similarity", "retrieval",
+                      "text_generation"]
 """What carries labels: a text, one or several of them, in the words of a Hugging Face ``config.json``; or spans; or,
 of a question and a context, the stretches of the context that answer it; or two marked stretches of a text; or whether
-a text has a number instead."""
+a text has a number instead; or how alike two texts are; or which passages belong to a query; or another text that is
+to be written for it."""
 
 ANSWERED = "answer"
 """The one label of question answering: a question that its context answers carries it, any other one none."""
+EMBEDDING = "embedding"
+"""What the one output of an encoder without a head is called: its D numbers together."""
+
+GENERATED = "generated_text"
+"""The one name in the label set of texts that are written; no row carries it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +94,19 @@ class LabelSet:
         return self.problem_type == "question_answering"
 
     @property
+    def of_texts(self) -> bool:
+        """Whether a text is written for each text."""
+        return self.problem_type == "text_generation"
+
+    @property
     def of_relations(self) -> bool:
         """Whether two marked stretches of a text carry the label."""
         return self.problem_type == "relation_classification"
+
+    @property
+    def of_embeddings(self) -> bool:
+        """Whether texts are compared, and a model gives each one a vector."""
+        return self.problem_type in ("similarity", "retrieval")
 
     @property
     def per_token(self) -> bool:

@@ -27,8 +27,8 @@ class Servable(Protocol):
         """Return the label set, C names."""
 
     @property
-    def pair(self) -> bool:
-        """Return whether each row is a pair of texts."""
+    def pair(self) -> bool | None:
+        """Return whether each row is a pair of texts; ``None`` where it may be one text or two."""
 
     def predict(self, texts: Sequence[TextInput]) -> list[Answer]:
         """Return one prediction a text, in order."""
@@ -40,7 +40,7 @@ class Served:
 
     name: str
     labels: LabelSet
-    pair: bool
+    pair: bool | None
     batcher: Batcher
 
 

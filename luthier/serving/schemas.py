@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 
-from luthier.schema import Entities, Estimate, FoundAnswer, Prediction
+from luthier.schema import Embedding, Entities, Estimate, FoundAnswer, Generated, Prediction, Similarity
 
 _PAIR = {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}
 _OBJECT = {
@@ -22,6 +22,13 @@ _QUESTION = {
     "type": "object",
     "properties": {"question": {"type": "string"}, "context": {"type": "string"}},
     "required": ["question", "context"],
+    "additionalProperties": False,
+}
+
+_SEARCH = {
+    "type": "object",
+    "properties": {"query": {"type": "string"}, "passage": {"type": "string"}},
+    "minProperties": 1,
     "additionalProperties": False,
 }
 
@@ -55,10 +62,11 @@ REQUEST_BODY: dict[str, Any] = {
                         "oneOf": [
                             {"type": "string"},
                             {"type": "array", "minItems": 1,
-                             "items": {"oneOf": [{"type": "string"}, _PAIR, _OBJECT, _QUESTION, _MARKED]}},
+                             "items": {"oneOf": [{"type": "string"}, _PAIR, _OBJECT, _QUESTION, _MARKED, _SEARCH]}},
                             _OBJECT,
                             _QUESTION,
                             _MARKED,
+                            _SEARCH,
                         ],
                     }
                 },
@@ -124,8 +132,33 @@ class EstimateBody(BaseModel):
     truncated: bool = Field(description="True when the text was too long and the model did not see its end.")
 
 
+class GeneratedBody(BaseModel):
+    """What a model that writes texts says of one text."""
+
+    generated_text: str = Field(description="What was written.")
+    score: float | None = Field(description="Geometric mean of the probabilities of its tokens.")
+    finish_reason: Literal["stop", "length"] = Field(
+        description="stop where the model or a stop string ended it, length where it got no more tokens.")
+    truncated: bool = Field(description="True when the text was too long and the model did not see its end.")
+
+
+class EmbeddingBody(BaseModel):
+    """What a model that compares texts says of one text."""
+
+    embedding: list[float] = Field(description="Its vector, of length 1: the product of two is their cosine.")
+    truncated: bool = Field(description="True when the text was too long and the model did not see its end.")
+
+
+class SimilarityBody(BaseModel):
+    """What a model that compares texts says of a pair."""
+
+    score: float = Field(description="Cosine of the two texts' vectors, from -1 to 1; only its order means something.")
+    truncated: bool = Field(description="True when a text was too long and the model did not see its end.")
+
+
 BODIES: dict[type, type[BaseModel]] = {
     Prediction: PredictionBody, Entities: EntitiesBody, FoundAnswer: AnswerBody, Estimate: EstimateBody,
+    Embedding: EmbeddingBody, Similarity: SimilarityBody, Generated: GeneratedBody,
 }
 """Class of answers -> how one is described; its fields are the class's ``KEYS``."""
 
@@ -147,7 +180,7 @@ class ModelBody(BaseModel):
     name: str
     labels: list[str]
     problem_type: str
-    pair: bool = Field(description="Whether each input is a pair of texts.")
+    pair: bool | None = Field(description="Whether each input is a pair of texts; null: one text or two.")
 
 
 class ReadyAnswer(BaseModel):

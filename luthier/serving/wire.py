@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from unicodedata import category
 
 from luthier.plugins import did_you_mean
-from luthier.schema import Answer, Marked, TextInput
+from luthier.schema import Answer, Marked, Passage, TextInput
 from luthier.serving.limits import Limits
 from luthier.serving.refusal import Refusal
 from luthier.text.marks import FORM, marked
@@ -18,10 +18,14 @@ from luthier.text.marks import FORM, marked
 _FORMS = 'send {"inputs": "a text"} or {"inputs": ["a text", "another"]}'
 _PAIR_FORMS = 'send {"inputs": [["first", "second"]]} or {"inputs": {"text": "first", "text_b": "second"}}'
 
+_EITHER_FORMS = ('send {"inputs": "a text"} to have it embedded, {"inputs": [["first", "second"]]} to have two '
+                 'compared, or {"inputs": {"query": "…", "passage": "…"}} with either key or both')
 _MARKED_FORM = f'send {{"inputs": {FORM}}}, or a list of these; "type" beside "end" says what the stretch names'
 
 _QUESTION = ("question", "context")
 """Keys of a pair whose second text answers the first."""
+_SEARCH = ("query", "passage")
+"""Keys of a text that is looked for, of one that looks, or of both."""
 _INVISIBLE = frozenset(("Cc", "Cf", "Zl", "Zp", "Zs"))
 """Unicode categories of control, format and space characters: normalising leaves nothing of a text of these alone."""
 
@@ -36,21 +40,23 @@ class Asked:
     """True when the caller sent one input and not a list: the answer takes the same form."""
 
 
-def parse(body: bytes, limits: Limits, *, pair: bool, relations: bool = False) -> Asked:
+def parse(body: bytes, limits: Limits, *, pair: bool | None, relations: bool = False) -> Asked:
     """Check a request body and return its texts.
 
     Args:
         body: UTF-8 JSON: ``{"inputs": one or a list}``, where one is a text, a ``[text, text]`` pair inside a list, or
             ``{"text": …, "text_b": …}``; of a question ``{"question": …, "context": …}``; of a relation ``{"text": …,
-            "head": {"start": …, "end": …}, "tail": …}``.
+            "head": {"start": …, "end": …}, "tail": …}``; where texts are compared ``{"query": …}``, ``{"passage": …}``
+            or both.
         limits: most inputs and most characters.
-        pair: whether the model takes pairs.
+        pair: whether the model takes pairs; ``None`` where it takes single texts, too.
         relations: whether it takes texts with two marked stretches.
 
     Raises:
         Refusal: not JSON, not of this form, or over a limit; the message names the place.
     """
-    inputs = _inputs(_json(body), _MARKED_FORM if relations else _PAIR_FORMS if pair else _FORMS)
+    forms = _MARKED_FORM if relations else _EITHER_FORMS if pair is None else _PAIR_FORMS if pair else _FORMS
+    inputs = _inputs(_json(body), forms)
     single = not isinstance(inputs, list)
     rows = [inputs] if single else inputs
     if not rows:
@@ -119,14 +125,17 @@ def _marked(row: Any, where: str, limits: Limits) -> Marked:
     return found
 
 
-def _row(row: Any, where: str, limits: Limits, pair: bool) -> TextInput:
-    parts = _parts(row, where)
+def _row(row: Any, where: str, limits: Limits, pair: bool | None) -> TextInput:
+    searched = pair is None and isinstance(row, dict) and {*row} & {*_SEARCH}
+    parts = _searched(row, where) if searched else _parts(row, where)
     if len(parts) == 1 and pair:
         raise Refusal("validation", f"{where} is one text, and this model takes pairs", _PAIR_FORMS)
-    if len(parts) == 2 and not pair:
+    if len(parts) == 2 and pair is False:
         raise Refusal("validation", f"{where} is a pair, and this model takes single texts", _FORMS)
     texts = [_text(part, place, limits) for part, place in parts]
-    return (texts[0], texts[1]) if pair else texts[0]
+    if len(texts) == 2:
+        return texts[0], texts[1]
+    return Passage(texts[0]) if parts[0][1].endswith(".passage") else texts[0]
 
 
 def _parts(row: Any, where: str) -> list[tuple[Any, str]]:
@@ -157,6 +166,13 @@ def _question(row: dict[str, Any], where: str) -> list[tuple[Any, str]]:
     if missing := [key for key in _QUESTION if key not in row]:
         raise Refusal("validation", f'{where} has no key "{missing[0]}"', fix)
     return [(row[key], f"{where}.{key}") for key in _QUESTION]
+
+
+def _searched(row: dict[str, Any], where: str) -> list[tuple[Any, str]]:
+    """Return a query, a passage or both, unchecked, each with the name of its place."""
+    if unknown := [key for key in row if key not in _SEARCH]:
+        raise Refusal("validation", f"{where} has the unknown key {_shown(unknown[0])}", _EITHER_FORMS)
+    return [(row[key], f"{where}.{key}") for key in _SEARCH if key in row]
 
 
 def _text(value: Any, where: str, limits: Limits) -> str:

@@ -25,6 +25,8 @@ class TokenTargets:
     """(N,) int64, the text of each row, where rows are windows."""
     of_rows: bool = False
     """Whether the tokens of a row are one target together, and not each its own."""
+    written: bool = False
+    """Whether the tokens are those of a text that is written for the row, and not the row's own."""
 
     def __len__(self) -> int:
         """Return N."""
@@ -37,6 +39,11 @@ class TokenTargets:
         for place, row in enumerate(rows):
             found[place, : len(row)] = row
         return found
+
+    @property
+    def lengths(self) -> Int64:
+        """Return (N,) int64, how many tokens each row has."""
+        return np.fromiter(map(len, self.rows), np.int64, len(self.rows))
 
     def counts(self, chosen: Int64) -> int:
         """Return how many targets the chosen rows have: one for each of their tokens that has one, or one a row."""

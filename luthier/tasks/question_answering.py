@@ -68,7 +68,7 @@ class Settings(recipe.Settings):
     """Never cut a word: letters and digits that stand together, but in scripts that are written without spaces."""
 
 
-def settle(settings: Settings, examples: Sequence[Example]) -> tuple[Settings, list[str]]:
+def settle(settings: Settings, examples: Sequence[Example], _model: str = "") -> tuple[Settings, list[str]]:
     """Fill in what the training rows decide, and say it."""
     if settings.unanswerable is not None:
         return settings, []

@@ -21,7 +21,7 @@ def plan(
     *,
     batch_size: int,
     accumulation: int = 1,
-    max_tokens: int = 8192,
+    max_tokens: int | None = 8192,
     seed: int = 0,
     epoch: int = 0,
 ) -> list[Step]:
@@ -35,7 +35,7 @@ def plan(
         lengths: (N,) tokens of each row.
         batch_size: rows of a batch.
         accumulation: batches of a step.
-        max_tokens: B x T of a micro-batch at most; a single longer row stands alone.
+        max_tokens: B x T of a micro-batch at most; a single longer row stands alone. ``None``: batches stay whole.
         seed: of the run.
         epoch: from 0.
 
@@ -75,8 +75,11 @@ def _batches(sizes: Int64, batch_size: int, random: np.random.Generator) -> list
     return [ranked[start : start + batch_size] for start in range(0, len(ranked), batch_size)]
 
 
-def _within(batch: Int64, sizes: Int64, max_tokens: int) -> Iterator[Int64]:
+def _within(batch: Int64, sizes: Int64, max_tokens: int | None) -> Iterator[Int64]:
     """Cut a batch, sorted from long to short, into parts of at most ``max_tokens`` padded tokens."""
+    if max_tokens is None:
+        yield batch
+        return
     start = 0
     while start < len(batch):
         rows = max(1, int(max_tokens // max(1, sizes[batch[start]])))

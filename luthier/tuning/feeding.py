@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy.typing as npt
 
+from luthier.models.outputs import shifted
 from luthier.schema import Batch, Decision, Int64
+from luthier.tasks import TokenTargets
 from luthier.tuning.events import Events
 from luthier.tuning.frozen import FrozenFeed, frozen_layers_of
 from luthier.tuning.job import Job
@@ -47,15 +49,42 @@ class TokenFeed:
                 for name, value in arranged.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class WritingFeed:
+    """Gives an encoder-decoder token ids, and for each token that it shall write the right ones before it."""
+
+    rows: TokenFeed
+    targets: Mapping[int, TokenTargets]
+    """``id`` of a split's rows -> what shall be written for them."""
+    start: int
+    """Token that stands before the first."""
+    pad: int
+
+    def inputs(self, ragged: Ragged, rows: Int64) -> dict[str, torch.Tensor | int]:
+        """Return the model's arguments for B rows of a split, on the device; ``decoder_input_ids`` is (B, T) int64."""
+        before = shifted(self.targets[id(ragged)][rows], self.start, self.pad)
+        return {**self.rows.inputs(ragged, rows), "decoder_input_ids": send(before, self.rows.device)}
+
+
 def make_feed(job: Job, events: Events, parts: Installed, decisions: Mapping[str, Decision],
               renumber: Callable[[Int64], Int64]) -> tuple[Feed, dict[str, Decision]]:
     """Return what feeds a run's model, and what was decided about it; frozen layers are computed here."""
     if not parts.skipped:
-        return TokenFeed(decisions["device"].value, job.encoder, renumber, parts.arrange), {}
+        feed = TokenFeed(decisions["device"].value, job.encoder, renumber, parts.arrange)
+        return (_writing(job, feed) if job.train.writes else feed), {}
     events.emit("note", text=f"{parts.skipped} layers do not train: what they give is computed once for each text")
     layers = frozen_layers_of(job.model, parts.skipped, decisions["precision"].value, job.encoder, parts.workers)
-    feed = FrozenFeed.open(layers, (job.train.ragged, job.valid.ragged))
-    return feed, {"frozen_layers": feed.decision}
+    frozen = FrozenFeed.open(layers, (job.train.ragged, job.valid.ragged))
+    return frozen, {"frozen_layers": frozen.decision}
+
+
+def _writing(job: Job, feed: TokenFeed) -> WritingFeed:
+    from luthier.models.seq2seq import target_tokens
+
+    tokens = target_tokens(job.model.config, type(job.model).__name__)
+    splits = {id(split.ragged): split.targets for split in (job.train, job.valid)
+              if isinstance(split.targets, TokenTargets)}
+    return WritingFeed(feed, splits, tokens.start, tokens.pad)
 
 
 def send(array: npt.NDArray[Any], device: str) -> torch.Tensor:

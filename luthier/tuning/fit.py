@@ -13,16 +13,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from luthier.models.freezing import training_mode
 from luthier.recipe import spawn
 from luthier.schema import Decision, Int64
-from luthier.tuning import checkpoints
+from luthier.tasks import SpanTargets, TokenTargets
+from luthier.tuning import checkpoints, whole_batch
 from luthier.tuning.batching import Step, plan, steps_per_epoch
 from luthier.tuning.checkpoints import Progress
 from luthier.tuning.events import Events
 from luthier.tuning.feeding import Feed, make_feed, send
+from luthier.tuning.grouping import Groups, compares
 from luthier.tuning.job import Fitted, Job, Targets
 from luthier.tuning.optimizer import make_optimizer, set_rate, step_clipped
 from luthier.tuning.precision import autocast, choose_device, choose_precision
@@ -89,12 +89,14 @@ class _Run:
     """(C,) float32 loss weight of each class."""
     table: SmallTable | None
     feed: Feed
+    groups: Groups
+    """What batches are made of: training rows, or groups of them."""
     progress: Progress
     total: int
     """Optimiser steps of the whole run."""
     per_epoch: int
-    epoch_tokens: int
-    """Of all training rows."""
+    sizes: Int64
+    """(N,) tokens of each training row."""
     resumed_at: int = 0
     tokens: int = 0
     """Computed since this process began."""
@@ -122,19 +124,20 @@ def _start(job: Job, events: Events, decisions: Mapping[str, Decision], parts: I
     table = reduce_table(job.model, (job.train.ragged, job.valid.ragged), job.encoder.pad_id)
     training_mode(job.model.to(device))
     feed, told = make_feed(job, events, parts, decisions, renumber(table))
-    per_epoch = steps_per_epoch(len(job.train), batch_size=settings.per_device_train_batch_size,
+    groups = Groups.of(job.train.ragged, job.task)
+    per_epoch = steps_per_epoch(len(groups), batch_size=settings.per_device_train_batch_size,
                                 accumulation=settings.gradient_accumulation_steps)
     run = _Run(
         job, events, make_optimizer(job.model, settings, parts.layers, head=job.head),
         {**decisions, **told, "class_weights": why_weights, "word_table": describe_table(table)},
         None if weights is None else torch.from_numpy(weights).to(device),
-        table, feed, Progress(),
+        table, feed, groups, Progress(),
         total=per_epoch * (settings.num_train_epochs or EPOCHS), per_epoch=per_epoch,
-        epoch_tokens=int(job.train.ragged.lengths.sum()),
+        sizes=job.train.lengths,
     )
     _resume(run)
     events.emit("run_started", total_steps=run.total, steps_per_epoch=per_epoch, resumed_at=run.resumed_at,
-                train_rows=len(job.train), valid_rows=len(job.valid), seed=job.seed,
+                train_rows=len(groups), valid_rows=len(Groups.of(job.valid.ragged, job.task)), seed=job.seed,
                 decisions={name: {"value": made.value, "reason": made.reason} for name, made in run.decisions.items()})
     return run
 
@@ -156,40 +159,49 @@ def _take_step(run: _Run, step: int) -> None:
     import torch
 
     job, settings = run.job, run.job.train_settings
-    micro_batches = _rows_of(run, step)
-    rows = sum(map(len, micro_batches))
-    run.tokens += sum(len(job.train.ragged.ids[row]) for micro in micro_batches for row in micro)
+    dealt = _dealt(run, step)
+    micro_batches = [run.groups.rows(micro) for micro in dealt]
+    run.tokens += sum(int(run.sizes[micro].sum()) for micro in micro_batches)
     rate = learning_rate(settings, step, run.total)
     set_rate(run.optimizer, rate)
     seed_step(spawn(job.seed, "dropout"), step, run.device)
     loss = torch.zeros((), device=run.device)
-    share = sum(_answers(job.train.targets, micro) for micro in micro_batches)
-    for micro in micro_batches:
-        part = _loss_sum(run, micro) / share
-        part.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        loss += part.detach()
+    share = sum(_answers(job.train.targets, rows, len(micro)) for rows, micro in zip(micro_batches, dealt, strict=True))
+    for rows in micro_batches:
+        loss += _backward(run, rows, share, step)
     norm = step_clipped(run.optimizer, settings.max_grad_norm)
     run.progress.step = step
-    run.pending.append(({"step": step, "epoch": round(step / run.per_epoch, 4), "rows": rows, "learning_rate": rate},
-                        loss, norm))
+    run.pending.append(({"step": step, "epoch": round(step / run.per_epoch, 4), "rows": sum(map(len, dealt)),
+                         "learning_rate": rate}, loss, norm))
     if len(run.pending) >= REPORT_EVERY.get(run.device, 1):
         _report(run)
 
 
-def _loss_sum(run: _Run, rows: Int64) -> torch.Tensor:
-    """Return the loss summed over a micro-batch of rows, a float32 scalar."""
-    job = run.job
+def _backward(run: _Run, rows: Int64, share: int, step: int) -> torch.Tensor:
+    """Add the gradient of a micro-batch to the weights, and return its loss: the sum over answers, by their share."""
+    job, settings = run.job, run.job.train_settings
     targets = send(job.train.targets[rows], run.device)
-    with autocast(run.device, run.precision):
-        logits = job.model(**run.feed.inputs(job.train.ragged, rows)).logits  # (B, C)
-    losses: torch.Tensor = job.task.loss(logits.float(), targets, class_weights=run.weights,
-                                         label_smoothing=job.train_settings.label_smoothing_factor)
-    return losses.sum()
+    together = compares(job.task)
+    own = {"settings": job.task_settings} if together else {}
+
+    def logits(part: Int64) -> torch.Tensor:
+        with autocast(run.device, run.precision):
+            found: torch.Tensor = job.model(**run.feed.inputs(job.train.ragged, part)).logits  # (B, C)
+        return found.float()
+
+    def loss(logits: torch.Tensor) -> torch.Tensor:
+        losses: torch.Tensor = job.task.loss(logits, targets, class_weights=run.weights,
+                                             label_smoothing=settings.label_smoothing_factor, **own)
+        return losses.sum() / share
+
+    parts = whole_batch.cut(rows, job.train.ragged.lengths, settings.max_tokens_per_batch) if together else [rows]
+    return whole_batch.backward(rows, parts, logits, loss, lambda number: seed_step(
+        spawn(job.seed, f"dropout {rows[0]} {number}"), step, run.device))
 
 
-def _answers(targets: Targets, rows: Int64) -> int:
-    """Return how many answers the rows ask for, which their losses are the sum of: one each, or one a token."""
-    return len(rows) if isinstance(targets, np.ndarray) else max(1, targets.counts(rows))
+def _answers(targets: Targets, rows: Int64, groups: int) -> int:
+    """Return how many answers a micro-batch asks for, which its losses are the sum of: one each, or one a token."""
+    return max(1, targets.counts(rows)) if isinstance(targets, TokenTargets | SpanTargets) else groups
 
 
 def _report(run: _Run) -> None:
@@ -217,7 +229,7 @@ def _report(run: _Run) -> None:
 
 def _seconds_left(run: _Run, now: float) -> float:
     """Estimate by tokens, not by steps: long texts come first."""
-    left = run.epoch_tokens * (run.total - run.resumed_at) / run.per_epoch - run.tokens
+    left = int(run.sizes.sum()) * (run.total - run.resumed_at) / run.per_epoch - run.tokens
     return max(0.0, (now - run.began) / run.tokens * left)
 
 
@@ -292,14 +304,15 @@ def _saves_at(run: _Run, step: int) -> bool:
     return due or step == run.total or run.progress.stopped_early
 
 
-def _rows_of(run: _Run, step: int) -> Step:
-    """Return the micro-batches of a step; each epoch is planned once, when its first step comes."""
+def _dealt(run: _Run, step: int) -> Step:
+    """Return the groups of a step's micro-batches; each epoch is planned once, when its first step comes."""
     epoch, place = divmod(step - 1, run.per_epoch)
     if run.epoch_plan[0] != epoch:
         settings = run.job.train_settings
         run.epoch_plan = epoch, plan(
-            run.job.train.ragged.lengths, batch_size=settings.per_device_train_batch_size,
-            accumulation=settings.gradient_accumulation_steps, max_tokens=settings.max_tokens_per_batch,
+            run.sizes if run.job.train.writes else run.groups.lengths,
+            batch_size=settings.per_device_train_batch_size, accumulation=settings.gradient_accumulation_steps,
+            max_tokens=None if compares(run.job.task) else settings.max_tokens_per_batch,
             seed=spawn(run.job.seed, "order"), epoch=epoch)
     return run.epoch_plan[1][place]
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from luthier.models.architecture import config_of, per_token
+from luthier.models.architecture import config_of, every_token
 from luthier.models.files import cache_directory
 from luthier.models.kept import keep, sealed, used
 from luthier.models.threads import in_threads
@@ -136,7 +136,7 @@ def frozen_layers_of(model: Any, count: int, precision: str, encoder: Encoder, w
     from luthier.models.freezing import layers_of
     from luthier.models.kernels.frozen import forward_of
 
-    only_first = count == len(layers_of(model)) and not per_token(config_of(model))
+    only_first = count == len(layers_of(model)) and not every_token(config_of(model))
     told = hashlib.sha256(repr((
         VERSION, version("torch"), count, only_first, precision, encoder.pad_id, _shape(model.config))).encode())
     for name, weight in sorted(model.named_parameters()):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from luthier.recipe import TrainSettings, ValidationSettings
-from luthier.schema import Decision, LabelSet
+from luthier.schema import Decision, Int64, LabelSet
 from luthier.tasks import SpanTargets, TokenTargets
 
 if TYPE_CHECKING:
@@ -30,11 +30,22 @@ class Encoded:
     ragged: Ragged
     targets: Targets
     """(N,) int64 class numbers for one label, (N, C) float32 of 0 and 1 for several, (N,) float32 for numbers; or those
-    of tokens or of spans."""
+    of tokens or of spans; or what is known of each sequence where sequences are compared."""
 
     def __len__(self) -> int:
-        """Return N."""
+        """Return the rows of token ids: N, or of windows W, or of sequences S."""
         return len(self.ragged)
+
+    @property
+    def writes(self) -> bool:
+        """Whether the targets are texts that are written for the rows."""
+        return isinstance(self.targets, TokenTargets) and self.targets.written
+
+    @property
+    def lengths(self) -> Int64:
+        """Return (N,) int64, the tokens of each row that a model computes: its own, and those written for it."""
+        of_rows = self.ragged.lengths
+        return of_rows + self.targets.lengths if isinstance(self.targets, TokenTargets) and self.writes else of_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +70,8 @@ class Job:
     """Hash of recipe and data: a checkpoint of another run is refused."""
     head: tuple[str, ...] = ()
     """Names of the modules without pretrained weights."""
+    task_settings: Any = None
+    """The task's own, for a loss that takes some."""
     resume: bool = False
     """Go on from the newest whole checkpoint, or start anew when there is none."""
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from luthier.errors import RecipeError
 from luthier.models.outputs import in_order
 from luthier.plugins import did_you_mean
-from luthier.schema import Float32, Logits
+from luthier.schema import Float32, Int64, Logits
+from luthier.tasks import TokenTargets
 from luthier.tuning.batching import by_length
-from luthier.tuning.feeding import Feed
+from luthier.tuning.feeding import Feed, send
 from luthier.tuning.job import Job
 from luthier.tuning.precision import autocast
+
+if TYPE_CHECKING:
+    import torch
 
 LOWER_IS_BETTER = ("loss", "mse", "mae")
 
@@ -40,16 +45,28 @@ def better(metric: str, value: float, best: float | None) -> bool:
 
 
 def predict_logits(job: Job, feed: Feed, device: str, precision: str) -> Logits:
-    """Return the validation split's logits, float32 in the split's order; the model must be in eval mode."""
+    """Return the validation split's logits, float32 in the split's order; the model must be in eval mode.
+
+    Where texts are written, what the task condenses them to: N arrays (T, 2).
+    """
     import torch
 
-    lengths = job.valid.ragged.lengths
+    lengths, targets = job.valid.lengths, job.valid.targets
     batches = by_length(lengths, max_tokens=job.train_settings.max_tokens_per_batch)
+
+    def found(rows: Int64) -> torch.Tensor:
+        logits: torch.Tensor = job.model(**feed.inputs(job.valid.ragged, rows)).logits.float()
+        if not job.valid.writes:
+            return logits
+        condensed: torch.Tensor = job.task.condensed(logits, send(targets[rows], device))
+        return condensed
+
     # One autocast context around all batches: the bf16 copies of the weights are made once.
     with torch.inference_mode(), autocast(device, precision):
-        parts = [job.model(**feed.inputs(job.valid.ragged, rows)).logits.float() for rows in batches]
-        if job.labels.per_token:
-            return in_order(batches, [part.cpu().numpy() for part in parts], lengths)
+        parts = [found(rows) for rows in batches]
+        if job.labels.per_token or isinstance(targets, TokenTargets):
+            own = targets.lengths if isinstance(targets, TokenTargets) else lengths
+            return in_order(batches, [part.cpu().numpy() for part in parts], own)
         shuffled: Float32 = torch.cat(parts).cpu().numpy()
     logits = np.empty_like(shuffled)
     logits[np.concatenate(batches)] = shuffled

@@ -49,6 +49,8 @@ def reduce_table(model: Any, splits: tuple[Ragged, ...], pad_id: int) -> SmallTa
     """
     import torch
 
+    if model.get_output_embeddings() is not None:
+        return None  # what writes has an output for each row, used or not
     table = model.get_input_embeddings()
     if type(table) is not torch.nn.Embedding or not table.weight.requires_grad or not _free_of_high_ids(model.config):
         return None
@@ -82,7 +84,7 @@ def renumber(small: SmallTable | None) -> Callable[[Int64], Int64]:
 def describe_table(small: SmallTable | None) -> Decision:
     """Return what was decided about the word table, for the log."""
     if small is None:
-        return Decision("whole", "it does not train, is mostly in use, or the model looks for particular ids")
+        return Decision("whole", "it does not train, is mostly in use, or the model writes or looks for particular ids")
     share = f"{len(small.used)} of {len(small.numbers)} rows"
     return Decision("reduced", f"the data uses {share}; the others stay as they are")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import accuracy, accuracy_tasks
+from benchmarks import accuracy
 from benchmarks.accuracy_tasks import Options, families, load, measure, publish, sections
 from benchmarks.tasks import answers, entities, relations
 from benchmarks.tasks.answers import plain
@@ -107,8 +107,8 @@ def test_relations_are_scored_as_the_official_script_does() -> None:
             ("B(e2,e1)", "B(e2,e1)")]
     # A: 1 right of 2 and of 2. B: 1 right of 2 and of 2 said.
     assert relations.official(said) == pytest.approx((0.5 + 0.5) / 2)
-    assert relations_plain.marked({"text": "a b c", "head": {"start": 4, "end": 5}, "tail": {"start": 0, "end": 1}}) == (
-        " <e2> a </e2>  b  <e1> c </e1> ")
+    row = {"text": "a b c", "head": {"start": 4, "end": 5}, "tail": {"start": 0, "end": 1}}
+    assert relations_plain.marked(row) == " <e2> a </e2>  b  <e1> c </e1> "
 
 
 def test_the_script_finds_the_answer_that_it_learned() -> None:

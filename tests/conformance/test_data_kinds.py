@@ -17,7 +17,7 @@ import pytest
 from luthier import plugins
 from luthier.data import DataReport, Kind, from_arrays, inspect, kind_of, prepare, read_all
 from luthier.data.clean import Found
-from luthier.data.kind import BY_KEYS, PLAIN, kinds
+from luthier.data.kind import BY_KEYS, ONLY_ASKED, PLAIN, kinds
 from luthier.data.layout_values import Columns, Layout, Seen
 from luthier.errors import DataError
 from luthier.recipe import PrepareSettings
@@ -39,6 +39,9 @@ ROWS: dict[str, Callable[[int], Row]] = {
     "token_classification": lambda n: {"text": f"Anna {n}", "entities": [[0, 4, "PER"]][n % 2:]},
     "question_answering": answered,
     "regression": lambda n: {"text": f"text {n}", "score": n / 7},
+    "text_generation": lambda n: {"source": f"text {n}", "target": [f"words {n}", f"other words {n}"][:1 + n % 2]},
+    "similarity": lambda n: {"text": f"text {n}", "text_b": f"other {n}", "score": n / 7},
+    "retrieval": lambda n: {"anchor": f"text {n}", "positive": f"passage {n}"},
     "relation_classification": lambda n: {"text": f"Anna met Bob in {n}.", "head": "Anna", "tail": "Bob",
                                           "relation": ["met(e1,e2)", "Other"][n % 2]},
 }
@@ -56,7 +59,8 @@ def written(path: Path, kind: Kind, count: int = 60) -> Path:
 
 @pytest.fixture
 def rows(kind: Kind, tmp_path: Path) -> list[Example]:
-    return read_all(inspect(written(tmp_path / "rows.jsonl", kind)), max_bad_rows=0, learning=True)[0]
+    path = written(tmp_path / "rows.jsonl", kind)
+    return read_all(inspect(path, task=kind.TASK), max_bad_rows=0, learning=True)[0]
 
 
 @every_kind
@@ -76,7 +80,7 @@ def test_it_offers_what_the_protocol_names(kind: Kind):
 @pytest.mark.parametrize("asked", [True, False])
 def test_its_files_are_found_with_and_without_the_name_of_the_task(kind: Kind, asked: bool, tmp_path: Path):
     layout = inspect(written(tmp_path / "rows.jsonl", kind), task=kind.TASK if asked else None)
-    assert layout.problem_type == kind.PROBLEM
+    assert (layout.problem_type == kind.PROBLEM) is (asked or kind.SURENESS != ONLY_ASKED)
     assert layout.label is not None
     assert layout.notes
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, get_args
@@ -25,15 +25,20 @@ from luthier.schema import (
     Answer,
     Argument,
     Dataset,
+    Embedding,
     Entities,
     Entity,
     Estimate,
     Example,
     FoundAnswer,
+    Generated,
     GoldAnswer,
     LabelSet,
+    Passage,
+    Passages,
     Prediction,
     Scale,
+    Similarity,
     Span,
     TextInput,
 )
@@ -51,17 +56,21 @@ class Case:
     rows: tuple[Example, ...]
     right: tuple[Answer, ...]
     wrong: tuple[Answer, ...]
+    corpus: Mapping[str, Answer] = field(default_factory=dict)
+    """Answers to passages, which are asked for beside the rows."""
 
     def scored(self, answers: Sequence[Answer]) -> Evaluation:
-        return evaluate(Fixed(answers), self.rows, self.labels, SETTINGS)
+        return evaluate(Fixed(answers, self.corpus), self.rows, self.labels, SETTINGS)
 
 
 @dataclass(frozen=True)
 class Fixed:
     answers: Sequence[Answer]
+    corpus: Mapping[str, Answer] = field(default_factory=dict)
 
     def predict(self, texts: Sequence[TextInput]) -> Sequence[Answer]:
-        return self.answers[: len(texts)]
+        passages = [self.corpus[text] for text in texts if isinstance(text, Passage) and text in self.corpus]
+        return [*self.answers[: len(texts) - len(passages)], *passages]
 
 
 def classes(problem_type: Any) -> Case:
@@ -98,6 +107,31 @@ def numbers() -> Case:
                                            for n in range(12)))
 
 
+def texts() -> Case:
+    labels = LabelSet(("generated_text",), "text_generation")
+    rows = tuple(Example(f"x:{n}", f"say {SECRET} {n}", targets=(f"{SECRET} {n} is said", "so it is") if n % 2 else
+                         (f"{SECRET} {n} is told",)) for n in range(12))
+    right = tuple(Generated((row.targets or ("",))[0], "stop") for row in rows)
+    wrong = tuple(Generated(f"{SECRET} says {'no ' * (n % 3)}{n}", "length" if n % 5 else "stop") for n in range(12))
+    return Case(labels, rows, right, wrong)
+
+
+def pairs() -> Case:
+    rows = tuple(Example(f"x:{n}", f"{SECRET} {n}", f"other {n}", value=float(n)) for n in range(12))
+    said = tuple(Similarity(n / 12) for n in range(12))
+    return Case(LabelSet(("score",), "similarity"), rows, said, said[::-1])
+
+
+def rankings() -> Case:
+    """Make rows that hold the same passages each, one right and all others wrong, so that any draw ranks as many."""
+    texts = [f"{SECRET} passage {n}" for n in range(12)]
+    rows = tuple(Example(f"x:{n}", f"{SECRET} query {n}", passages=Passages((text,), tuple(
+        other for other in texts if other != text))) for n, text in enumerate(texts))
+    said = [Embedding(vector) for vector in np.eye(12, dtype=np.float32)]
+    return Case(LabelSet(("relevant",), "retrieval"), rows, tuple(said), (*said[1:], said[0]),
+                dict(zip(texts, said, strict=True)))
+
+
 def relations() -> Case:
     labels = LabelSet(("Met(e1,e2)", "Met(e2,e1)", "Other"), "relation_classification", negative="Other")
     rows = tuple(Example(f"x:{n}", f"Ann {'met' if n % 3 < 2 else 'and'} {SECRET} {n}", labels=(labels.names[n % 3],),
@@ -114,6 +148,9 @@ CASES = {
     "token-classification": spans(),
     "question-answering": questions(),
     "regression": numbers(),
+    "text-generation": texts(),
+    "similarity": pairs(),
+    "retrieval": rankings(),
     "relation-classification": relations(),
 }
 """A new kind adds its own; most of the suite is skipped for one without."""

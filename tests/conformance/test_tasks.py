@@ -11,11 +11,27 @@ import numpy as np
 import pytest
 
 from luthier import plugins, recipe
+from luthier.inference.generation import Written
+from luthier.inference.inputs import encoded
 from luthier.models.encoding import Encoder, Ragged
-from luthier.schema import Argument, Example, GoldAnswer, LabelSet, Logits, Scale, Span, TextInput
+from luthier.models.tiny_generators import make_seq2seq
+from luthier.schema import (
+    GENERATED,
+    Argument,
+    Example,
+    GoldAnswer,
+    LabelSet,
+    Logits,
+    Passages,
+    Scale,
+    Span,
+    TextInput,
+)
 from luthier.tasks import SpanTargets
 from luthier.tuning.validation import better
 
+WIDTH = 8
+"""Of made up vectors."""
 LABEL_SETS = [
     LabelSet(("a", "b", "c")),
     LabelSet(("a", "b", "c"), "multi_label_classification"),
@@ -25,6 +41,9 @@ LABEL_SETS = [
     LabelSet(("stars",), "regression", Scale(2.0, 0.5, (1, 2, 3))),
     LabelSet(("price",), "regression", Scale(250.0, 40.0)),
     LabelSet(("answer",), "question_answering"),
+    LabelSet((GENERATED,), "text_generation"),
+    LabelSet(("score",), "similarity"),
+    LabelSet(("relevant",), "retrieval"),
     LabelSet(("Cause-Effect(e1,e2)", "Cause-Effect(e2,e1)", "Other"), "relation_classification", negative="Other"),
 ]
 CASES = [(name, labels) for name in plugins.names("tasks") for labels in LABEL_SETS
@@ -39,6 +58,13 @@ class Case:
     labels: LabelSet
     rows: list[Example]
     ragged: Ragged
+    """What a predictor makes of the rows."""
+    learned: Ragged
+    """What is learned from: the same, but where a row has more texts than it is asked with."""
+
+    @property
+    def compares(self) -> bool:
+        return self.labels.of_embeddings
 
     @property
     def texts(self) -> list[TextInput]:
@@ -50,14 +76,25 @@ class Case:
 
     @property
     def outputs(self) -> int:
+        if self.labels.of_texts:  # what it puts out is the next token
+            return max(max(row) for row in self.ragged.ids) + 1
         return len(self.task.outputs(self.labels))
 
     def targets(self) -> Any:
-        return self.task.targets(self.rows, self.labels, self.ragged)
+        return self.task.targets(self.rows, self.labels, self.learned)
 
     def sure(self) -> Logits:
         """Return the logits of a model that knows the targets."""
+        if self.labels.of_texts:  # condensed: the log probability, and whether it is the top one
+            return [np.tile(np.float32([0, 1]), (len(row), 1)) for row in self.targets().rows]
         every, targets = 20 * np.eye(self.outputs, dtype=np.float32) - 10, self.targets()
+        if self.labels.problem_type == "similarity":
+            angles = np.linspace(1.5, 0.1, len(self.rows))  # the more alike, the nearer
+            return np.stack([vector for angle in angles for vector in ((1, 0), (np.cos(angle), np.sin(angle)))]
+                            ).astype(np.float32)
+        if self.labels.problem_type == "retrieval":
+            wrong = len(self.rows) + np.arange(len(targets))
+            return np.eye(2 * len(targets), dtype=np.float32)[np.where(targets[:, 1] == 2, wrong, targets[:, 0])]
         if self.labels.of_numbers:
             return targets[:, None]
         if self.labels.of_answers:
@@ -82,23 +119,45 @@ class Case:
 
     def random(self) -> Logits:
         generator = np.random.default_rng(0)
-        if self.labels.per_token:
+        if self.compares:
+            vectors = generator.normal(size=(len(self.learned), WIDTH)).astype(np.float32)
+            return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+        if self.labels.per_token or self.labels.of_texts:
             return [generator.normal(size=(len(ids), self.outputs)).astype(np.float32) for ids in self.ragged.ids]
         return generator.normal(size=(len(self.rows), self.outputs)).astype(np.float32)
 
     def decode(self, logits: Logits) -> list[Any]:
+        if self.labels.of_texts:  # decoded from what was written, not from logits
+            logits = [Written((), f"{row.sum():.3f}", -abs(float(row.sum())), "stop") for row in logits]
         return self.task.decode(logits, self.ragged, self.texts, self.labels, self.settings)
 
     def alone(self, row: int) -> Case:
-        parts = {name: value[row : row + 1] for name in ("ids", "truncated", "offsets", "sequence")
-                 if (value := getattr(self.ragged, name)) is not None}
-        return Case(self.task, self.labels, self.rows[row : row + 1], replace(self.ragged, **parts))
+        parts = [replace(ragged, **{name: [value[place] for place in places_of(ragged, row)]
+                                    for name in ("ids", "offsets", "sequence")
+                                    if (value := getattr(ragged, name)) is not None},
+                         truncated=ragged.truncated[places_of(ragged, row)],
+                         owners=None if ragged.owners is None else 0 * places_of(ragged, row))
+                 for ragged in (self.ragged, self.learned)]
+        return Case(self.task, self.labels, self.rows[row : row + 1], *parts)
+
+
+def places_of(ragged: Ragged, row: int) -> Any:
+    """Return where the sequences of a row stand."""
+    return np.flatnonzero((np.arange(len(ragged)) if ragged.owners is None else ragged.owners) == row)
 
 
 def examples(labels: LabelSet) -> list[Example]:
     texts = [f"text {number} 很好 of {name}" for number, name in enumerate(labels.names * 3)]
+    if labels.problem_type == "similarity":
+        return [Example(f"x:{number}", text, "another text", value=float(number)) for number, text in enumerate(texts)]
+    if labels.problem_type == "retrieval":
+        return [Example(f"x:{number}", text, passages=Passages((f"found {number}",), ("never",) * (number % 2)))
+                for number, text in enumerate(texts)]
     if labels.of_numbers:
         return [Example(f"x:{number}", text, value=float(number + 1)) for number, text in enumerate(texts)]
+    if labels.of_texts:
+        return [Example(f"x:{number}", text, targets=(f"words of {number}", "or others")[: 1 + number % 2])
+                for number, text in enumerate(texts)]
     if labels.of_answers:
         return [Example(f"x:{number}", "which is it?", text, answers=(GoldAnswer("text", 0),) * (number > 0))
                 for number, text in enumerate(texts)]
@@ -118,8 +177,13 @@ def examples(labels: LabelSet) -> list[Example]:
 def case(request: pytest.FixtureRequest, tiny_model: Path) -> Case:
     name, labels = request.param
     task, rows = plugins.load("tasks", name), examples(labels)
-    ragged = Encoder.load(tiny_model).encode_ragged([row.text_input for row in rows], offsets=task.OFFSETS)
-    return Case(task, labels, rows, replace(ragged, truncated=np.arange(len(rows)) % 2 == 0))
+    # Where texts are written, the targets are other texts' tokens.
+    given = [row.targets[0] if row.targets else row.text_input for row in rows]
+    learned = task.rows_of(rows, task.Settings()) if hasattr(task, "rows_of") else given
+    parts = [encoded(Encoder.load(tiny_model), task, task.Settings(), texts) for texts in (given, learned)]
+    return Case(task, labels, rows, *[replace(
+        ragged, truncated=np.arange(len(ragged)) % 2 == 0 if ragged.owners is None else ragged.owners % 2 == 0)
+        for ragged in parts])
 
 
 def test_it_tells_its_name_settings_and_metrics(case: Case) -> None:
@@ -138,20 +202,31 @@ def test_it_tells_its_name_settings_and_metrics(case: Case) -> None:
 
 def test_labels_survive_the_round_trip(case: Case) -> None:
     sure, scale = case.sure(), case.labels.scale
-    answers = case.decode(sure if scale is None else scale.natural(sure).astype(np.float32))
-    if scale is None:
+    asked = sure[:len(case.ragged)] if case.compares else sure
+    answers = case.decode(asked if scale is None else scale.natural(asked).astype(np.float32))
+    if case.labels.problem_type == "similarity":
+        assert [answer.score for answer in answers] == pytest.approx(np.sum(asked[::2] * asked[1::2], axis=1))
+    elif case.compares:
+        assert all(np.array_equal(answer.vector, vector) for answer, vector in zip(answers, asked, strict=True))
+    elif scale is None:
         assert [answer.labels for answer in answers] == [row.label_names for row in case.rows]
     else:
         assert [answer.score for answer in answers] == pytest.approx([row.value for row in case.rows], rel=1e-4)
         assert [answer.grade for answer in answers] == ([1, 2, 3] if scale.grades else [None] * 3)
-    assert [answer.truncated for answer in answers] == case.ragged.truncated.tolist()
+    assert [answer.truncated for answer in answers] == [number % 2 == 0 for number in range(len(case.rows))]
+    kind = case.task.PAIR_ANSWER if case.labels.problem_type == "similarity" else case.task.ANSWER
     for answer in answers:
-        assert isinstance(answer, case.task.ANSWER)
-        assert tuple(answer.to_dict()) == case.task.ANSWER.KEYS
-        assert tuple(answer.to_cells()) == case.task.ANSWER.COLUMNS
+        assert isinstance(answer, kind)
+        assert tuple(answer.to_dict()) == kind.KEYS
+        assert tuple(answer.to_cells()) == kind.COLUMNS
     found = case.task.metrics(case.sure(), case.targets(), case.labels)
     assert set(found) == set(case.task.METRICS)
-    if scale is None:
+    if case.labels.of_texts:
+        assert (found["accuracy"], found["loss"]) == (1.0, 0.0)
+    elif case.compares:
+        assert found[case.task.best_metric(case.labels)] == pytest.approx(1.0)
+        assert {name for name in found if found[name]} <= set(case.task.metrics_of(case.labels))
+    elif scale is None:
         assert found["accuracy"] == found[case.task.BEST_METRIC] == 1.0
     else:
         assert found["loss"] == found["mse"] == found["mae"] == 0.0
@@ -160,14 +235,19 @@ def test_labels_survive_the_round_trip(case: Case) -> None:
 
 def test_batched_equals_single(case: Case) -> None:
     logits = case.random()
+    if case.compares:
+        logits = logits[:len(case.ragged)]
     together = case.decode(logits)
     for row in range(len(case.rows)):
-        (alone,) = case.alone(row).decode(logits[row : row + 1])
+        places = places_of(case.ragged, row)
+        (alone,) = case.alone(row).decode(logits[places[0] : places[-1] + 1])
         assert alone.to_dict() == together[row].to_dict()
 
 
 def test_no_rows_have_no_answers(case: Case) -> None:
-    none = replace(case, rows=[], ragged=replace(case.ragged, ids=[], truncated=case.ragged.truncated[:0]))
+    empty = replace(case.ragged, ids=[], truncated=case.ragged.truncated[:0],
+                    owners=None if case.ragged.owners is None else case.ragged.owners[:0])
+    none = replace(case, rows=[], ragged=empty)
     assert none.decode(case.random()[:0]) == []
 
 
@@ -176,7 +256,7 @@ def test_a_guess_is_worse_than_knowing(case: Case) -> None:
     found = case.task.guessed(targets, targets, case.labels)
     assert set(found) == set(case.task.METRICS)
     known = case.task.metrics(case.sure(), targets, case.labels)
-    best = case.task.BEST_METRIC
+    best = case.task.best_metric(case.labels) if case.compares else case.task.BEST_METRIC
     assert better(best, known[best], found[best])
     assert np.isfinite(found["loss"])
 
@@ -195,15 +275,20 @@ def test_losses_and_gradients_are_finite(case: Case, scale: float) -> None:
 
 
 @pytest.mark.slow
-def test_a_built_model_answers_with_a_logit_for_each_output(case: Case, tiny_model: Path) -> None:
+def test_a_built_model_answers_with_a_logit_for_each_output(case: Case, tiny_model: Path, tmp_path: Path) -> None:
     import torch
 
-    built = case.task.build(tiny_model, case.labels, dropout=None, seed=0, attention="sdpa")
+    writes = case.labels.of_texts
+    base = make_seq2seq(tmp_path / "writes") if writes else tiny_model
+    built = case.task.build(base, case.labels, dropout=None, seed=0, attention="sdpa")
+    before = {"decoder_input_ids": torch.tensor([[2, 9, 3]])} if writes else {}
     with torch.inference_mode():
-        logits = built.model(torch.tensor([[2, 9, 3]])).logits
-    assert logits.shape == ((1, 3, case.outputs) if case.labels.per_token else (1, case.outputs))
+        logits = built.model(torch.tensor([[2, 9, 3]]), **before).logits
+    outputs = built.model.config.vocab_size if writes else case.outputs
+    shape = (1, 3, outputs) if case.labels.per_token or writes else (1, outputs)
+    assert logits.shape == ((1, built.model.config.hidden_size) if case.compares else shape)
     assert not built.model.training
-    assert built.new_modules
+    assert bool(built.new_modules) is not (case.compares or writes)  # an encoder alone has nothing new
     named = built.model.config.id2label
     assert tuple(named[number] for number in range(len(named))) == case.task.outputs(case.labels).names
 
@@ -212,6 +297,8 @@ def test_a_built_model_answers_with_a_logit_for_each_output(case: Case, tiny_mod
 def test_the_loss_of_a_row_does_not_depend_on_its_company(case: Case) -> None:
     import torch
 
+    if case.compares:
+        pytest.skip("what a row is compared with is its loss: tests/tasks/test_contrastive.py has the company's part")
     targets, logits = every_target(case), padded(case.random())
     options = {"class_weights": torch.arange(1.0, case.outputs + 1), "label_smoothing": 0.1}
     together = case.task.loss(logits, targets, **options)
@@ -224,7 +311,7 @@ def every_target(case: Case) -> Any:
     import torch
 
     targets = case.targets()
-    return torch.from_numpy(targets[np.arange(len(case.rows))])
+    return torch.from_numpy(targets[np.arange(len(case.learned))])
 
 
 def padded(logits: Logits) -> Any:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from luthier.schema import Argument, Marked, Prediction
+from luthier.schema import Argument, Marked, Passage, Prediction
 from luthier.serving.limits import Limits
 from luthier.serving.refusal import Refusal
 from luthier.serving.wire import Asked, answer, parse
@@ -213,3 +214,29 @@ def test_an_answer_has_the_form_of_the_question() -> None:
     assert json.loads(answer("m", [one], single=True)) == {"model": "m", "predictions": expected}
     assert json.loads(answer("m", [one, one], single=False)) == {"model": "m", "predictions": [expected, expected]}
     assert "好".encode() in answer("m", [one], single=True)
+
+
+@pytest.mark.parametrize(("inputs", "texts", "single"), [
+    ("a", ["a"], True), (["a", ["b", "c"]], ["a", ("b", "c")], False), ({"query": "a"}, ["a"], True),
+    ({"passage": "心"}, ["心"], True), ([{"query": "a", "passage": "b"}], [("a", "b")], False),
+    ({"text": "a", "text_b": "b"}, [("a", "b")], True),
+])
+def test_one_text_or_two_where_texts_are_compared(inputs: Any, texts: list[Any], single: bool) -> None:
+    asked = parse(json.dumps({"inputs": inputs}).encode(), LIMITS, pair=None)
+    assert (asked.texts, asked.single) == (texts, single)
+    assert isinstance(asked.texts[0], Passage) is (isinstance(inputs, dict) and set(inputs) == {"passage"})
+
+
+@pytest.mark.parametrize(("inputs", "said"), [
+    ([["a", "b", "c"]], "inputs[0] is a list of 3"), ({"passage": 1}, "inputs.passage is a number"),
+    ({"query": "a", "text": "b"}, 'the unknown key "text"'), ([{"passage": " "}], "inputs[0].passage is empty"),
+    ({"query": "x" * 11}, "inputs.query has 11 characters"),
+])
+def test_other_forms_are_refused_where_texts_are_compared(inputs: Any, said: str) -> None:
+    with pytest.raises(Refusal, match=re.escape(said)):
+        parse(json.dumps({"inputs": inputs}).encode(), LIMITS, pair=None)
+
+
+def test_queries_and_passages_are_for_models_that_compare() -> None:
+    with pytest.raises(Refusal, match='unknown key "query"'):
+        parse(b'{"inputs": {"query": "a"}}', LIMITS, pair=False)

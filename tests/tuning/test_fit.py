@@ -58,7 +58,8 @@ def test_the_same_job_gives_the_same_weights_to_the_bit(toy: Toy, tmp_path: Path
 
 def test_the_time_left_is_estimated_by_tokens() -> None:
     # 15 of 20 steps were left at the start, 150 tokens; 50 of them took 10 s.
-    half_way: Any = SimpleNamespace(epoch_tokens=100, total=20, per_epoch=10, resumed_at=5, tokens=50, began=3.0)
+    half_way: Any = SimpleNamespace(sizes=np.array([60, 40]), total=20, per_epoch=10, resumed_at=5, tokens=50,
+                                    began=3.0)
     assert _seconds_left(half_way, 13.0) == pytest.approx(20)
 
 

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from luthier.bundle import EXACT, Manifest
 from luthier.inference.backends._modules import ATTENTION, check_threads, choose_device, open_module
+from luthier.models.outputs import shifted
+from luthier.models.seq2seq import target_tokens
 from luthier.plugins import require
-from luthier.schema import Batch, Float32
+from luthier.recipe import Decoding
+from luthier.schema import Batch, Float32, Int64
 
 if TYPE_CHECKING:
     import torch
 
+    from luthier.inference.backend import TextOf
+    from luthier.inference.generation import Written
+
 NAME = "torch"
 PACKAGES = ("torch", "transformers")
 TOLERANCE = EXACT
+GENERATES = True
+"""Whether it can write texts."""
 
-__all__ = ["ATTENTION", "NAME", "PACKAGES", "TOLERANCE", "TorchBackend", "from_model", "load"]
+__all__ = ["ATTENTION", "GENERATES", "NAME", "PACKAGES", "TOLERANCE", "TorchBackend", "from_model", "load"]
 
 _MAX_TOKENS = {"cpu": 2048}
 """Device -> padded tokens of a batch. On CPUs full speed is reached at 512 and lost beyond 2,048, where activations
@@ -49,24 +57,62 @@ class TorchBackend:
         """Return the logits of B texts: (B, C) float32."""
         import torch
 
-        if self.model is None:
-            raise RuntimeError("this backend was closed")  # the caller's own fault, not a user's
-        # The mask goes in as int64, which is what a tokenizer of transformers gives the same model.
-        inputs = {"input_ids": batch.ids, "attention_mask": batch.mask.astype(np.int64)}
-        if batch.type_ids is not None:
-            inputs["token_type_ids"] = batch.type_ids
-        tensors = {name: torch.from_numpy(array).to(self.device) for name, array in inputs.items()}
         with torch.inference_mode():
-            logits: torch.Tensor = self.model(**tensors).logits
+            logits: torch.Tensor = self._opened(**self._inputs(batch)).logits
         return np.asarray(logits.float().cpu().numpy(), dtype=np.float32)
 
     def run_all(self, batches: Iterable[Batch]) -> Iterator[Float32]:
         """Yield the logits of each batch, in order."""
         return map(self.run, batches)
 
+    def generate(self, batch: Batch, decoding: Decoding, *, text_of: TextOf, rows: Sequence[int]) -> list[Written]:
+        """Write a text for each of B texts; see ``inference.backend.Writes``."""
+        from luthier.inference.generation import Marks, generate
+
+        tokens = target_tokens(self._opened.config, self.name)
+        never = tuple({tokens.pad, tokens.start} - {*tokens.eos})
+        marks = Marks(tokens.eos, tokens.pad, (tokens.start,), never)
+        return generate(self._opened, batch, decoding, marks, text_of=text_of, rows=rows)
+
+    def log_shares(self, batch: Batch, targets: Int64) -> Float32:
+        """Return how likely each token of B given texts is, after the right ones before it.
+
+        Args:
+            batch: the B sources.
+            targets: (B, T) int64, ``IGNORED`` at padding.
+
+        Returns:
+            (B, T) float32, natural logarithms.
+        """
+        import torch
+
+        model = self._opened
+        tokens = target_tokens(model.config, self.name)
+        before = torch.from_numpy(shifted(targets, tokens.start, tokens.pad)).to(self.device)
+        with torch.inference_mode():
+            logits = model(**self._inputs(batch), decoder_input_ids=before).logits.float()
+            places = torch.from_numpy(np.maximum(targets, 0)).to(self.device)[..., None]
+            found = torch.log_softmax(logits, -1).gather(-1, places)[..., 0]
+        return np.asarray(found.cpu().numpy(), dtype=np.float32)
+
     def close(self) -> None:
         """Let go of the weights."""
         self.model = None
+
+    @property
+    def _opened(self) -> Any:
+        if self.model is None:
+            raise RuntimeError("this backend was closed")  # the caller's own fault, not a user's
+        return self.model
+
+    def _inputs(self, batch: Batch) -> dict[str, torch.Tensor]:
+        import torch
+
+        # The mask goes in as int64, which is what a tokenizer of transformers gives the same model.
+        inputs = {"input_ids": batch.ids, "attention_mask": batch.mask.astype(np.int64)}
+        if batch.type_ids is not None:
+            inputs["token_type_ids"] = batch.type_ids
+        return {name: torch.from_numpy(array).to(self.device) for name, array in inputs.items()}
 
 
 def load(

@@ -135,6 +135,9 @@ def own_attention(model: Any) -> Iterator[Decision]:
     if own != "sdpa":
         yield Decision(str(own), "this model has no exchangeable attention")
         return
+    if any(getattr(module, "config", model.config) is not model.config for module in model.modules()):
+        yield Decision(str(own), "parts of this model have configurations of their own")
+        return
     _register()
     model.config._attn_implementation = NAME
     try:
@@ -156,7 +159,7 @@ def _for_transformers(
     dropout: float = 0.0, scaling: float | None = None, **others: Any,
 ) -> tuple[torch.Tensor, None]:
     """Answer a layer's call in transformers' own terms; what this kernel does not do goes to torch's."""
-    if getattr(module, "is_causal", False) or query.shape != key.shape:
+    if getattr(module, "is_causal", False) or query.shape != key.shape or others.get("position_bias") is not None:
         from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
         out, _ = sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling,

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from luthier.models.architecture import Names, per_token, unsupported
+from luthier.models.architecture import Names, every_token, unsupported
 from luthier.models.kernels.varlen import Rows, attend, missing
 
 
@@ -21,8 +21,8 @@ def obstacle(_model: Any, config: Mapping[str, Any]) -> str | None:
     why = unsupported(config)
     if why is not None:
         return why
-    if per_token(config):
-        return "its head reads every token"
+    if every_token(config):
+        return "what it gives is made of every token"
     if config.get("attention_probs_dropout_prob", 0.0) > 0:
         return "attention weights are dropped (model.attention_dropout)"
     return missing(int(config["hidden_size"]) // int(config["num_attention_heads"]))

@@ -77,7 +77,15 @@ class NativeClassifier:
         self._head = tuple(self._linear_of(weights, name, dense=name != names.head[-1]) for name in names.head)
 
     def __call__(self, batch: Batch) -> Float32:
-        """Return the logits of B texts, (B, C) float32, or of their tokens, (B, T, C), zero where there is none."""
+        """Return the logits of B texts, (B, C) float32, or of their tokens, (B, T, C), zero where there is none.
+
+        Of a model without a head: the mean of each text's states, at length 1, (B, D).
+        """
+        if not self._head:
+            lengths = batch.mask.sum(1)
+            sums = np.add.reduceat(self.all(batch), np.cumsum(lengths) - lengths)  # of length 1 as the means would be
+            found: Float32 = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), np.float32(1e-12))
+            return found
         if len(self._head) == 1:
             found = self._linear(self.all(batch), *self._head[0])  # (N, C)
             spread = np.zeros((*batch.mask.shape, found.shape[1]), np.float32)

@@ -1,4 +1,4 @@
-"""``POST /predict``: texts in; labels and probabilities, relations, entities or answers out."""
+"""``POST /predict``: texts in; labels and probabilities, relations, entities, answers, numbers or vectors out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def router(context: Context) -> APIRouter:
 
     @routes.post(
         "/predict",
-        summary="Classify texts, tell relations, find entities, or answer questions",
+        summary="Classify texts, tell relations, find entities, answer questions, or compare texts",
         openapi_extra={"requestBody": REQUEST_BODY},
         responses={200: {"model": PredictAnswer}, **errors(400, 408, 413, 415, 422, 429, 500, 503)},
     )

@@ -81,7 +81,12 @@ def merge(model: torch.nn.Module) -> torch.nn.Module:
 
 
 def _trained(built: Built) -> tuple[str, ...]:
-    """Return the new modules and the head, which trains even when the checkpoint came with one for the same labels."""
+    """Return the new modules and the head, which trains even when the checkpoint came with one for the same labels.
+
+    An encoder alone has none, and neither has what writes texts.
+    """
+    if built.model.base_model is built.model or built.model.get_output_embeddings() is not None:  # type: ignore[operator]  # typed as Tensor | Module
+        return built.new_modules
     encoder = str(getattr(built.model, "base_model_prefix", ""))
     children = [(name, any(True for _ in module.parameters())) for name, module in built.model.named_children()]
     heads = [name for name, has_weights in children if name != encoder and has_weights]

@@ -1,0 +1,70 @@
+"""How alike two texts are, as a number: learned as the order of cosines. Unasked, such files are read as regression."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from luthier.data import columns as roles
+from luthier.data import numbers
+from luthier.data.kind import ONLY_ASKED
+from luthier.data.kinds.regression import (
+    described,
+    divided,
+    example,
+    from_memory,
+    hashed,
+    label_names,
+    lines,
+    normal,
+    remarks,
+    sampled,
+    settled,
+    target,
+    unlearnable,
+)
+from luthier.data.layout_values import Layout, Seen
+from luthier.data.split import NONE_LEFT
+from luthier.data.text_columns import find_texts
+from luthier.errors import DataError
+from luthier.schema import Example, LabelSet, ProblemType
+
+__all__ = ["NONE_LEFT", "OWN_INPUT", "PROBLEM", "REPEATED", "SURENESS", "TASK", "check", "described", "divided",
+           "example", "find", "from_memory", "hashed", "label_names", "label_set", "lines", "normal", "remarks",
+           "sampled", "settled", "target", "unlearnable"]
+
+PROBLEM: ProblemType = "similarity"
+TASK = "similarity"
+SURENESS = ONLY_ASKED
+OWN_INPUT = False
+REPEATED = ("different scores", "averaged to one a pair")
+
+
+def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
+    """Take files of pairs with a column of numbers, where texts shall be compared."""
+    columns = seen.columns
+    if task != TASK or not labelled or not (columns.text_b or roles.named_pair(seen.present)):
+        return None
+    scores = [column for column in seen.present if roles.plain(column) not in roles.ID_NAMES
+              and numbers.numbers_in(seen.rows, column)]
+    score = columns.label or roles.named(scores, (*roles.LABEL_NAMES, *roles.NUMBER_NAMES)) or next(iter(scores), None)
+    if score is None or roles.plain(score) not in map(roles.plain, scores):
+        return None
+    layout = find_texts(replace(seen, columns=replace(columns, label=score)), task, labelled=True, numeric=True)
+    note = f"similarity: column {layout.label!r} tells how alike {layout.text!r} and {layout.text_b!r} are"
+    return replace(layout, problem_type=PROBLEM, notes=(*layout.notes, note))
+
+
+def check(split: str, rows: Sequence[Example]) -> None:
+    """Refuse rows that are no pairs, or have no finite number."""
+    numbers.values_of(rows)
+    bare = [row.id for row in rows if row.text_b is None]
+    if bare:
+        raise DataError(f"{split}: {len(bare)} rows are no pairs of texts, such as {', '.join(bare[:3])}",
+                        "name the second text: --text-b COLUMN")
+
+
+def label_set(names: tuple[str, ...], rows: Sequence[Example]) -> LabelSet:
+    """Return the name of the score; refuse scores that are all the same, which have no order."""
+    numbers.scale_of(rows)
+    return LabelSet(names, PROBLEM)

@@ -1,0 +1,119 @@
+"""Queries and their passages: which columns hold them, and what their cells hold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from luthier.data import columns as roles
+from luthier.data.cells import check_characters
+from luthier.data.labels import spelt
+from luthier.data.layout_values import Seen
+from luthier.schema import Example, Passages
+
+ANCHOR_NAMES = ("anchor", "query", "锚点", "查询")
+QUERY_NAMES = (*ANCHOR_NAMES, "question", "sentence", "text", "问题", "提问")
+POSITIVE_NAMES = ("positive", "pos", "positives", "positivepassages", "正例", "正样本")
+NEGATIVE_NAMES = ("negative", "neg", "negatives", "negativepassages", "hardnegative", "hardnegatives", "负例", "负样本")
+PASSAGE_NAMES = ("passage", "document", "answer", "answers", "response", "reply", "paragraph", "paraphrase", "答案",
+                 "回答", "回复", "段落")
+"""Names of the columns, as ``plain`` writes them, the likelier first. ``ANCHOR_NAMES`` with ``POSITIVE_NAMES`` tell the
+task, too."""
+_TEXTS = ("text", "passage", "content")
+"""Keys of a passage that is an object."""
+
+
+
+def find_passages(seen: Seen, *, asked: bool) -> tuple[str, str, tuple[str, ...]] | None:
+    """Return the columns of queries, of passages that belong to them, and of such that do not.
+
+    Args:
+        seen: the first rows. Passages may be named as the second text or as the label.
+        asked: whether texts shall be compared; without it the names of the columns must tell.
+
+    Returns:
+        ``None`` when the file is of another kind, or a column is missing.
+    """
+    columns, present = seen.columns, seen.present
+    named = columns.text_b or columns.label
+    if columns.label_separator or (columns.text_b and columns.label):
+        return None
+    query = _named(present, columns.text, QUERY_NAMES if asked else ANCHOR_NAMES, ())
+    passage = _named(present, named, (*POSITIVE_NAMES, *(PASSAGE_NAMES if asked else ())), (query,))
+    if asked and not (query and passage) and (pair := roles.named_pair(present)) and not named:
+        query, passage = pair
+    if query is None or passage is None or not _holds_texts(seen.rows, passage):
+        return None
+    if not asked and not _told_by_names(seen, query, passage):
+        return None
+    negatives = [column for column in present if roles.plain(column).rstrip("0123456789") in NEGATIVE_NAMES]
+    return query, passage, tuple(negatives)
+
+
+def passages_of(positive: Any, negatives: Sequence[Any]) -> Passages:
+    """Return what belongs to a query, and what does not; each text once.
+
+    Args:
+        positive: a cell with a text, a list of texts, or objects that hold one each.
+        negatives: such cells, perhaps empty.
+
+    Raises:
+        ValueError: no passage belongs to it, or a cell holds something else than texts.
+    """
+    right = _texts(positive)
+    if not right:
+        raise ValueError("no passage belongs to the query: the cell is empty")
+    return Passages(right, tuple(dict.fromkeys(text for cell in negatives for text in _texts(cell)
+                                               if text not in right)))
+
+
+def joined(rows: Sequence[Example]) -> Example:
+    """Return the first of the rows of one query with the passages of all: what belongs to one belongs to the query."""
+    every = [row.passages for row in rows if row.passages]
+    positive = tuple(dict.fromkeys(text for one in every for text in one.positive))
+    negative = dict.fromkeys(text for one in every for text in one.negative if text not in positive)
+    return replace(rows[0], passages=Passages(positive, tuple(negative)))
+
+
+def _named(present: Sequence[str], asked: str | None, names: Sequence[str], taken: Sequence[str | None]) -> str | None:
+    free = [column for column in present if column not in taken]
+    if asked is None:
+        return roles.named(free, names)
+    return asked if asked in free else roles.named(free, [roles.plain(asked)])
+
+
+def _told_by_names(seen: Seen, query: str, passage: str) -> bool:
+    """Tell whether the columns are called as only queries and passages are; two values are a label: yes and no."""
+    values = {str(row.get(passage)) for row in seen.rows}
+    return roles.plain(query) in ANCHOR_NAMES and roles.plain(passage) in POSITIVE_NAMES and len(values) > 2
+
+
+def _holds_texts(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
+    """Tell whether most cells of a column hold texts."""
+    cells = [cell for row in rows if (cell := row.get(column)) not in (None, "")]
+    return 2 * sum(_is_texts(cell) for cell in cells) > len(cells)
+
+
+def _is_texts(cell: Any) -> bool:
+    try:
+        return any(not roles.is_number(text) for text in _texts(cell))
+    except ValueError:
+        return False
+
+
+def _texts(cell: Any) -> tuple[str, ...]:
+    """Return the texts of a cell: one, a list of them, or objects that hold one each; empty ones are left out."""
+    value = spelt(cell)
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ()
+    found = []
+    for one in value if isinstance(value, list) else [value]:
+        text = next((one[key] for key in _TEXTS if key in one), None) if isinstance(one, Mapping) else one
+        if not isinstance(text, str):
+            raise ValueError(f"expected a text or a list of texts, came {type(one).__name__}")
+        check_characters(text, "passage")
+        if text.strip():
+            found.append(text)
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,99 @@
+"""Which columns hold texts and what shall be written for them: by names that only such files have.
+
+Hugging Face keeps translations as ``{"translation": {"en": …, "de": …}}``; a column within an object is named with a
+dot, ``translation.en``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from luthier.data import columns as roles
+from luthier.data.layout_values import Seen
+
+Rows = Sequence[Mapping[str, Any]]
+
+TEXT_TO_TEXT = "text-to-text"
+"""Name of the task."""
+
+PAIRS = (
+    ("source", "target"), ("src", "tgt"), ("sourcetext", "targettext"), ("sourcetext", "translation"),
+    ("article", "highlights"), ("article", "summary"), ("document", "summary"), ("dialogue", "summary"),
+    ("dialog", "summary"), ("conversation", "summary"), ("text", "summary"), ("content", "summary"),
+    ("text", "translation"), ("sentence", "translation"), ("article", "abstract"), ("incorrect", "correct"),
+    ("原文", "译文"), ("源文本", "目标文本"), ("正文", "摘要"), ("文章", "摘要"), ("对话", "摘要"), ("内容", "摘要"),
+    ("文本", "摘要"),
+)
+"""Names of a source and its target, as ``plain`` writes them, the likelier first."""
+ASKED_PAIRS = (("input", "output"), ("inputs", "targets"), ("input", "target"), ("prompt", "completion"),
+               ("text", "target"), ("text", "label"), ("question", "answer"))
+"""Names that other tasks have as well: only where the task was asked for."""
+SOURCE_NAMES = tuple(dict.fromkeys(source for source, _ in (*PAIRS, *ASKED_PAIRS)))
+TARGET_NAMES = tuple(dict.fromkeys(target for _, target in (*PAIRS, *ASKED_PAIRS)))
+LANGUAGES = frozenset((
+    "ar", "bg", "bn", "ca", "cs", "da", "de", "el", "en", "es", "et", "fa", "fi", "fr", "he", "hi", "hr", "hu", "id",
+    "it", "ja", "ko", "lt", "lv", "ms", "nl", "no", "pl", "pt", "ro", "ru", "sk", "sl", "sr", "sv", "sw", "ta", "th",
+    "tr", "uk", "ur", "vi", "zh", "enus", "engb", "zhcn", "zhtw", "zhhans", "zhhant", "ptbr", "英文", "中文", "英语",
+    "汉语", "法语", "德语", "日语"))
+"""Codes and names of languages that columns of parallel texts are called, as ``plain`` writes them."""
+_DISTINCT = 0.5
+"""Share of targets that must differ: labels repeat, texts mostly do not."""
+
+
+def cell_of(values: Mapping[str, Any], column: str) -> Any:
+    """Return the cell of a column, or of one within an object: ``translation.en``; ``None`` without."""
+    if column in values:
+        return values[column]
+    outer, dot, inner = column.partition(".")
+    within = values.get(outer)
+    return within.get(inner) if dot and isinstance(within, Mapping) else None
+
+
+def flat_columns(seen: Seen) -> tuple[str, ...]:
+    """Return the columns, with those of parallel texts within an object named one by one."""
+    found: dict[str, None] = {}
+    for column in seen.present:
+        inner = dict.fromkeys(str(key) for row in seen.rows if isinstance(row.get(column), Mapping)
+                              for key in row[column])
+        if inner and all(roles.plain(key) in LANGUAGES for key in inner):
+            found |= dict.fromkeys(f"{column}.{key}" for key in inner)
+        else:
+            found[column] = None
+    return tuple(found)
+
+
+def named_targets(present: Sequence[str], *, asked: bool) -> tuple[str, str] | None:
+    """Return the columns that are called like a source and its target, or like two languages."""
+    listed = {roles.plain(column): column for column in reversed(present)}
+    for source, target in (*PAIRS, *(ASKED_PAIRS if asked else ())):
+        if source in listed and target in listed:
+            return listed[source], listed[target]
+    # A column "id" numbers the rows, unless it stands within an object of languages: then it is Indonesian.
+    spoken = [column for column in present if roles.plain(column.rpartition(".")[2]) in LANGUAGES
+              and roles.plain(column) not in roles.ID_NAMES]
+    return (spoken[0], spoken[1]) if len(spoken) == 2 else None
+
+
+def are_texts(rows: Rows, source: str, target: str) -> bool:
+    """Tell whether the cells of two columns are texts, and those of the second no labels, which repeat."""
+    sources = [cell for row in rows if (cell := cell_of(row, source)) not in (None, "")]
+    targets = [cell for row in rows if (cell := cell_of(row, target)) not in (None, "", [])]
+    if not sources or not targets or not all(isinstance(cell, str) for cell in sources):
+        return False
+    if not all(isinstance(cell, str) or _is_texts(cell) for cell in targets):
+        return False
+    spelt = [repr(cell) for cell in targets]
+    numeric = all(isinstance(cell, str) and roles.is_number(cell) for cell in targets)
+    return len(set(spelt)) > _DISTINCT * len(spelt) and not numeric
+
+
+def labels_beside(rows: Rows, present: Sequence[str], taken: Sequence[str]) -> str | None:
+    """Return a column that labels the texts, beside a source and a target: then the target is only a second text."""
+    free = [column for column in present if column not in taken]
+    likely = roles.few_values(rows, roles.matching(free, roles.LABEL_NAMES))
+    return likely[0] if likely else None
+
+
+def _is_texts(cell: Any) -> bool:
+    return isinstance(cell, list | tuple) and all(isinstance(one, str) for one in cell)

@@ -1,0 +1,220 @@
+"""Text to text: translation, summarisation, correction, any text that is to be written for another.
+
+An encoder-decoder learns the next token of each target from the source and the right tokens before it (Sutskever et
+al., "Sequence to Sequence Learning", 2014). What it writes is decoded token by token, by the rules in the settings.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from pydantic import Field
+
+from luthier import recipe
+from luthier.models.building import Attention, Built
+from luthier.models.encoding import Ragged
+from luthier.models.files import ModelFiles
+from luthier.recipe import Decoding
+from luthier.schema import Example, Float32, Generated, Int64, LabelSet, TextInput
+from luthier.tasks._texts import first_targets
+from luthier.tasks._tokens import IGNORED, TokenTargets
+
+if TYPE_CHECKING:
+    import torch
+
+TITLE = "Text to text"
+PROBLEMS = ("text_generation",)
+"""The problem types of its label sets."""
+ANSWER = Generated
+"""What it says of a text."""
+GENERATES = True
+"""Whether its answers are written token by token, and not read off logits."""
+OFFSETS = False
+"""Whether it needs to know where tokens stand in the text."""
+WINDOWS = False
+"""Whether long texts are read in windows, when the recipe leaves that open."""
+METRICS = ("accuracy", "loss")
+"""What ``metrics`` gives and ``validation.metric_for_best_model`` may name; less is better of ``loss``."""
+LEAST_STEPS = 500
+"""Optimiser steps below which it has hardly begun to learn."""
+LEARNING_RATES = {"full": 3e-4}
+"""Method -> peak learning rate, where the method's own is not the best for this task."""
+HEAD_LEARNING_RATE = None
+"""Peak learning rate of the new head; there is none."""
+GUESS = "knowing how common each token is"
+"""What ``guessed`` scores, in words."""
+UNWEIGHED = "tokens of texts are no classes"
+"""Why its classes are not weighed unasked; empty where they are."""
+BEST_METRIC = "loss"
+"""The one by which the best step is chosen when the recipe leaves it open."""
+
+
+class Settings(recipe.Settings):
+    """The task's own settings."""
+
+    max_target_length: int | None = Field(None, ge=4)
+    """Most tokens of a target that are learned, special ones included; when left out 128, or as many as the model has
+    places for."""
+    source_language: str | None = None
+    """Code of the language of the sources, such as ``en_XX``; models of many languages alone have such."""
+    target_language: str | None = None
+    """Code of the language of the targets."""
+    decoding: Decoding = Decoding()
+    """How texts are written when the model is evaluated and when it serves."""
+
+
+class Written(Protocol):
+    """What a backend wrote for one row; ``inference.generation`` has the loop."""
+
+    @property
+    def text(self) -> str:
+        """The text."""
+
+    @property
+    def score(self) -> float:
+        """Mean log probability of a token, natural."""
+
+    @property
+    def finish(self) -> str:
+        """``stop`` or ``length``."""
+
+
+def outputs(labels: LabelSet) -> LabelSet:
+    """Return what is written, as ``config.json`` and the probes call it."""
+    return labels
+
+
+def weighed(_labels: LabelSet) -> tuple[str, ...]:
+    """Return nothing: a text is no class."""
+    return ()
+
+
+def build(
+    files: ModelFiles | Path,
+    labels: LabelSet,
+    *,
+    dropout: float | None = None,
+    attention_dropout: float | None = None,
+    seed: int = 0,  # noqa: ARG001 - the seam's signature: no part of the model is new
+    attention: Attention = "sdpa",
+) -> Built:
+    """Open a pretrained encoder-decoder.
+
+    Raises:
+        ModelError: it cannot be opened, or is of another kind; the message names what can.
+    """
+    from luthier.models.seq2seq import build_seq2seq
+
+    return build_seq2seq(files, labels, dropout=dropout, attention_dropout=attention_dropout, attention=attention)
+
+
+def finish(_model: torch.nn.Module, _labels: LabelSet) -> None:
+    """Leave a tuned model as it is."""
+
+
+def targets(examples: Sequence[Example], _labels: LabelSet, ragged: Ragged) -> TokenTargets:
+    """Return the tokens that shall be written for N examples.
+
+    Args:
+        examples: N rows.
+        ragged: their first targets as token ids, with the special tokens that the tokenizer gives every text. What was
+            cut loses its end token, so that nothing learns to end there.
+
+    Raises:
+        DataError: an example has no target.
+    """
+    first_targets(examples)
+    return TokenTargets([np.array(ids[:-1] if cut and len(ids) > 1 else ids, np.int64)
+                         for ids, cut in zip(ragged.ids, ragged.truncated.tolist(), strict=True)], written=True)
+
+
+def loss(
+    logits: torch.Tensor,
+    targets: torch.Tensor,
+    *,
+    class_weights: torch.Tensor | None = None,  # noqa: ARG001 - the seam's signature: tokens are no classes
+    label_smoothing: float = 0.0,
+) -> torch.Tensor:
+    """Return the cross entropy of each row, summed over its tokens.
+
+    Args:
+        logits: (B, T, V) of any float type; computed in float32.
+        targets: (B, T) int64, ``IGNORED`` at padding.
+        class_weights: not used.
+        label_smoothing: share in [0, 1), spread evenly over the vocabulary.
+
+    Returns:
+        (B,) float32.
+    """
+    from torch.nn.functional import cross_entropy
+
+    each = cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none",
+                         label_smoothing=label_smoothing)
+    return each.view(targets.shape).sum(1)
+
+
+def condensed(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Return what ``metrics`` needs of the logits, which for a whole split would fill the memory.
+
+    Args:
+        logits: (B, T, V) float32.
+        targets: (B, T) int64, ``IGNORED`` at padding.
+
+    Returns:
+        (B, T, 2) float32: the log probability of the target, and 1 where it is the likeliest token, else 0.
+    """
+    import torch
+
+    places = targets.clamp(min=0)[..., None]
+    sure = torch.log_softmax(logits, -1).gather(-1, places)
+    return torch.cat((sure, (logits.argmax(-1, keepdim=True) == places).float()), dim=-1)
+
+
+def decode(written: Sequence[Written], ragged: Ragged, _texts: Sequence[TextInput], _labels: LabelSet,
+           _settings: Settings) -> list[Generated]:
+    """Turn what a backend wrote for N texts into answers.
+
+    Args:
+        written: N texts, with their scores and how they ended.
+        ragged: the N sources, as the model saw them.
+    """
+    return [Generated(one.text, "stop" if one.finish == "stop" else "length", math.exp(min(one.score, 0.0)), bool(cut))
+            for one, cut in zip(written, ragged.truncated.tolist(), strict=True)]
+
+
+def metrics(found: Sequence[Float32], targets: TokenTargets, _labels: LabelSet,
+            _settings: Settings | None = None) -> dict[str, float]:
+    """Score N rows for validation, each token after the right ones before it.
+
+    Args:
+        found: N arrays (T, 2) float32, as ``condensed`` gives them.
+        targets: as ``targets`` gives them.
+
+    Returns:
+        A number for each of ``METRICS``: ``accuracy`` is the share of tokens that were the likeliest, ``loss`` the mean
+        over tokens in nats.
+    """
+    every = np.concatenate([one[: len(row)] for one, row in zip(found, targets.rows, strict=True)]).astype(np.float64)
+    return {"accuracy": float(every[:, 1].mean()), "loss": float(-every[:, 0].mean())}
+
+
+def guessed(train: TokenTargets, valid: TokenTargets, labels: LabelSet) -> dict[str, float]:
+    """Return the metrics of a model that knows how common each token is, and saw no text."""
+    seen, counts = np.unique(_flat(train), return_counts=True)
+    shares = np.append(counts, 1) / (counts.sum() + 1)  # the last stands for all that is new
+    common = seen[counts.argmax()] if len(seen) else -1
+
+    def say(row: Int64) -> Float32:
+        places = np.searchsorted(seen, row)
+        known = np.append(seen, -1)[places] == row
+        return np.stack([np.log(np.where(known, shares[places], shares[-1])), row == common], axis=1).astype(np.float32)
+
+    return metrics([say(row) for row in valid.rows], valid, labels)
+
+
+def _flat(targets: TokenTargets) -> Int64:
+    return np.concatenate([*targets.rows, np.empty(0, np.int64)])
