@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import luthier
+from luthier.models.tiny_generators import make_causal
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -67,6 +68,18 @@ def test_the_recipe_for_texts(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert "chrF" in result.stdout
     (found,) = luthier.load(tmp_path / "runs" / "dates").predict(["3 March 2024"])
+    assert found.finish_reason in ("stop", "length")
+
+
+def test_the_recipe_for_dialogue(tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(EXAMPLES)
+    base = make_causal(tmp_path / "base", max_length=512)
+    command = [sys.executable, "-m", "luthier", "train", "examples/support.yaml", "--model", str(base),
+               "train.num_train_epochs=1", "evaluation.bootstrap=100", "threads=1"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "perplexity" in result.stdout
+    (found,) = luthier.load(tmp_path / "runs" / "support").predict([[{"role": "user", "content": "几点开门？"}]])
     assert found.finish_reason in ("stop", "length")
 
 

@@ -161,8 +161,9 @@ def _use(manifest: Manifest) -> str:
         f'```python\nimport luthier\n\npredictor = luthier.load("DIR")\nprint(predictor.predict([{row}])[0])\n```',
         "```\nluthier serve DIR --port 8000\n```",
     ]
-    run = (f'batch = tokenizer({given}, truncation=True, max_length={manifest.length.max_length}, '
-           f'return_tensors="pt")\n{kind.OUTPUT}')
+    batch = (f'batch = tokenizer({given}, truncation=True, max_length={manifest.length.max_length}, '
+             'return_tensors="pt")')
+    run = f"{getattr(kind, 'BATCH', batch)}\n{kind.OUTPUT}"
     door = kind.DOOR
     if manifest.kind == "full":
         blocks += ["With transformers alone:", "```python\n"
@@ -189,8 +190,9 @@ def _limits(manifest: Manifest) -> str:
         read = (f"- Long texts are read in windows of {length.max_length} tokens that share {length.overlap}; nothing "
                 "is cut.")
     else:
-        read = (f"- Of one {'pair' if manifest.pair else 'text'} {length.max_length} tokens are read; the rest is "
-                "cut, and the prediction says so (`truncated`).")
+        cut = f"Of one {'pair' if manifest.pair else 'text'} {length.max_length} tokens are read; the rest is cut"
+        cut = getattr(_kind(manifest), "CUT", cut).format(length=length.max_length)
+        read = f"- {cut}, and the prediction says so (`truncated`)."
     known = f"- {_kind(manifest).knows(manifest)}"
     sure = (f"- {_kind(manifest).UNSURE}" if _kind(manifest).UNSURE else
             "- Probabilities are not calibrated." if manifest.calibration is None else

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from luthier.errors import BundleError
-from luthier.schema import Argument, Marked, TextInput
+from luthier.schema import Argument, Conversation, Marked, TextInput, Turn
+from luthier.text.conversations import ROLES
 
 PROBES = "probes.jsonl"
 """The file name: one header line, then one probe a line."""
@@ -43,7 +44,8 @@ class Probe:
     for each of some tokens, one token after the other; or the vectors of its texts, times the root of their width."""
     label: str | None
     """What is decoded from them; ``None`` when it is so close a call that another processor may decide otherwise."""
-
+    conversation: Conversation | None = None
+    """The turns that ``text`` tells of, where the model answers conversations."""
     arguments: tuple[Argument, Argument] | None = None
     """Head and tail, where two stretches of the text are marked."""
 
@@ -52,6 +54,8 @@ class Probe:
         """Return what a predictor takes."""
         if self.arguments is not None:
             return Marked(self.text, *self.arguments)
+        if self.conversation is not None:
+            return self.conversation
         return self.text if self.text_b is None else (self.text, self.text_b)
 
     @property
@@ -145,7 +149,8 @@ def _to_json(probe: Probe) -> dict[str, Any]:
         "names": list(probe.names), "logits": [scores[start : start + size] for start in range(0, len(scores), size)]}
     marks = {} if probe.arguments is None else dict(zip(("head", "tail"), (one.to_dict() for one in probe.arguments),
                                                         strict=True))
-    return {"text": probe.text, "text_b": probe.text_b, **marks, "ids": list(probe.ids), **of_text,
+    turns = {} if probe.conversation is None else {"messages": probe.conversation.messages}
+    return {"text": probe.text, "text_b": probe.text_b, **marks, **turns, "ids": list(probe.ids), **of_text,
             "label": probe.label}
 
 
@@ -157,7 +162,9 @@ def _from_json(row: dict[str, Any]) -> Probe:
         names, logits = tuple(map(str, row["names"])), tuple(float(score) for token in given for score in token)
     return Probe(text=str(row["text"]), text_b=row["text_b"], ids=tuple(int(i) for i in row["ids"]),
                  names=names, logits=logits, label=row["label"],
-                 arguments=(Argument(**row["head"]), Argument(**row["tail"])) if "head" in row else None)
+                 arguments=(Argument(**row["head"]), Argument(**row["tail"])) if "head" in row else None,
+                 conversation=None if "messages" not in row else Conversation(tuple(
+                     Turn(ROLES[one["role"]], str(one["content"])) for one in row["messages"])))
 
 
 def file_sha256(file: Path) -> str:

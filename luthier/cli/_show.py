@@ -19,7 +19,7 @@ def print_scores(run: Run) -> None:
     found = run.scores["systems"]
     first = next(iter(found.values()))
     kind = _kind(first)
-    shown = kind.printed(first)
+    shown = kind.printed(found.get("tuned", first))  # a model may have scores that a baseline cannot have
     columns = shown.columns
     names = {"baseline": f"baseline ({kind.BASELINE.short})", "untuned": shown.untuned, "tuned": "tuned"}
     confidence = round(100 * run.recipe.evaluation.confidence)
@@ -28,13 +28,18 @@ def print_scores(run: Run) -> None:
     heads = [f"{title} [{confidence} %]" if metric in sure else title for metric, title in columns.items()]
     table = Table(f"on {first['rows']} test rows", *heads, box=None, pad_edge=False)
     for system, scores in found.items():
-        table.add_row(names[system], *[_cell(scores, metric) if metric in sure else f"{scores['metrics'][metric]:.4f}"
+        table.add_row(names[system], *[_cell(scores, metric) if metric in sure else _number(scores, metric)
                                        for metric in columns])
     Console().print(table, highlight=False)
     if shown.by_label and "tuned" in found:
         Console().print(_per_label(found["tuned"], shown.labels), highlight=False)
     for sentence in (*run.scores.get("verdicts", ()), *run.warnings):
         typer.echo(sentence)
+
+
+def _number(scores: Mapping[str, Any], metric: str) -> str:
+    value = scores["metrics"].get(metric)
+    return "-" if value is None else f"{value:.4f}"
 
 
 def print_evaluation(scored: Evaluation) -> None:

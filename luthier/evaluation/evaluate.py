@@ -120,6 +120,9 @@ def evaluate(
     given = predictor.predict(_asked(kind, examples))
     seconds = time.perf_counter() - started
     judged = judge(given)
+    if hasattr(kind, "weighed") and hasattr(predictor, "weigh"):  # a model can tell how likely right texts are
+        right = [(example.targets or ("",))[0] for example in examples]
+        judged = kind.weighed(judged, predictor.weigh([example.text_input for example in examples], right))
     answers = given if judged.answers is None else judged.answers
     errors = _errors(examples, answers, judged, every=kind.BY_DISTANCE)
     return Evaluation(

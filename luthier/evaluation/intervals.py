@@ -114,7 +114,7 @@ def differences(
 
     def apart(times: Array, rows: Int64) -> dict[str, Array]:
         one, other = first.metrics(times, rows), second.metrics(times, rows)
-        return {name: one[name] - other[name] for name in one if one[name].ndim == 1}
+        return {name: one[name] - other[name] for name in one if name in other and one[name].ndim == 1}
 
     point, joined = _resampled([first.keys, second.keys], apart, draws)
     result = {}

@@ -66,7 +66,8 @@ class Backend(Protocol):
 class Writes(Backend, Protocol):
     """A backend that can write texts. One that cannot lacks these two, and its module says no ``GENERATES``."""
 
-    def generate(self, batch: Batch, decoding: Decoding, *, text_of: TextOf, rows: Sequence[int]) -> list[Written]:
+    def generate(self, batch: Batch, decoding: Decoding, *, text_of: TextOf, rows: Sequence[int],
+                 ends: tuple[int, ...] = ()) -> list[Written]:
         """Write a text for each of B texts.
 
         Args:
@@ -74,6 +75,7 @@ class Writes(Backend, Protocol):
             decoding: how tokens are chosen.
             text_of: turns token ids into text, without special tokens.
             rows: B numbers that, with the seed, decide the draws of each row.
+            ends: token ids that end what a causal language model writes; encoder-decoders know their own.
         """
         ...
 

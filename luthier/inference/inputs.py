@@ -1,4 +1,4 @@
-"""What a predictor takes: texts, pairs or texts with two marked stretches, and a refusal that names the row else."""
+"""What a predictor takes: texts, pairs, conversations or texts with marks, and a refusal that names the row else."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from luthier.errors import DataError
-from luthier.schema import Marked, TextInput
+from luthier.schema import Conversation, Marked, TextInput, Turn
 from luthier.text import check_marked, marked
+from luthier.text.conversations import parsed
 from luthier.text.marks import FORM
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def encoded(encoder: Encoder, task: ModuleType, settings: Any, rows: Sequence[Te
 
 
 def checked(
-    rows: Sequence[Any], *, pair: bool | None, relations: bool = False, first: int = 0
+    rows: Sequence[Any], *, pair: bool | None, relations: bool = False, conversations: bool = False, first: int = 0
 ) -> Sequence[TextInput]:
     """Return the rows when each is what the bundle reads.
 
@@ -33,6 +34,7 @@ def checked(
         rows: N values from the caller.
         pair: whether one row must be two texts; ``None`` where it may be one or two.
         relations: whether one row must be a text with two marked stretches: a ``Marked``, or its JSON form.
+        conversations: whether one row is a conversation; a text is what a user says then.
         first: number of the first row, for messages of a stream.
 
     Raises:
@@ -46,11 +48,37 @@ def checked(
         rows = list(rows)
     if relations:
         return [_marked(row, number) for number, row in enumerate(rows, first)]
+    if conversations:
+        return [_conversation(row, number) for number, row in enumerate(rows, first)]
     fits = _is_either if pair is None else _is_pair if pair else _is_text
     for number, row in enumerate(rows, first):
         if not fits(row):
             raise _refusal(row, number, pair)
     return rows
+
+
+def prompt(messages: Any) -> Conversation:
+    """Return the conversation in what a caller sends: a text, messages, or an object with ``messages``.
+
+    Raises:
+        ValueError: it is none, or its last turn is not the user's.
+    """
+    if isinstance(messages, Conversation):
+        return messages
+    if isinstance(messages, str):
+        return Conversation((Turn("user", messages),))
+    found = parsed(messages["messages"] if isinstance(messages, dict) and "messages" in messages else messages)
+    if found.turns[-1].role != "user":
+        raise ValueError("the last message is not the user's, so there is nothing to answer")
+    return found
+
+
+def _conversation(row: Any, number: int) -> Conversation:
+    try:
+        return prompt(row)
+    except ValueError as error:
+        raise DataError(f"row {number}: {error}", "give a text, or a list of messages such as "
+                        '[{"role": "user", "content": "…"}]') from None
 
 
 def _is_text(row: object) -> bool:

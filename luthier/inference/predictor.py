@@ -17,9 +17,9 @@ from luthier.errors import BundleError, LuthierError, ModelError
 from luthier.inference.backend import Backend
 from luthier.inference.batching import plan
 from luthier.inference.inputs import checked, encoded
-from luthier.inference.writing import check_writes, write, writes
+from luthier.inference.writing import check_writes, log_shares, write, writes
 from luthier.models.outputs import in_order
-from luthier.schema import Bool, LabelSet, Logits, Marked, TextInput
+from luthier.schema import Bool, Conversation, Float32, LabelSet, Logits, Marked, TextInput
 
 if TYPE_CHECKING:
     from luthier.models.encoding import Encoder, Ragged
@@ -100,7 +100,8 @@ class Predictor:
 
         Args:
             texts: N texts, or N pairs of texts for a pair bundle; where texts are compared, either, and a ``Passage``
-                is embedded as one; N ``Marked`` texts (or their JSON form) where relations are told.
+                is embedded as one; N ``Marked`` texts (or their JSON form) where relations are told; where
+                conversations are answered also lists of messages, or objects that hold them under ``messages``.
 
         Raises:
             DataError: something else than a text came; the message names the row.
@@ -146,6 +147,14 @@ class Predictor:
         found: list[Any] = self.task.decode(written, ragged, texts, self.labels, self.task_settings)
         return found
 
+    def weigh(self, texts: Sequence[TextInput], answers: Sequence[str]) -> list[Float32]:
+        """Return how likely each token of N given answers is, after the right ones before it: natural logarithms, (T,).
+
+        Raises:
+            DataError: something else than a text came; the message names the row.
+        """
+        return log_shares(self.backend, self.encoder, self.encode(self._checked(texts)), answers)
+
     def decode(self, logits: Logits, ragged: Ragged, texts: Sequence[TextInput]) -> list[Any]:
         """Turn the logits of N texts into one answer each."""
         answers: list[Any] = self.task.decode(logits, ragged, texts, self.labels, self.task_settings)
@@ -182,7 +191,8 @@ class Predictor:
                     return
 
     def _checked(self, rows: Sequence[Any], first: int = 0) -> Sequence[TextInput]:
-        return checked(rows, pair=self.pair, relations=self.labels.of_relations, first=first)
+        return checked(rows, pair=self.pair, relations=self.labels.of_relations,
+                       conversations=self.labels.of_dialogues, first=first)
 
     def close(self) -> None:
         """Let go of the weights."""
@@ -212,7 +222,7 @@ def _size(row: Any) -> int:
     """Return the characters of something that may be a row."""
     if isinstance(row, Marked):
         return len(row.text)
-    held = row.values() if isinstance(row, Mapping) else row if isinstance(row, tuple | list) else (row,)
+    held = row.values() if isinstance(row, Mapping) else row if isinstance(row, tuple | list | Conversation) else (row,)
     return sum(len(part) for part in held if isinstance(part, str))
 
 
@@ -268,7 +278,12 @@ def open_encoder(directory: Path, manifest: Manifest) -> Encoder:
     """
     from luthier.models.encoding import Encoder
 
+    task, settings = open_task(manifest)
     try:
+        if hasattr(task, "encoder"):
+            own: Encoder = task.encoder(directory, settings, max_length=manifest.length.max_length,
+                                        normalize=manifest.normalize, stored=True)
+            return own
         return Encoder.load(directory, max_length=manifest.length.max_length, normalize=manifest.normalize,
                             overlap=manifest.length.overlap)
     except LuthierError as error:

@@ -11,10 +11,11 @@ import numpy as np
 from luthier.bundle import RESTORE, Probe, compare, read_probes
 from luthier.bundle.probes import allowed
 from luthier.errors import ProbeError
+from luthier.inference.inputs import prompt
 from luthier.inference.predictor import Predictor
 from luthier.inference.writing import log_shares, writes
 from luthier.models.encoding import Ragged
-from luthier.schema import Argument, Float32, Logits, Marked, TextInput, parts
+from luthier.schema import Argument, Conversation, Float32, Logits, Marked, TextInput, parts
 
 DATA_PROBES = 16
 """Texts taken from the data, spread over their lengths."""
@@ -53,6 +54,8 @@ def make_probes(predictor: Predictor, texts: Sequence[TextInput]) -> list[Probe]
         The probes, those from the data first.
     """
     fixed: list[TextInput] = list(FIXED)
+    if predictor.labels.of_dialogues:
+        fixed = [prompt(text) for text in FIXED]
     if predictor.pair:
         fixed = list(zip(FIXED, (*FIXED[1:], FIXED[0]), strict=True))
     if predictor.labels.of_relations:
@@ -96,7 +99,8 @@ def _weighed(predictor: Predictor, ragged: Ragged, rows: Sequence[TextInput], kn
     """Return the log probability of each token of what is written, or was, for N texts."""
     texts = known or [one.label for one in predictor.answers(ragged, rows)]
     logs = log_shares(predictor.backend, predictor.encoder, ragged, texts)
-    return [Probe(str(row), None, ids, predictor.labels.names, tuple(map(float, scores)), text)
+    return [Probe(row.text if isinstance(row, Conversation) else str(row), None, ids, predictor.labels.names,
+                  tuple(map(float, scores)), text, conversation=row if isinstance(row, Conversation) else None)
             for row, ids, scores, text in zip(rows, ids_of(ragged, len(rows)), logs, texts, strict=True)]
 
 

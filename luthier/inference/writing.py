@@ -60,7 +60,7 @@ def write(backend: Backend, encoder: Encoder, ragged: Ragged, decoding: Decoding
     for rows in plan(ragged.lengths, max_tokens=room) if len(ragged) else ():
         numbers = [zlib.crc32(np.asarray(ragged.ids[row], np.int64).tobytes()) for row in rows]
         made = cast("Writes", backend).generate(encoder.collate(ragged, rows), decoding, text_of=encoder.text_of,
-                                                rows=numbers)
+                                                rows=numbers, ends=encoder.ends)
         found |= dict(zip(rows.tolist(), made, strict=True))
     return [found[row] for row in range(len(ragged))]
 
@@ -77,7 +77,7 @@ def log_shares(backend: Backend, encoder: Encoder, ragged: Ragged, texts: Sequen
     Returns:
         N arrays (T,) float32, natural logarithms.
     """
-    wanted = encoder.encode_ragged(list(texts)).ids
+    wanted = encoder.written(texts)
     found: dict[int, Float32] = {}
     for rows in plan(ragged.lengths + np.array([len(ids) for ids in wanted], np.int64), max_tokens=backend.max_tokens):
         targets = _padded([wanted[row] for row in rows])

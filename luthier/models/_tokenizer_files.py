@@ -53,8 +53,11 @@ def read_tokenizer(directory: Path) -> Tokenizer:
 
 
 def read_tokenizer_config(directory: Path) -> dict[str, Any]:
-    """Return ``tokenizer_config.json`` with the special tokens of ``special_tokens_map.json`` filled in."""
+    """Return ``tokenizer_config.json`` with what stands in files of its own: special tokens and the chat template."""
     config = read_json(directory / "tokenizer_config.json")
+    template = directory / "chat_template.jinja"
+    if template.is_file():
+        config["chat_template"] = template.read_text(encoding="utf-8")
     special = read_json(directory / "special_tokens_map.json")
     for name in SPECIAL_TOKENS:
         token = config.get(name) or special.get(name)
@@ -94,7 +97,8 @@ def write_tokenizer(directory: Path, tokenizer: Tokenizer, config: dict[str, Any
     kept = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": max_length,
             "truncation_side": "right", "padding_side": "right",
             "model_input_names": config.get("model_input_names") or _input_names(tokenizer),
-            "clean_up_tokenization_spaces": False, **special}
+            "clean_up_tokenization_spaces": False, **special,
+            **({"chat_template": config["chat_template"]} if config.get("chat_template") else {})}
     _write(directory / "tokenizer.json", tokenizer.to_str(pretty=False))
     _write(directory / "tokenizer_config.json", json.dumps(kept, indent=2, ensure_ascii=False) + "\n")
     _write(directory / "special_tokens_map.json", json.dumps(special, indent=2, ensure_ascii=False) + "\n")

@@ -47,6 +47,8 @@ def problem_of(config: Mapping[str, Any]) -> ProblemType | None:
     """Return what a model of this configuration does, if anything else than to classify texts."""
     if writes(config):
         return "text_generation"
+    if _has_head(config, "ForCausalLM"):
+        return "dialogue"
     if finds_answers(config):
         return "question_answering"
     if embeds(config):

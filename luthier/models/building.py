@@ -36,6 +36,7 @@ _DOORS = {
     "token_classification": ("AutoModelForTokenClassification", "a token classifier"),
     "question_answering": ("AutoModelForQuestionAnswering", "a finder of answers"),
     "text_generation": ("AutoModelForSeq2SeqLM", "an encoder-decoder"),
+    "dialogue": ("AutoModelForCausalLM", "a language model"),
     "similarity": ("AutoModel", "an encoder of texts"),
     "retrieval": ("AutoModel", "an encoder of texts"),
 }

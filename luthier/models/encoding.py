@@ -149,6 +149,15 @@ class Encoder:
             type_ids[mask] = [segment for index in indices for segment in ragged.type_ids[index]]
         return Batch(ids, mask, type_ids, ragged.truncated[np.asarray(indices, np.int64)])
 
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """Return the ids that end what is written beside the model's own; none."""
+        return ()
+
+    def written(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the token ids of N texts as a model writes them."""
+        return self.encode_ragged(list(texts)).ids
+
     def text_of(self, ids: Sequence[int]) -> str:
         """Return what token ids spell, without special tokens."""
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)

@@ -256,6 +256,7 @@ def _fill(model: nn.Module, record: Adapter, stored: dict[str, torch.Tensor], di
 def _open_base(directory: Path, base_directory: Path) -> nn.Module:
     """Open the base's weights with a head for the labels in the adapter's own config; the head is filled afterwards."""
     from luthier.models.building import build_classifier
+    from luthier.models.causal import build_causal
     from luthier.models.seq2seq import build_seq2seq
 
     try:
@@ -265,6 +266,8 @@ def _open_base(directory: Path, base_directory: Path) -> nn.Module:
         labels = LabelSet(tuple(names[str(number)] for number in range(len(names))), kind)
     except (OSError, ValueError, KeyError) as error:
         raise damaged(directory, f"config.json cannot be read ({error!r})") from error
+    if labels.of_dialogues:
+        return build_causal(base_directory, labels).model
     if labels.of_texts:
         return build_seq2seq(base_directory, labels).model
     return build_classifier(base_directory, labels).model

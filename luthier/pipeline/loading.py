@@ -17,6 +17,7 @@ from luthier.tuning.validation import check_metric
 MODEL_FOR_LANGUAGE = {"en": "minilm-l6"}
 """Language of the text -> packaged model; every other language takes the multilingual one."""
 MULTILINGUAL = "e5-small"
+LANGUAGE_MODEL = "smollm2-135m"
 
 EPOCHS, MOST_EPOCHS = 3, 20
 NEW_LEARNING_RATE = 1e-3
@@ -96,7 +97,7 @@ def settle(
     labels, described_notes = described(dataset.labels, recipe.data.labels)
     dataset = replace(dataset, labels=labels)
     report = report.with_bad_rows(bad or {})
-    recipe, decided = _settle_model(recipe, report, writes=dataset.labels.of_texts)
+    recipe, decided = _settle_model(recipe, report, dataset.labels)
     recipe, told = _settle_task(recipe, problem_type, dataset)
     dataset = replace(dataset, labels=_labels(recipe, dataset.labels))
     _check_grades(recipe, dataset.labels)
@@ -159,10 +160,12 @@ def _check_grades(recipe: Recipe, labels: LabelSet) -> None:
                           "numbers of which there are few", "choose mse, mae, pearson or spearman")
 
 
-def _settle_model(recipe: Recipe, report: DataReport, *, writes: bool) -> tuple[Recipe, list[str]]:
+def _settle_model(recipe: Recipe, report: DataReport, labels: LabelSet) -> tuple[Recipe, list[str]]:
     if recipe.model.name != "auto":
         return recipe, []
-    if writes:
+    if labels.of_dialogues:
+        return _settle_language_model(recipe, report)
+    if labels.of_texts:
         raise RecipeError("to write texts takes an encoder-decoder, and none comes as a package",
                           "name one: --model google-t5/t5-small (any T5, mT5, BART, Pegasus or Marian from a hub or a "
                           f"directory), or --model {NEW_MODEL}, which starts from nothing and needs many rows")
@@ -171,6 +174,21 @@ def _settle_model(recipe: Recipe, report: DataReport, *, writes: bool) -> tuple[
     why = {"en": "the text is English", "zh": "the text is Chinese"}.get(code, "the text is not in one known language")
     settled = recipe.override(model=recipe.model.model_copy(update={"name": name}))
     return settled, [f"model: {name}, because {why}"]
+
+
+def _settle_language_model(recipe: Recipe, report: DataReport) -> tuple[Recipe, list[str]]:
+    """Take the packaged language model, which writes English.
+
+    Raises:
+        RecipeError: the text is in a language that it does not write.
+    """
+    if report.language != "en":
+        raise RecipeError("to answer conversations takes a causal language model, and the only packaged one, "
+                          f"{LANGUAGE_MODEL}, writes English; the text is not English",
+                          "name one: --model Qwen/Qwen3-0.6B (Chinese and many others; any Llama, Qwen, Mistral or "
+                          f"Gemma from a hub or a directory), or --model {LANGUAGE_MODEL} all the same")
+    settled = recipe.override(model=recipe.model.model_copy(update={"name": LANGUAGE_MODEL}))
+    return settled, [f"model: {LANGUAGE_MODEL}, because the text is English"]
 
 
 def _settle_epochs(recipe: Recipe, rows: int) -> tuple[Recipe, list[str]]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from luthier import plugins
 from luthier import recipe as recipes
 from luthier.errors import RecipeError
 from luthier.inference import Predictor
+from luthier.models.chat import ChatEncoder
 from luthier.models.encoding import Encoder, Ragged
 from luthier.models.files import ModelFiles
 from luthier.models.from_nothing import made_new
@@ -24,6 +25,7 @@ from luthier.models.hardware import cores
 from luthier.models.seq2seq import check_languages
 from luthier.models.sources import resolve
 from luthier.pipeline import encoded
+from luthier.pipeline.conversations import encoded_conversations
 from luthier.pipeline.loading import Loaded
 from luthier.pipeline.targets import encoded_targets
 from luthier.recipe import Recipe
@@ -94,11 +96,7 @@ def _opened(loaded: Loaded) -> Opened:
     task = plugins.load("tasks", recipe.task["name"])
     settings = choice_settings(recipe, "task")
     encoder = _encoder(recipe, base.path, task, settings)
-    ragged, told = {}, []
-    for name, rows in dataset.splits():
-        if name != "test":
-            ragged[name], note = _ragged(encoder, base.path, rows, task, settings)
-            told += [note] if note else []
+    ragged, told = _read(loaded, base.path, encoder, task, settings)
 
     def build() -> Built:
         found: Built = task.build(base, dataset.labels, dropout=recipe.model.dropout,
@@ -107,15 +105,27 @@ def _opened(loaded: Loaded) -> Opened:
         return found
 
     wanted = ragged
-    if dataset.labels.of_texts:
+    if dataset.labels.of_texts and not dataset.labels.of_dialogues:
         wanted, notes = encoded_targets(loaded, base.path, settings)
         told += notes
     train, valid = (Encoded(ragged[name], task.targets(getattr(dataset, name), dataset.labels, wanted[name]))
                     for name in ("train", "valid"))
     if hasattr(task, "remarks"):
         told += task.remarks(dataset.train, ragged["train"], train.targets, dataset.labels, settings)
-    return Opened(base, build, build(), encoder, task, settings, train, valid,
-                  (*told, *_length_notes(ragged, encoder)))
+    return Opened(base, build, build(), encoder, task, settings, train, valid, tuple(told))
+
+
+def _read(loaded: Loaded, directory: Path, encoder: Encoder, task: ModuleType,
+          settings: Any) -> tuple[dict[str, Ragged], list[str]]:
+    """Return the token ids of the train and valid rows, and what there is to say of them and their lengths."""
+    if loaded.dataset.labels.of_dialogues:
+        return encoded_conversations(loaded, cast(ChatEncoder, encoder))
+    ragged, told = {}, []
+    for name, rows in loaded.dataset.splits():
+        if name != "test":
+            ragged[name], note = _ragged(encoder, directory, rows, task, settings)
+            told += [note] if note else []
+    return ragged, [*told, *_length_notes(ragged, encoder)]
 
 
 def _ragged(encoder: Encoder, directory: Path, rows: Sequence[Example], task: ModuleType,
@@ -137,7 +147,7 @@ def _base(loaded: Loaded) -> ModelFiles:
     recipe, labels = loaded.recipe, loaded.dataset.labels
     if recipe.model.name != recipes.NEW_MODEL:
         return resolve(recipe.model.name, offline=recipe.offline)
-    if not labels.of_texts:
+    if labels.problem_type != "text_generation":
         raise RecipeError(f"model.name is {recipes.NEW_MODEL}, which writes texts, and the task is "
                           f"{recipe.task['name']}", "leave model.name out, or see `luthier models`")
     if plugins.load("tuning.methods", recipe.method["name"]).KIND != "full":
@@ -160,6 +170,10 @@ def _encoder(recipe: Recipe, directory: Path, task: ModuleType, settings: Any) -
     if recipe.model.overlap is not None and getattr(task, "GENERATES", False):
         raise RecipeError("model.overlap asks for windows, and a text that is written for another is written once, for "
                           "all of it", "leave model.overlap out; model.max_length tells how much is read")
+    if hasattr(task, "encoder"):
+        own: Encoder = task.encoder(directory, settings, max_length=recipe.model.max_length,
+                                    normalize=recipe.prepare.normalize)
+        return own
     if getattr(task, "GENERATES", False):
         check_languages(directory, settings.source_language, settings.target_language)
     overlap = OVERLAP if task.WINDOWS and recipe.model.overlap is None else recipe.model.overlap

@@ -6,13 +6,14 @@ row, V vocabulary.
 
 from luthier.schema.answers import Answer, Entities, Entity, Estimate, FoundAnswer, Generated, Prediction
 from luthier.schema.arrays import Batch, Bool, Float32, Int64, Logits, Passage, TextInput, parts
+from luthier.schema.conversations import Conversation, Role, Turn
 from luthier.schema.decision import Decision
 from luthier.schema.embeddings import Embedding, Similarity
 from luthier.schema.examples import Dataset, Example, GoldAnswer, Passages, Span
 from luthier.schema.labels import ANSWERED, EMBEDDING, GENERATED, LabelSet, ProblemType, Scale
 from luthier.schema.marked import Argument, Marked
 
-__all__ = ["ANSWERED", "EMBEDDING", "GENERATED", "Answer", "Argument", "Batch", "Bool", "Dataset", "Decision",
-           "Embedding", "Entities", "Entity", "Estimate", "Example", "Float32", "FoundAnswer", "Generated",
+__all__ = ["ANSWERED", "EMBEDDING", "GENERATED", "Answer", "Argument", "Batch", "Bool", "Conversation", "Dataset",
+           "Decision", "Embedding", "Entities", "Entity", "Estimate", "Example", "Float32", "FoundAnswer", "Generated",
            "GoldAnswer", "Int64", "LabelSet", "Logits", "Marked", "Passage", "Passages", "Prediction", "ProblemType",
-           "Scale", "Similarity", "Span", "TextInput", "parts"]
+           "Role", "Scale", "Similarity", "Span", "TextInput", "Turn", "parts"]

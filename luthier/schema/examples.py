@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from luthier.schema.arrays import TextInput
+from luthier.schema.conversations import Conversation
 from luthier.schema.labels import ANSWERED, LabelSet
 from luthier.schema.marked import Argument, Marked
 
@@ -73,6 +74,8 @@ class Example:
     """What belongs to the query ``text``; ``None`` where passages are not what is learned."""
     arguments: tuple[Argument, Argument] | None = None
     """Head and tail, stretches of ``text`` whose relation is its label; ``None`` where a text has no such."""
+    conversation: Conversation | None = None
+    """The turns that the targets answer, of which ``text`` tells people; ``None`` where rows are texts."""
     group: str | None = None
     """What rows have in common that must not stand in two splits, such as the article that their contexts are from."""
 
@@ -85,7 +88,10 @@ class Example:
 
     @property
     def text_input(self) -> TextInput:
-        """Return what a predictor takes for this row: its text, its pair of texts, or its text with what is marked."""
+        """Return what a predictor takes for this row: its text, its pair of texts, its conversation, or its text with
+        what is marked."""
+        if self.conversation is not None:
+            return self.conversation
         if self.arguments is not None:
             return Marked(self.text, *self.arguments)
         return self.text if self.text_b is None else (self.text, self.text_b)

@@ -12,11 +12,11 @@ from luthier.schema.arrays import Int64
 
 ProblemType = Literal["single_label_classification", "multi_label_classification", "token_classification",
                       "question_answering", "regression", "relation_classification", "similarity", "retrieval",
-                      "text_generation"]
+                      "text_generation", "dialogue"]
 """What carries labels: a text, one or several of them, in the words of a Hugging Face ``config.json``; or spans; or,
 of a question and a context, the stretches of the context that answer it; or two marked stretches of a text; or whether
 a text has a number instead; or how alike two texts are; or which passages belong to a query; or another text that is
-to be written for it."""
+to be written for it, or for a conversation."""
 
 ANSWERED = "answer"
 """The one label of question answering: a question that its context answers carries it, any other one none."""
@@ -95,8 +95,13 @@ class LabelSet:
 
     @property
     def of_texts(self) -> bool:
-        """Whether a text is written for each text."""
-        return self.problem_type == "text_generation"
+        """Whether a text is written for each text or conversation."""
+        return self.problem_type == "text_generation" or self.of_dialogues
+
+    @property
+    def of_dialogues(self) -> bool:
+        """Whether rows are conversations, which the text that is written goes on with."""
+        return self.problem_type == "dialogue"
 
     @property
     def of_relations(self) -> bool:

@@ -25,6 +25,15 @@ _QUESTION = {
     "additionalProperties": False,
 }
 
+_CONVERSATION = {
+    "type": "object",
+    "properties": {"messages": {"type": "array", "minItems": 1, "items": {
+        "type": "object", "properties": {"role": {"enum": ["system", "user", "assistant"]},
+                                         "content": {"type": "string"}}, "required": ["role", "content"]}}},
+    "required": ["messages"],
+    "additionalProperties": False,
+}
+
 _SEARCH = {
     "type": "object",
     "properties": {"query": {"type": "string"}, "passage": {"type": "string"}},
@@ -62,11 +71,13 @@ REQUEST_BODY: dict[str, Any] = {
                         "oneOf": [
                             {"type": "string"},
                             {"type": "array", "minItems": 1,
-                             "items": {"oneOf": [{"type": "string"}, _PAIR, _OBJECT, _QUESTION, _MARKED, _SEARCH]}},
+                             "items": {"oneOf": [{"type": "string"}, _PAIR, _OBJECT, _QUESTION, _MARKED, _SEARCH,
+                                                 _CONVERSATION]}},
                             _OBJECT,
                             _QUESTION,
                             _MARKED,
                             _SEARCH,
+                            _CONVERSATION,
                         ],
                     }
                 },
@@ -80,6 +91,8 @@ REQUEST_BODY: dict[str, Any] = {
                 "relation": {"summary": "a text with the two stretches whose relation is asked",
                              "value": {"inputs": {"text": "The ring was in a box.", "head": {"start": 4, "end": 8},
                                                   "tail": {"start": 18, "end": 21}}}},
+                "conversation": {"summary": "a conversation to be answered",
+                                 "value": {"inputs": {"messages": [{"role": "user", "content": "Is it open?"}]}}},
             },
         }
     },

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, NoReturn
 from unicodedata import category
 
+from luthier.inference.inputs import prompt
 from luthier.plugins import did_you_mean
 from luthier.schema import Answer, Marked, Passage, TextInput
 from luthier.serving.limits import Limits
@@ -16,6 +17,7 @@ from luthier.serving.refusal import Refusal
 from luthier.text.marks import FORM, marked
 
 _FORMS = 'send {"inputs": "a text"} or {"inputs": ["a text", "another"]}'
+_MESSAGE_FORMS = 'send {"inputs": {"messages": [{"role": "user", "content": "a text"}]}} or {"inputs": "a text"}'
 _PAIR_FORMS = 'send {"inputs": [["first", "second"]]} or {"inputs": {"text": "first", "text_b": "second"}}'
 
 _EITHER_FORMS = ('send {"inputs": "a text"} to have it embedded, {"inputs": [["first", "second"]]} to have two '
@@ -40,24 +42,27 @@ class Asked:
     """True when the caller sent one input and not a list: the answer takes the same form."""
 
 
-def parse(body: bytes, limits: Limits, *, pair: bool | None, relations: bool = False) -> Asked:
+def parse(
+    body: bytes, limits: Limits, *, pair: bool | None, relations: bool = False, conversations: bool = False
+) -> Asked:
     """Check a request body and return its texts.
 
     Args:
         body: UTF-8 JSON: ``{"inputs": one or a list}``, where one is a text, a ``[text, text]`` pair inside a list, or
             ``{"text": …, "text_b": …}``; of a question ``{"question": …, "context": …}``; of a relation ``{"text": …,
             "head": {"start": …, "end": …}, "tail": …}``; where texts are compared ``{"query": …}``, ``{"passage": …}``
-            or both.
+            or both; of a conversation a text, a list of messages or ``{"messages": […]}``.
         limits: most inputs and most characters.
         pair: whether the model takes pairs; ``None`` where it takes single texts, too.
         relations: whether it takes texts with two marked stretches.
+        conversations: whether it takes conversations.
 
     Raises:
         Refusal: not JSON, not of this form, or over a limit; the message names the place.
     """
     forms = _MARKED_FORM if relations else _EITHER_FORMS if pair is None else _PAIR_FORMS if pair else _FORMS
-    inputs = _inputs(_json(body), forms)
-    single = not isinstance(inputs, list)
+    inputs = _inputs(_json(body), _MESSAGE_FORMS if conversations else forms)
+    single = not isinstance(inputs, list) or (conversations and bool(inputs) and _is_message(inputs[0]))
     rows = [inputs] if single else inputs
     if not rows:
         raise Refusal("validation", "inputs is an empty list", "send at least one text")
@@ -65,7 +70,8 @@ def parse(body: bytes, limits: Limits, *, pair: bool | None, relations: bool = F
         raise Refusal("too_large", f"{len(rows)} inputs; this server takes {limits.max_inputs} a request",
                       f"send lists of {limits.max_inputs} or fewer, or use `luthier predict` for files")
     places = ["inputs"] if single else [f"inputs[{n}]" for n in range(len(rows))]
-    read = partial(_marked, limits=limits) if relations else partial(_row, limits=limits, pair=pair)
+    read = partial(_conversation if conversations else _marked, limits=limits) if conversations or relations else (
+        partial(_row, limits=limits, pair=pair))
     return Asked([read(row, place) for row, place in zip(rows, places, strict=True)], single)
 
 
@@ -108,6 +114,23 @@ def _inputs(value: Any, forms: str) -> Any:
     if "inputs" not in value:
         raise Refusal("validation", 'the key "inputs" is missing', forms)
     return value["inputs"]
+
+
+def _is_message(value: Any) -> bool:
+    return isinstance(value, dict) and ("role" in value or "from" in value)
+
+
+def _conversation(row: Any, where: str, limits: Limits) -> TextInput:
+    if isinstance(row, dict) and not isinstance(row.get("messages"), list):
+        raise Refusal("validation", f"{where} has no list of messages", _MESSAGE_FORMS)
+    try:
+        found = prompt(_text(row, where, limits) if isinstance(row, str) else row)
+    except ValueError as error:
+        raise Refusal("validation", f"{where}: {error}", _MESSAGE_FORMS) from None
+    if (size := sum(map(len, found))) > limits.max_text_chars:
+        raise Refusal("too_large", f"{where} has {size} characters; this server takes {limits.max_text_chars}",
+                      "leave the first turns out, or shorten them")
+    return found
 
 
 def _marked(row: Any, where: str, limits: Limits) -> Marked:

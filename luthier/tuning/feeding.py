@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import numpy.typing as npt
 
 from luthier.models.outputs import shifted
@@ -85,6 +86,28 @@ def _writing(job: Job, feed: TokenFeed) -> WritingFeed:
     splits = {id(split.ragged): split.targets for split in (job.train, job.valid)
               if isinstance(split.targets, TokenTargets)}
     return WritingFeed(feed, splits, tokens.start, tokens.pad)
+
+
+def laid_out(targets: npt.NDArray[Any], logits: torch.Tensor, lengths: Int64) -> npt.NDArray[Any]:
+    """Return targets as a language model's logits stand: (B, T), or (1, N) where its rows were packed into one.
+
+    Args:
+        targets: of B rows, (B, T) where tokens have them, padded on the right.
+        logits: as the model gave them.
+        lengths: (B,) tokens of each row.
+    """
+    if logits.ndim < 3 or logits.shape[:2] == targets.shape:
+        return targets
+    return targets[np.arange(targets.shape[1]) < lengths[:, None]][None]
+
+
+def in_rows(found: torch.Tensor, lengths: Int64) -> torch.Tensor:
+    """Return what stands in one packed row, (1, N, K), as B rows, (B, T, K); what stands in rows as it is."""
+    import torch
+
+    if found.shape[0] == len(lengths):
+        return found
+    return torch.nn.utils.rnn.pad_sequence(list(torch.split(found[0], lengths.tolist())), batch_first=True)
 
 
 def send(array: npt.NDArray[Any], device: str) -> torch.Tensor:

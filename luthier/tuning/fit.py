@@ -21,7 +21,7 @@ from luthier.tuning import checkpoints, whole_batch
 from luthier.tuning.batching import Step, plan, steps_per_epoch
 from luthier.tuning.checkpoints import Progress
 from luthier.tuning.events import Events
-from luthier.tuning.feeding import Feed, make_feed, send
+from luthier.tuning.feeding import Feed, laid_out, make_feed, send
 from luthier.tuning.grouping import Groups, compares
 from luthier.tuning.job import Fitted, Job, Targets
 from luthier.tuning.optimizer import make_optimizer, set_rate, step_clipped
@@ -180,7 +180,6 @@ def _take_step(run: _Run, step: int) -> None:
 def _backward(run: _Run, rows: Int64, share: int, step: int) -> torch.Tensor:
     """Add the gradient of a micro-batch to the weights, and return its loss: the sum over answers, by their share."""
     job, settings = run.job, run.job.train_settings
-    targets = send(job.train.targets[rows], run.device)
     together = compares(job.task)
     own = {"settings": job.task_settings} if together else {}
 
@@ -190,6 +189,7 @@ def _backward(run: _Run, rows: Int64, share: int, step: int) -> torch.Tensor:
         return found.float()
 
     def loss(logits: torch.Tensor) -> torch.Tensor:
+        targets = send(laid_out(job.train.targets[rows], logits, job.train.ragged.lengths[rows]), run.device)
         losses: torch.Tensor = job.task.loss(logits, targets, class_weights=run.weights,
                                              label_smoothing=settings.label_smoothing_factor, **own)
         return losses.sum() / share
@@ -312,7 +312,7 @@ def _dealt(run: _Run, step: int) -> Step:
         run.epoch_plan = epoch, plan(
             run.sizes if run.job.train.writes else run.groups.lengths,
             batch_size=settings.per_device_train_batch_size, accumulation=settings.gradient_accumulation_steps,
-            max_tokens=None if compares(run.job.task) else settings.max_tokens_per_batch,
+            max_tokens=None if compares(run.job.task) else run.job.batch_tokens,
             seed=spawn(run.job.seed, "order"), epoch=epoch)
     return run.epoch_plan[1][place]
 

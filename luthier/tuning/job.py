@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from luthier.models.encoding import Encoder, Ragged
 
 
+LOGITS = 1 << 26
+"""Most logits of a batch: 256 MiB in float32."""
+
 Targets = npt.NDArray[Any] | TokenTargets | SpanTargets
 
 
@@ -74,6 +77,16 @@ class Job:
     """The task's own, for a loss that takes some."""
     resume: bool = False
     """Go on from the newest whole checkpoint, or start anew when there is none."""
+
+    @property
+    def batch_tokens(self) -> int:
+        """Return the most padded tokens that are computed at once: as asked, or fewer where each has an output for
+        every word, of which several copies stand in the memory at once."""
+        asked = self.train_settings.max_tokens_per_batch
+        if not self.labels.of_dialogues:
+            return asked
+        words: int = self.model.config.vocab_size  # type: ignore[union-attr, assignment]  # nn.Module types it so
+        return min(asked, max(1, LOGITS // words))
 
     @property
     def metric(self) -> str:

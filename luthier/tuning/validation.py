@@ -14,14 +14,14 @@ from luthier.plugins import did_you_mean
 from luthier.schema import Float32, Int64, Logits
 from luthier.tasks import TokenTargets
 from luthier.tuning.batching import by_length
-from luthier.tuning.feeding import Feed, send
+from luthier.tuning.feeding import Feed, in_rows, laid_out, send
 from luthier.tuning.job import Job
 from luthier.tuning.precision import autocast
 
 if TYPE_CHECKING:
     import torch
 
-LOWER_IS_BETTER = ("loss", "mse", "mae")
+LOWER_IS_BETTER = ("loss", "perplexity", "mse", "mae")
 
 
 def check_metric(known: Collection[str], name: str) -> None:
@@ -52,14 +52,15 @@ def predict_logits(job: Job, feed: Feed, device: str, precision: str) -> Logits:
     import torch
 
     lengths, targets = job.valid.lengths, job.valid.targets
-    batches = by_length(lengths, max_tokens=job.train_settings.max_tokens_per_batch)
+    batches = by_length(lengths, max_tokens=job.batch_tokens)
 
     def found(rows: Int64) -> torch.Tensor:
         logits: torch.Tensor = job.model(**feed.inputs(job.valid.ragged, rows)).logits.float()
-        if not job.valid.writes:
+        if not hasattr(job.task, "condensed"):
             return logits
-        condensed: torch.Tensor = job.task.condensed(logits, send(targets[rows], device))
-        return condensed
+        own = laid_out(targets[rows], logits, lengths[rows])
+        condensed: torch.Tensor = job.task.condensed(logits, send(own, device))
+        return in_rows(condensed, lengths[rows])
 
     # One autocast context around all batches: the bf16 copies of the weights are made once.
     with torch.inference_mode(), autocast(device, precision):

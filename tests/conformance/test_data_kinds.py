@@ -40,6 +40,7 @@ ROWS: dict[str, Callable[[int], Row]] = {
     "question_answering": answered,
     "regression": lambda n: {"text": f"text {n}", "score": n / 7},
     "text_generation": lambda n: {"source": f"text {n}", "target": [f"words {n}", f"other words {n}"][:1 + n % 2]},
+    "dialogue": lambda n: {"prompt": f"text {n}", "completion": f"words {n}"},
     "similarity": lambda n: {"text": f"text {n}", "text_b": f"other {n}", "score": n / 7},
     "retrieval": lambda n: {"anchor": f"text {n}", "positive": f"passage {n}"},
     "relation_classification": lambda n: {"text": f"Anna met Bob in {n}.", "head": "Anna", "tail": "Bob",

@@ -24,6 +24,7 @@ from luthier.recipe import EvaluationSettings
 from luthier.schema import (
     Answer,
     Argument,
+    Conversation,
     Dataset,
     Embedding,
     Entities,
@@ -41,6 +42,7 @@ from luthier.schema import (
     Similarity,
     Span,
     TextInput,
+    Turn,
 )
 
 NAMES = plugins.names(SEAM)
@@ -116,6 +118,12 @@ def texts() -> Case:
     return Case(labels, rows, right, wrong)
 
 
+def conversations() -> Case:
+    case = texts()
+    rows = tuple(replace(row, conversation=Conversation((Turn("user", row.text),))) for row in case.rows)
+    return replace(case, labels=LabelSet(("generated_text",), "dialogue"), rows=rows)
+
+
 def pairs() -> Case:
     rows = tuple(Example(f"x:{n}", f"{SECRET} {n}", f"other {n}", value=float(n)) for n in range(12))
     said = tuple(Similarity(n / 12) for n in range(12))
@@ -149,6 +157,7 @@ CASES = {
     "question-answering": questions(),
     "regression": numbers(),
     "text-generation": texts(),
+    "dialogue": conversations(),
     "similarity": pairs(),
     "retrieval": rankings(),
     "relation-classification": relations(),

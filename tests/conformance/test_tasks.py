@@ -14,7 +14,7 @@ from luthier import plugins, recipe
 from luthier.inference.generation import Written
 from luthier.inference.inputs import encoded
 from luthier.models.encoding import Encoder, Ragged
-from luthier.models.tiny_generators import make_seq2seq
+from luthier.models.tiny_generators import make_causal, make_seq2seq
 from luthier.schema import (
     GENERATED,
     Argument,
@@ -42,6 +42,7 @@ LABEL_SETS = [
     LabelSet(("price",), "regression", Scale(250.0, 40.0)),
     LabelSet(("answer",), "question_answering"),
     LabelSet((GENERATED,), "text_generation"),
+    LabelSet((GENERATED,), "dialogue"),
     LabelSet(("score",), "similarity"),
     LabelSet(("relevant",), "retrieval"),
     LabelSet(("Cause-Effect(e1,e2)", "Cause-Effect(e2,e1)", "Other"), "relation_classification", negative="Other"),
@@ -279,9 +280,10 @@ def test_a_built_model_answers_with_a_logit_for_each_output(case: Case, tiny_mod
     import torch
 
     writes = case.labels.of_texts
-    base = make_seq2seq(tmp_path / "writes") if writes else tiny_model
+    make = make_causal if case.labels.of_dialogues else make_seq2seq
+    base = make(tmp_path / "writes") if writes else tiny_model
     built = case.task.build(base, case.labels, dropout=None, seed=0, attention="sdpa")
-    before = {"decoder_input_ids": torch.tensor([[2, 9, 3]])} if writes else {}
+    before = {"decoder_input_ids": torch.tensor([[2, 9, 3]])} if writes and not case.labels.of_dialogues else {}
     with torch.inference_mode():
         logits = built.model(torch.tensor([[2, 9, 3]]), **before).logits
     outputs = built.model.config.vocab_size if writes else case.outputs

@@ -218,7 +218,7 @@ def test_a_file_that_does_not_fit_the_task(row, task, columns, message, jsonl):
 
 
 def test_an_unknown_task(jsonl):
-    known = "named-entities, question-answering, regression, relations, similarity, text"
+    known = "dialogue, named-entities, question-answering, regression, relations, similarity, text"
     with pytest.raises(UnknownNameError, match=f"'ner'; known: {known}"):
         inspect(jsonl({"text": "a"}), task="ner")
 

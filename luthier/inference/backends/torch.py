@@ -11,6 +11,7 @@ import numpy as np
 
 from luthier.bundle import EXACT, Manifest
 from luthier.inference.backends._modules import ATTENTION, check_threads, choose_device, open_module
+from luthier.models.causal import continued_log_shares
 from luthier.models.outputs import shifted
 from luthier.models.seq2seq import target_tokens
 from luthier.plugins import require
@@ -65,13 +66,17 @@ class TorchBackend:
         """Yield the logits of each batch, in order."""
         return map(self.run, batches)
 
-    def generate(self, batch: Batch, decoding: Decoding, *, text_of: TextOf, rows: Sequence[int]) -> list[Written]:
+    def generate(self, batch: Batch, decoding: Decoding, *, text_of: TextOf, rows: Sequence[int],
+                 ends: tuple[int, ...] = ()) -> list[Written]:
         """Write a text for each of B texts; see ``inference.backend.Writes``."""
         from luthier.inference.generation import Marks, generate
 
-        tokens = target_tokens(self._opened.config, self.name)
-        never = tuple({tokens.pad, tokens.start} - {*tokens.eos})
-        marks = Marks(tokens.eos, tokens.pad, (tokens.start,), never)
+        if not self._opened.config.is_encoder_decoder:
+            marks = Marks(ends, ends[0])  # the mask hides what fills a row up
+        else:
+            tokens = target_tokens(self._opened.config, self.name)
+            never = tuple({tokens.pad, tokens.start} - {*tokens.eos})
+            marks = Marks(tokens.eos, tokens.pad, (tokens.start,), never)
         return generate(self._opened, batch, decoding, marks, text_of=text_of, rows=rows)
 
     def log_shares(self, batch: Batch, targets: Int64) -> Float32:
@@ -87,6 +92,8 @@ class TorchBackend:
         import torch
 
         model = self._opened
+        if not model.config.is_encoder_decoder:
+            return continued_log_shares(model, batch, targets)
         tokens = target_tokens(model.config, self.name)
         before = torch.from_numpy(shifted(targets, tokens.start, tokens.pad)).to(self.device)
         with torch.inference_mode():

@@ -21,7 +21,7 @@ def router(context: Context) -> APIRouter:
 
     @routes.post(
         "/predict",
-        summary="Classify texts, tell relations, find entities, answer questions, or compare texts",
+        summary="Classify texts, tell relations, find entities, answer questions, compare texts, or write",
         openapi_extra={"requestBody": REQUEST_BODY},
         responses={200: {"model": PredictAnswer}, **errors(400, 408, 413, 415, 422, 429, 500, 503)},
     )
@@ -33,7 +33,8 @@ def router(context: Context) -> APIRouter:
         try:
             async with asyncio.timeout(limits.timeout_seconds):
                 body = await read_body(request, limits.max_body_bytes)
-                asked = parse(body, limits, pair=served.pair, relations=served.labels.of_relations)
+                asked = parse(body, limits, pair=served.pair, relations=served.labels.of_relations,
+                              conversations=served.labels.of_dialogues)
                 predictions = await served.batcher.submit(asked.texts)
         except TimeoutError:
             raise _late(limits.timeout_seconds, arrived=body is not None) from None

@@ -1,0 +1,90 @@
+"""Which columns hold conversations, or an instruction and its answer: by names that only such files have."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from luthier.data import columns as roles
+from luthier.data.columns import shown
+from luthier.data.labels import as_list
+from luthier.data.layout_values import Seen
+from luthier.data.target_columns import are_texts
+from luthier.data.text_columns import asked_column
+from luthier.errors import DataError
+
+DIALOGUE = "dialogue"
+"""Name of the task."""
+
+MESSAGES = ("messages", "conversations", "conversation", "dialog", "dialogue", "turns", "chat", "对话", "会话")
+"""Names of a column of messages, as ``plain`` writes them, the likelier first."""
+PAIRS = (("instruction", "output"), ("instruction", "response"), ("prompt", "completion"), ("prompt", "response"),
+         ("instruction", "completion"), ("指令", "输出"))
+"""Names of a prompt and its answer."""
+ASKED_PAIRS = (("query", "response"), ("question", "answer"), ("question", "response"), ("input", "output"),
+               ("user", "assistant"), ("text", "target"), ("问题", "回答"), ("问题", "答案"))
+"""Names that other tasks have as well: only where the task was asked for."""
+PROMPTS = tuple(dict.fromkeys([prompt for prompt, _ in (*PAIRS, *ASKED_PAIRS)] + ["text", "message", "文本"]))
+ANSWERS = tuple(dict.fromkeys(answer for _, answer in (*PAIRS, *ASKED_PAIRS)))
+_ROLE_KEYS = ({"role", "content"}, {"from", "value"})
+
+
+def messages_column(seen: Seen) -> str | None:
+    """Return the column whose cells are lists of messages."""
+    named = roles.matching(seen.present, MESSAGES)
+    return next((column for column in named if _are_messages(seen.rows, column)), None)
+
+
+def messages_of(cell: Any) -> Any:
+    """Return the messages in a cell; tables hold them as JSON."""
+    if isinstance(cell, str) and cell.lstrip().startswith("["):
+        try:
+            return json.loads(cell)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"the messages are not JSON: {error}") from None
+    found = as_list(cell)
+    return cell if found is None else found
+
+
+def prompt_and_answer(seen: Seen, *, asked: bool, labelled: bool) -> tuple[str, str | None] | None:
+    """Return the columns of a prompt and of its answer; ``None`` where the file has none.
+
+    Args:
+        seen: the first rows; columns that the caller names are taken.
+        asked: whether the caller asked for the task.
+        labelled: whether answers are needed.
+
+    Raises:
+        DataError: the task was asked for and something is missing, or a named column is not there.
+    """
+    given, listed = seen.columns, {roles.plain(column): column for column in reversed(seen.present)}
+    for prompt, answer in (*PAIRS, *(ASKED_PAIRS if asked else ())):
+        if prompt in listed and answer in listed and not (given.text or given.label):
+            found = listed[prompt], listed[answer] if labelled else None
+            surely = asked or "instruction" in prompt or are_texts(seen.rows, listed[prompt], listed[answer])
+            return found if surely else None
+    if not asked:
+        named = [(listed.get(one), listed.get(other)) for one, other in PAIRS]
+        return (given.text, given.label) if given.text and (given.text, given.label) in named else None
+    prompt = given.text or roles.named([one for one in seen.present if one != given.label], PROMPTS)
+    answer = given.label or roles.named([one for one in seen.present if one != prompt], ANSWERS)
+    if prompt is None or (labelled and answer is None):
+        raise DataError(f"{seen.path}: found no conversations among {shown(seen.present)}",
+                        'give rows of {"messages": [{"role": "user", "content": …}, …]}, or name a column of prompts '
+                        "and one of answers: --text PROMPT --label ANSWER")
+    for role, column in (("text", prompt), ("label", answer if labelled or given.label else None)):
+        if column is not None:
+            asked_column(seen.path, role, column, seen.present)
+    return prompt, answer if labelled else None
+
+
+def _are_messages(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
+    for row in rows:
+        try:
+            found = messages_of(row.get(column))
+        except ValueError:
+            continue
+        if isinstance(found, list) and found:
+            return all(isinstance(one, Mapping) and any(keys <= set(one) for keys in _ROLE_KEYS) for one in found)
+    return False

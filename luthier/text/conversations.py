@@ -1,0 +1,79 @@
+"""Conversations as people write them down, and their normal form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from luthier.schema import Conversation, Role, Turn
+from luthier.text.normalize import Form, normalize
+
+ROLES: Mapping[str, Role] = {
+    "system": "system", "developer": "system", "user": "user", "human": "user", "assistant": "assistant",
+    "gpt": "assistant", "model": "assistant", "bot": "assistant", "chatgpt": "assistant",
+}
+"""Names of roles in files -> ours; ShareGPT and its kin say ``human`` and ``gpt``."""
+_KEYS = (("role", "content"), ("from", "value"))
+
+
+def parsed(messages: Any) -> Conversation:
+    """Return the conversation in a list of messages.
+
+    Args:
+        messages: N objects ``{"role": …, "content": …}`` or ``{"from": …, "value": …}``; the content is a text, or a
+            list of ``{"type": "text", "text": …}``.
+
+    Raises:
+        ValueError: it is no such list, a role is not known, a turn is empty, or ``system`` does not come first.
+    """
+    if not isinstance(messages, Sequence) or isinstance(messages, str | bytes):
+        raise ValueError(f"expected a list of messages, came {type(messages).__name__}")
+    if not messages:
+        raise ValueError("the list of messages is empty")
+    turns = tuple(_turn(message, number) for number, message in enumerate(messages, 1))
+    late = next((number for number, turn in enumerate(turns, 1) if turn.role == "system" and number > 1), None)
+    if late is not None:
+        raise ValueError(f"message {late} is of the system, which speaks first and once")
+    return Conversation(turns)
+
+
+def normal(conversation: Conversation, form: Form) -> Conversation:
+    """Return the conversation in its normal form; what the assistant says keeps its width: NFC at most."""
+    turns = tuple(Turn(turn.role, normalize(turn.content, _form(turn.role, form))) for turn in conversation.turns)
+    return conversation if turns == conversation.turns else Conversation(turns)
+
+
+def _form(role: Role, form: Form) -> Form:
+    return "nfc" if role == "assistant" and form == "nfkc" else form
+
+
+def _turn(message: Any, number: int) -> Turn:
+    if isinstance(message, Turn):
+        return message
+    if not isinstance(message, Mapping):
+        raise ValueError(f"message {number} is {type(message).__name__}, expected an object with role and content")
+    named = next((keys for keys in _KEYS if keys[0] in message and keys[1] in message), None)
+    if named is None:
+        raise ValueError(f"message {number} has the keys {', '.join(map(str, message))[:80] or 'none'}; expected role "
+                         "and content")
+    role, content = str(message[named[0]]), _content(message[named[1]], number)
+    if role.casefold() not in ROLES:
+        raise ValueError(f"message {number} has the unknown role {role[:40]!r}; known: {', '.join(ROLES)}")
+    if not content.strip():
+        raise ValueError(f"message {number} ({role}) is empty")
+    try:
+        content.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(f"message {number}: character {error.start + 1} is half a surrogate pair, not text") from None
+    return Turn(ROLES[role.casefold()], content)
+
+
+def _content(value: Any, number: int) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value and all(isinstance(part, Mapping) and part.get("type") == "text"
+                                                 and isinstance(part.get("text"), str) for part in value):
+        return "".join(part["text"] for part in value)
+    if value is None:
+        return ""
+    raise ValueError(f"message {number}: expected a text, came {type(value).__name__}")

@@ -1,0 +1,146 @@
+"""Conversations in files: found by their keys, read in four forms, refused with reasons."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from luthier.data import Columns, from_arrays, inspect, prepare, read_all
+from luthier.errors import DataError
+from luthier.recipe import PrepareSettings
+from luthier.schema import Conversation, Example, Turn
+from luthier.text.conversations import normal, parsed
+
+ASKED = {"role": "user", "content": "hi"}
+ANSWERED = {"role": "assistant", "content": "yes?"}
+
+
+def write(path: Path, *rows: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def only(path: Path, **options: Any) -> Example:
+    (row, *_), bad = read_all(inspect(path, **options), max_bad_rows=0)
+    assert not bad
+    return row
+
+
+@pytest.mark.parametrize(("row", "turns", "answer"), [
+    ({"messages": [{"role": "system", "content": "s"}, ASKED, ANSWERED]}, ["s", "hi"], "yes?"),
+    ({"messages": [ASKED, ANSWERED, {"role": "user", "content": "unanswered"}]}, ["hi"], "yes?"),
+    ({"messages": [ANSWERED, ASKED, ANSWERED]}, ["yes?", "hi"], "yes?"),
+    ({"messages": json.dumps([ASKED, ANSWERED])}, ["hi"], "yes?"),
+    ({"messages": [{"role": "user", "content": [{"type": "text", "text": one} for one in "ab"]}, ANSWERED]}, ["ab"],
+     "yes?"),
+    ({"conversations": [{"from": "human", "value": "你好"}, {"from": "gpt", "value": "在"}], "system": "简短"},
+     ["简短", "你好"], "在"),
+    ({"instruction": "Sum up", "input": "a text", "output": "text"}, ["Sum up\n\na text"], "text"),
+    ({"instruction": "Sum up", "input": "", "output": "text", "system": "s"}, ["s", "Sum up"], "text"),
+    ({"prompt": "why?", "completion": "because"}, ["why?"], "because"),
+    ({"prompt": "why?", "response": "because"}, ["why?"], "because"),
+])
+def test_conversations_are_told_by_their_keys(
+    row: dict[str, Any], turns: list[str], answer: str, tmp_path: Path,
+) -> None:
+    # A file of one object with a list is JSON, and its list the rows.
+    more = [row] if any(isinstance(one, list) for one in row.values()) else []
+    found = only(write(tmp_path / "a.jsonl", row, *more))
+    assert (list(found.conversation or ()), found.targets) == (turns, (answer,))
+    assert only(tmp_path / "a.jsonl", task="dialogue") == found
+
+
+@pytest.mark.parametrize("row", [
+    {"text": "a", "label": "b"}, {"question": "a", "answer": "b"}, {"input": "a", "output": "b"},
+    {"dialogue": "A: hi", "summary": "hi"}, {"messages": "two new", "label": "b"},
+])
+def test_other_files_are_left_alone(row: dict[str, Any], tmp_path: Path) -> None:
+    rows = [{key: f"{value} {number}" for key, value in row.items()} for number in range(2)]
+    assert inspect(write(tmp_path / "a.jsonl", *rows, *rows)).problem_type != "dialogue"
+
+
+def test_other_columns_are_read_where_the_task_is_asked_for(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", {"question": "a", "answer": "b", "said": "c"})
+    assert only(path, task="dialogue").targets == ("b",)
+    named = only(path, task="dialogue", columns=Columns(text="said", label="answer"))
+    assert (named.text, named.targets) == ("c", ("b",))
+    bare = only(path, task="dialogue", labelled=False)
+    assert (bare.text, bare.targets) == ("a", None)
+    with pytest.raises(DataError, match=r"found no conversations among 'x'(.|\n)*--text PROMPT --label ANSWER"):
+        inspect(write(tmp_path / "b.jsonl", {"x": "a"}), task="dialogue")
+    with pytest.raises(DataError, match="--text-b names a second text"):
+        inspect(path, Columns(text="said", text_b="question", label="answer"), task="dialogue")
+
+
+@pytest.mark.parametrize(("messages", "why"), [
+    ([ASKED], "no turn is the assistant's: there is no answer to learn"),
+    ([ANSWERED], "no turn of the user stands before the answer"),
+    ([ASKED, {"role": "narrator", "content": "a"}], "message 2 has the unknown role 'narrator'; known: system"),
+    ([ASKED, {"role": "assistant", "content": " "}], "message 2 (assistant) is empty"),
+    ([ASKED, {"role": "assistant", "content": None}], "message 2 (assistant) is empty"),
+    ([ASKED, {"role": "system", "content": "a"}, ANSWERED], "message 2 is of the system, which speaks first and once"),
+    ([ASKED, {"text": "a"}], "message 2 has the keys text; expected role and content"),
+    ([ASKED, "a"], "message 2 is str, expected an object"),
+    ([ASKED, {"role": "assistant", "content": 7}], "message 2: expected a text, came int"),
+    ([ASKED, {"role": "assistant", "content": "\ud83d"}], "message 2: character 1 is half a surrogate pair"),
+    ([], "the list of messages is empty"),
+    ("hello", "expected a list of messages, came str"),
+    ("[oops", "the messages are not JSON"),
+])
+def test_rows_that_teach_nothing_are_bad_and_say_why(messages: Any, why: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"messages": [ASKED, ANSWERED]}) + "\n" + json.dumps({"messages": messages}) + "\n")
+    rows, bad = read_all(inspect(path), max_bad_rows=5)
+    assert len(rows) == 1
+    assert [(row.line, row.reason[: len(why)]) for row in bad] == [(2, why)]
+
+
+def test_prompts_without_an_answer_are_read_up_to_the_last_user(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", {"messages": [ASKED, ANSWERED, {"role": "user", "content": "b"}]},
+                 {"messages": [ASKED, ANSWERED]}, {"messages": [ANSWERED]})
+    rows, bad = read_all(inspect(path, task="dialogue", labelled=False), max_bad_rows=5)
+    assert [list(row.conversation or ()) for row in rows] == [["hi", "yes?", "b"], ["hi"]]
+    assert [row.reason for row in bad] == ["no turn is the user's: there is nothing to answer"]
+
+
+@pytest.mark.parametrize(("row", "why"), [({"instruction": "", "output": "a"}, "'instruction' is empty"),
+                                          ({"instruction": "a", "output": " "}, "'output' is empty")])
+def test_instructions_need_both(row: dict[str, Any], why: str, tmp_path: Path) -> None:
+    _, bad = read_all(inspect(write(tmp_path / "a.jsonl", {"instruction": "a", "output": "b"}, row)), max_bad_rows=5)
+    assert [one.reason[: len(why)] for one in bad] == [why]
+
+
+def test_conversations_in_memory() -> None:
+    rows = from_arrays([[ASKED, ANSWERED], {"messages": [ASKED, ANSWERED]}], [None, None], problem_type="dialogue")
+    assert [row.targets for row in rows] == [("yes?",)] * 2
+    (row,) = from_arrays(["hi"], ["yes?"], problem_type="dialogue")
+    assert row.conversation == rows[0].conversation
+    with pytest.raises(DataError, match="row 1: message 2 is empty|row 1: message 2 .assistant. is empty"):
+        from_arrays(["hi"], [""], problem_type="dialogue")
+
+
+def test_splits_keep_the_conversations_of_one_prompt_together_and_drop_equal_ones(tmp_path: Path) -> None:
+    rows = [{"prompt": f"ask {number // 2}", "completion": f"say {number}"} for number in range(60)]
+    examples, _ = read_all(inspect(write(tmp_path / "a.jsonl", *rows, rows[0])), max_bad_rows=0)
+    dataset, report = prepare(examples, None, None, PrepareSettings(), 3, problem_type="dialogue")
+    prompts = [{row.text for row in split} for _, split in dataset.splits()]
+    assert not prompts[0] & prompts[1]
+    assert not prompts[0] & prompts[2]
+    assert report.duplicates == 1
+    assert any("answers in" in note for note in report.notes)
+
+
+def test_what_the_assistant_says_keeps_its_width() -> None:
+    turns = parsed([{"role": "user", "content": " ＡＢ "}, {"role": "assistant", "content": "Ａ\u200b1 "}])
+    assert list(normal(turns, "nfkc")) == ["AB", "Ａ1"]
+    assert normal(turns, "none") is turns
+
+
+def test_a_conversation_is_a_sequence_of_what_is_said() -> None:
+    talk = Conversation((Turn("system", "s"), Turn("user", "u"))).answered("a")
+    assert (len(talk), talk[-1], talk[:2], list(talk)) == (3, "a", ["s", "u"], ["s", "u", "a"])
+    assert talk.text == "system: s\n\nuser: u\n\nassistant: a"
+    assert parsed(talk.messages) == talk
