@@ -126,7 +126,7 @@ def _conversation(row: Any, where: str, limits: Limits) -> TextInput:
     try:
         found = prompt(_text(row, where, limits) if isinstance(row, str) else row)
     except ValueError as error:
-        raise Refusal("validation", f"{where}: {error}", _MESSAGE_FORMS) from None
+        raise Refusal("validation", f"{where}: {_sendable(str(error))}", _MESSAGE_FORMS) from None
     if (size := sum(map(len, found))) > limits.max_text_chars:
         raise Refusal("too_large", f"{where} has {size} characters; this server takes {limits.max_text_chars}",
                       "leave the first turns out, or shorten them")

@@ -86,9 +86,9 @@ def refusal_of(body: bytes, *, pair: bool = False) -> Refusal:
     return refused.value
 
 
-def parsed(body: bytes, *, pair: bool, relations: bool = False) -> Asked | Refusal:
+def parsed(body: bytes, *, pair: bool, relations: bool = False, conversations: bool = False) -> Asked | Refusal:
     try:
-        return parse(body, LIMITS, pair=pair, relations=relations)
+        return parse(body, LIMITS, pair=pair, relations=relations, conversations=conversations)
     except Refusal as refusal:
         return refusal
 
@@ -240,3 +240,46 @@ def test_other_forms_are_refused_where_texts_are_compared(inputs: Any, said: str
 def test_queries_and_passages_are_for_models_that_compare() -> None:
     with pytest.raises(Refusal, match='unknown key "query"'):
         parse(b'{"inputs": {"query": "a"}}', LIMITS, pair=False)
+
+
+SAID = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]
+MESSAGES = st.recursive(
+    st.none() | st.integers() | st.text(st.characters(), max_size=6) | st.sampled_from(["user", "assistant", "system"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(
+        st.sampled_from(["messages", "role", "content", "from", "value", "type", "text", "\ud83d"]), inner),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize(("inputs", "said", "single"), [
+    ("a", [["a"]], True), (["a", "b"], [["a"], ["b"]], False), (SAID, [["a", "b", "c"]], True),
+    ({"messages": SAID}, [["a", "b", "c"]], True), ([SAID, {"messages": SAID[:1]}], [["a", "b", "c"], ["a"]], False),
+    ('[{"role": "s"', [['[{"role": "s"']], True),
+])
+def test_conversations_are_taken_in_every_form(inputs: Any, said: list[list[str]], single: bool) -> None:
+    asked = parse(dumped({"inputs": inputs}), Limits(), pair=False, conversations=True)
+    assert ([list(talk) for talk in asked.texts], asked.single) == (said, single)
+
+
+@pytest.mark.parametrize(("inputs", "why"), [
+    (SAID[:2], "inputs: the last message is not the user's"), ([SAID, SAID[:2]], "inputs[1]: the last message"),
+    ({"text": "a"}, "inputs has no list of messages"), ([7], "inputs[0]: expected a list of messages, came int"),
+    ([{"role": "me", "content": "a"}], "inputs: message 1 has the unknown role 'me'"),
+    ([{"role": "user", "content": "a" * 11}], "inputs has 11 characters; this server takes 10"),
+    (["a", " "], "inputs[1] is empty"),
+])
+def test_other_conversations_are_refused_with_their_place(inputs: Any, why: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        parse(dumped({"inputs": inputs}), LIMITS, pair=False, conversations=True)
+    assert why in json.loads(refused.value.body())["error"]
+
+
+@settings(deadline=None)
+@given(MESSAGES)
+def test_any_messages_give_conversations_or_a_refusal_that_can_be_sent(value: Any) -> None:
+    outcome = parsed(dumped({"inputs": value}), pair=False, conversations=True)
+    if isinstance(outcome, Refusal):
+        assert 400 <= outcome.status < 500
+        assert set(json.loads(outcome.body())) == {"error", "error_type"}
+    else:
+        assert 1 <= len(outcome.texts) <= LIMITS.max_inputs
