@@ -45,6 +45,7 @@ EXTRAS = {
 
 _OTHER_NAMES = {
     "ner": "named-entities", "token-classification": "named-entities", "entities": "named-entities",
+    "nested-ner": "nested-entities", "nested": "nested-entities",
     "qa": "question-answering", "squad": "question-answering", "classification": "text-classification",
     "sentiment": "text-classification", "sts": "regression", "similarity": "regression",
 }

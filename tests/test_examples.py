@@ -37,6 +37,17 @@ def test_the_recipe_for_entities(tiny_model: Path, tmp_path: Path) -> None:
     assert not found.truncated
 
 
+def test_the_recipe_for_nested_entities(tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(EXAMPLES)
+    command = [sys.executable, "-m", "luthier", "train", "examples/nested.yaml", "--model", str(tiny_model),
+               "train.num_train_epochs=1", "evaluation.bootstrap=100"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "170 entities begin within another" in result.stderr + result.stdout
+    (found,) = luthier.load(tmp_path / "runs" / "nested").predict(["Ada Berg left the Oslo City Council."])
+    assert not found.truncated
+
+
 def test_the_recipe_for_questions(tiny_model: Path, tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(EXAMPLES)
     command = [sys.executable, "-m", "luthier", "train", "examples/questions.yaml", "--model", str(tiny_model),

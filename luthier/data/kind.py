@@ -2,6 +2,9 @@
 
 A kind is a module named after its problem type. It knows its files (``find``), makes examples of their rows, checks and
 settles them, names their labels and describes them. What several kinds do alike are plain functions that they import.
+
+A kind whose rows may ask for another task than ``TASK`` also offers ``task_for(rows)``, which returns its name and the
+reason, or ``None`` where ``TASK`` will do.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from luthier.data.spans import overlapping
 from luthier.errors import DataError
 from luthier.evaluation.outcomes import Keys, Outcomes
 from luthier.evaluation.scores import Judged, Scores, TagScores, TokenTable, class_scores
@@ -84,11 +85,13 @@ def judge_spans(
 
 def _outcomes(gold: SpanRows, found: SpanRows, names: Sequence[str], words: Sequence[Words]) -> Outcomes:
     strict = _stacked(strict_counts(gold, found, names))
-    tokens = _stacked(token_counts(words, gold, found, names))
+    nested = any(overlapping(sorted(row)) for row in gold)  # a word of two entities has no one tag
+    tokens = None if nested else _stacked(token_counts(words, gold, found, names))
     ways = {"exact": _stacked(exact_counts(gold, found)), "partial": _stacked(partial_counts(gold, found)),
             "type": _stacked(type_counts(gold, found, names))}
     right = (strict[:, 1:] == 0).all(axis=(1, 2))
-    return Outcomes(strict, right, _keys((strict, *ways.values(), tokens)), ways=ways, tokens=tokens)
+    tables = (strict, *ways.values()) if tokens is None else (strict, *ways.values(), tokens)
+    return Outcomes(strict, right, _keys(tables), ways=ways, tokens=tokens)
 
 
 def _stacked(counts: Counts) -> Int64:

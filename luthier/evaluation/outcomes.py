@@ -70,7 +70,8 @@ class Outcomes:
     ways: Mapping[str, Counts] = field(default_factory=dict)
     """Other way of counting -> (N, 3, any number), pooled to ``precision_<way>``, ``recall_<way>`` and ``f1_<way>``."""
     tokens: Counts | None = None
-    """(N, 3, tags): words by their tag, for ``token_f1_micro`` and ``token_f1_macro``; spans only."""
+    """(N, 3, tags): words by their tag, for ``token_f1_micro`` and ``token_f1_macro``; only of true spans none of which
+    overlap."""
 
     def __len__(self) -> int:
         """Return N."""

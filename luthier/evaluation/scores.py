@@ -66,9 +66,9 @@ class Scores:
     and, with several labels a row, ``hamming_loss``. Undefined areas are left out.
 
     For spans ``accuracy`` is the share of rows with every span right and none too many, the nine averages are strict,
-    and there are ``precision_``, ``recall_`` and ``f1_`` of ``exact``, ``partial`` and ``type``, ``token_f1_micro`` and
-    ``token_f1_macro``. For answers ``f1`` and ``exact_match``, means over questions, and where some have no answer also
-    ``f1_answerable`` and so on.
+    and there are ``precision_``, ``recall_`` and ``f1_`` of ``exact``, ``partial`` and ``type``; where no true spans
+    overlap also ``token_f1_micro`` and ``token_f1_macro``. For answers ``f1`` and ``exact_match``, means over
+    questions, and where some have no answer also ``f1_answerable`` and so on.
 
     For numbers there are ``mse``, ``rmse``, ``mae``, ``r2``, ``pearson``, ``spearman`` and, of grades, ``qwk`` and
     ``accuracy``."""
@@ -77,7 +77,7 @@ class Scores:
     confusion: Int64 | None
     """(C, C) int64 rows, true class by chosen class; ``None`` when rows carry several labels, and for spans."""
     tokens: TokenTable | None = None
-    """The words by their tags; spans only."""
+    """The words by their tags; only where the true spans are such that no two overlap."""
     parts: dict[str, int] = field(default_factory=dict)
     """Questions with an answer and without one, where there are both."""
 

@@ -115,9 +115,9 @@ def _settle_task(recipe: Recipe, problem_type: ProblemType, dataset: Dataset) ->
     """Name the task that the rows are for, and the metric that it is steered by."""
     notes = []
     if recipe.task["name"] == AUTO:
-        name = kind_of(problem_type).TASK
+        name, why = _task_of(problem_type, [*dataset.train, *dataset.valid])
         recipe = recipe.override(task={"name": name, **plugins.load("tasks", name).Settings().model_dump(mode="json")})
-        notes = [f"task: {name}, because of how the rows are labelled"]
+        notes = [f"task: {name}, because {why}"]
     task = plugins.load("tasks", recipe.task["name"])
     if problem_type not in task.PROBLEMS:
         raise DataError(f"the rows are labelled for {problem_type.replace('_', ' ')}, which is not the task "
@@ -134,6 +134,14 @@ def _settle_task(recipe: Recipe, problem_type: ProblemType, dataset: Dataset) ->
     elif hasattr(task, "metrics_of"):
         check_metric(task.metrics_of(dataset.labels), recipe.validation.metric_for_best_model)
     return recipe, notes
+
+
+def _task_of(problem_type: ProblemType, rows: Sequence[Example]) -> tuple[str, str]:
+    """Return the task that learns from such rows, and why it is that one."""
+    kind = kind_of(problem_type)
+    own = getattr(kind, "task_for", None)
+    found: tuple[str, str] | None = own(rows) if own else None
+    return found or (kind.TASK, "of how the rows are labelled")
 
 
 def _labels(recipe: Recipe, labels: LabelSet) -> LabelSet:

@@ -49,6 +49,13 @@ def once(ragged: Ragged) -> list[Bool]:
     return keep
 
 
+def cut_texts(ragged: Ragged, texts: int) -> Bool:
+    """Return whether any window of a text lost something, (N,) bool."""
+    cut = np.zeros(texts, np.bool_)
+    np.logical_or.at(cut, owners_of(ragged), ragged.truncated)
+    return cut
+
+
 def whole_texts(ragged: Ragged) -> Iterator[tuple[int, Int64, list[tuple[int, Int64, slice]]]]:
     """Yield each text's number, the places of all its tokens, (T, 2) int64, and its rows.
 

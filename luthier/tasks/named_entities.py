@@ -19,12 +19,12 @@ from luthier.errors import DataError
 from luthier.models.building import Attention, Built, build_classifier
 from luthier.models.encoding import Ragged
 from luthier.models.files import ModelFiles
-from luthier.plugins import did_you_mean
 from luthier.schema import Bool, Entities, Entity, Example, Float32, Int64, LabelSet, TextInput, parts
+from luthier.tasks._marks import check_marked
 from luthier.tasks._scores import averages
 from luthier.tasks._tags import Float64, best_tags, joined_scores, log_softmax, names_of, spans_in, tags_of
 from luthier.tasks._tokens import IGNORED, TokenTargets
-from luthier.tasks._windows import once, owners_of, places_of, whole_texts
+from luthier.tasks._windows import cut_texts, once, owners_of, places_of, whole_texts
 from luthier.tasks._words import goes_on
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def decode(logits: Sequence[Float32], ragged: Ragged, texts: Sequence[TextInput]
         found[owner].append(Entity(labels.names[kind], float(sure[begin:behind].mean()), names[owner][start:end],
                                    start, end))
     return [Entities(tuple(entities), bool(cut))
-            for entities, cut in zip(found, _cut(ragged, len(names)), strict=True)]
+            for entities, cut in zip(found, cut_texts(ragged, len(names)), strict=True)]
 
 
 def firm(logits: Sequence[Float32], ragged: Ragged, texts: Sequence[TextInput], _labels: LabelSet,
@@ -205,25 +205,13 @@ def guessed(train: TokenTargets, valid: TokenTargets, labels: LabelSet) -> dict[
 
 
 def _check(example: Example, numbers: dict[str, int]) -> None:
-    if example.spans is None:
-        raise DataError(f"{example.id}: expected spans, got none",
-                        "mark the entities of the row, or give it an empty list of them")
-    for span in example.spans:
-        if span.label not in numbers:
-            raise DataError(f"{example.id}: entity type {span.label!r} is not in the label set",
-                            did_you_mean(span.label, numbers))
-    for one, other in pairwise(sorted(example.spans)):
+    check_marked(example, numbers)
+    for one, other in pairwise(sorted(example.spans or ())):
         if other.start < one.end:
             raise DataError(f"{example.id}: {one.label} {one.start}-{one.end} and {other.label} {other.start}-"
                             f"{other.end} overlap, which one tag a token cannot say",
-                            "keep the outer or the inner ones only")
-
-
-def _cut(ragged: Ragged, texts: int) -> Bool:
-    """Return whether any window of a text lost something, (N,) bool."""
-    cut = np.zeros(texts, np.bool_)
-    np.logical_or.at(cut, owners_of(ragged), ragged.truncated)
-    return cut
+                            "take --task nested-entities, or leave the task out; or keep the outer or the inner ones "
+                            "only")
 
 
 @dataclass(frozen=True, slots=True)

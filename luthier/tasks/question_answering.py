@@ -22,7 +22,7 @@ from luthier.models.files import ModelFiles
 from luthier.schema import Bool, Example, Float32, FoundAnswer, Int64, LabelSet, Span, TextInput, parts
 from luthier.tasks._answers import Float64, best_spans, best_windows, log_shares
 from luthier.tasks._tokens import IGNORED, TokenTargets
-from luthier.tasks._words import goes_on
+from luthier.tasks._words import widened
 
 if TYPE_CHECKING:
     import torch
@@ -187,7 +187,7 @@ def decode(logits: Sequence[Float32], ragged: Ragged, texts: Sequence[TextInput]
         start, end = int(offsets[best.starts[window], 0]), int(offsets[best.ends[window], 1])
         context = parts(row)[1]
         if settings.whole_words:
-            start, end = _whole(context, start, end)
+            start, end = widened(context, start, end)
         found.append(FoundAnswer(context[start:end], float(np.exp(score)), start, end, lost))
     return found
 
@@ -295,12 +295,3 @@ def _overlap(found: Int64, right: Int64) -> Float64:
     neither = (empty_found & empty_right).astype(np.float64)
     found_f1: Float64 = np.where(empty_found | empty_right, neither, 2 * shared / sizes)
     return found_f1
-
-
-def _whole(text: str, start: int, end: int) -> tuple[int, int]:
-    """Widen a stretch until neither of its ends stands within a word."""
-    while start > 0 and start < len(text) and goes_on(text[start - 1], text[start]):
-        start -= 1
-    while 0 < end < len(text) and goes_on(text[end - 1], text[end]):
-        end += 1
-    return start, end

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from luthier.models.freezing import training_mode
 from luthier.recipe import spawn
 from luthier.schema import Decision, Int64
-from luthier.tasks import TokenTargets
+from luthier.tasks import SpanTargets, TokenTargets
 from luthier.tuning import checkpoints, whole_batch
 from luthier.tuning.batching import Step, plan, steps_per_epoch
 from luthier.tuning.checkpoints import Progress
@@ -201,7 +201,7 @@ def _backward(run: _Run, rows: Int64, share: int, step: int) -> torch.Tensor:
 
 def _answers(targets: Targets, rows: Int64, groups: int) -> int:
     """Return how many answers a micro-batch asks for, which its losses are the sum of: one each, or one a token."""
-    return max(1, targets.counts(rows)) if isinstance(targets, TokenTargets) else groups
+    return max(1, targets.counts(rows)) if isinstance(targets, TokenTargets | SpanTargets) else groups
 
 
 def _report(run: _Run) -> None:

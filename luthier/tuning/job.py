@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from luthier.recipe import TrainSettings, ValidationSettings
 from luthier.schema import Decision, Int64, LabelSet
-from luthier.tasks import TokenTargets
+from luthier.tasks import SpanTargets, TokenTargets
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LOGITS = 1 << 26
 """Most logits of a batch: 256 MiB in float32."""
 
-Targets = npt.NDArray[Any] | TokenTargets
+Targets = npt.NDArray[Any] | TokenTargets | SpanTargets
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Encoded:
     ragged: Ragged
     targets: Targets
     """(N,) int64 class numbers for one label, (N, C) float32 of 0 and 1 for several, (N,) float32 for numbers; or those
-    of tokens; or what is known of each sequence where sequences are compared."""
+    of tokens or of spans; or what is known of each sequence where sequences are compared."""
 
     def __len__(self) -> int:
         """Return the rows of token ids: N, or of windows W, or of sequences S."""

@@ -27,6 +27,7 @@ from luthier.schema import (
     Span,
     TextInput,
 )
+from luthier.tasks import SpanTargets
 from luthier.tuning.validation import better
 
 WIDTH = 8
@@ -100,12 +101,22 @@ class Case:
         if self.labels.of_answers:
             return [np.stack([np.where((row > 0) & (row & bit > 0), 10, -10) for bit in (1, 2)], axis=1)
                     .astype(np.float32) for row in targets.rows]
+        if isinstance(targets, SpanTargets):
+            return [self._saying(len(real), spans) for real, spans in zip(targets.tokens, targets.spans, strict=True)]
         if self.labels.of_spans:
             return [every[np.maximum(row, 0)] for row in targets.rows]
         if self.labels.of_relations:  # at the marks alone: what stands elsewhere must not count
             return [np.where((row > 0)[:, None], np.tile(every[np.maximum(row, 0) // 4][:, : len(self.labels)], 2), 99)
                     .astype(np.float32) for row in targets.rows]
         return every[targets] if targets.ndim == 1 else (20 * targets - 10).astype(np.float32)
+
+    def _saying(self, length: int, spans: np.ndarray) -> np.ndarray:
+        """Return logits of tokens that say at most one span of each type, by the outputs to start and to end it."""
+        logits, types = np.zeros((length, self.outputs), np.float32), len(self.labels)
+        logits[:, -2 * types:] = -20
+        for first, last, kind in spans.tolist():
+            logits[first, kind - 2 * types] = logits[last, kind - types] = 9
+        return logits
 
     def random(self) -> Logits:
         generator = np.random.default_rng(0)

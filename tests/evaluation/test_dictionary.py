@@ -86,3 +86,15 @@ def test_thousands_of_sentences_take_seconds():
     result = evaluate(data, rows, LABELS, EvaluationSettings(bootstrap=100))
     assert time.perf_counter() - started < 10
     assert result.scores.values["f1_micro"] == 1
+
+
+def test_where_entities_overlap_all_matches_count() -> None:
+    rows = [row("Bank of China opened", ORG=["Bank of China"], LOC=["China"]), row("in China", LOC=["China"])]
+    data = learned(*rows)
+    assert data.overlapping
+    assert found(data, "The Bank of China in China.") == [("Bank of China", "ORG"), ("China", "LOC"), ("China", "LOC")]
+    twice = [Example(f"x:{n}", f"Georgia {n}", spans=(Span(0, 7, "LOC"), Span(0, 7, "ORG"))) for n in range(2)]
+    assert found(learned(*rows, *twice), "Georgia") == [("Georgia", "LOC"), ("Georgia", "ORG")]
+    assert found(learned(*rows, *twice, row("Georgia left"), row("Georgia is", ORG=["Georgia"])), "Georgia") == [
+        ("Georgia", "ORG"), ("Georgia", "LOC")]
+    assert not learned(rows[1]).overlapping

@@ -172,3 +172,31 @@ def test_a_classifiers_outcomes_give_back_what_was_carried_and_given():
     assert np.array_equal(outcomes.carried, truth)
     assert np.array_equal(outcomes.given, chosen)
     assert LabelSet(("a",)).of_spans is False
+
+
+NESTED = Example("x:3", "University of Oslo in Oslo", spans=(
+    Span(0, 18, "ORG"), Span(14, 18, "LOC"), Span(22, 26, "LOC"), Span(22, 26, "ORG")))
+
+
+def test_entities_within_others_count_each_for_itself() -> None:
+    # One of two equal stretches, the inner one with another type, and half of the outer one.
+    answer = Entities((entity(0, 13, "ORG", 0.8), entity(14, 18, "PER", 0.6), entity(22, 26, "ORG")))
+    result = evaluate(Fixed(answer, Entities(())), [NESTED, EMPTY], LABELS, QUICK)
+    values = result.scores.values
+    assert (values["precision_micro"], values["recall_micro"]) == (1 / 3, 1 / 4)
+    assert (values["precision_exact"], values["recall_exact"]) == (2 / 3, 2 / 4)
+    assert (values["precision_partial"], values["recall_partial"]) == (2.5 / 3, 2.5 / 4)
+    assert (values["precision_type"], values["recall_type"]) == (2 / 3, 2 / 4)
+    assert result.wrong == 1
+    assert [error.confidence for error in result.errors] == [pytest.approx(0.8)]
+    assert json.loads(json.dumps(result.to_dict()))["confident_errors"][0]["spans"][3]["label"] == "ORG"
+
+
+def test_words_of_several_entities_have_no_table_of_tags() -> None:
+    answers = [Entities((entity(0, 18, "ORG"), entity(14, 18, "LOC"))), Entities(())]
+    nested = evaluate(Fixed(*answers), [NESTED, EMPTY], LABELS, QUICK)
+    assert nested.scores.tokens is None
+    assert not [name for name in nested.scores.values if name.startswith("token")]
+    assert compare(nested, evaluate(Fixed(Entities(()), answers[1]), [NESTED, EMPTY], LABELS, QUICK), QUICK)
+    flat = evaluate(Fixed(answers[0], answers[1]), [ROW, EMPTY], LABELS, QUICK)  # only what was found overlaps
+    assert flat.scores.tokens is not None

@@ -143,3 +143,25 @@ def test_scores_json_holds_places_but_no_texts(tmp_path):
     assert scores["labels"]["problem_type"] == "token_classification"
     assert scores["comparisons"]["baseline"]["f1_micro"]["verdict"] == "better"
     assert scores["systems"]["tuned"]["tokens"]["tags"][0]["tag"] == "O"
+
+
+NESTED = Example("rows.jsonl:1", "University of Oslo", spans=(Span(0, 18, "ORG"), Span(14, 18, "LOC")))
+
+
+def test_entities_within_others_are_marked_each_and_have_no_table_of_tags():
+    found = (Entity("ORG", 0.9, "University of Oslo", 0, 18), Entity("PER", 0.8, "Oslo", 14, 18))
+    html = marked(NESTED.text, NESTED.spans, found, 400)
+    assert html.startswith('<mark class="right">University of </mark><mark class="extra missed right">Oslo</mark>')
+    assert [re.sub(r"<[^>]+>", "", chip) for chip in re.findall(r"<bdi.*?</bdi>", html)] == [
+        "✓ ORG", "− LOC", "+ PER 80.0%"]
+
+    class Fixed:
+        def predict(self, texts):
+            return [Entities(found) for _ in texts]
+
+    settings = EvaluationSettings(bootstrap=100)
+    system = evaluate(Fixed(), [NESTED], LABELS, settings)
+    shown = plain(page(Report(title="x", systems={"tuned": system}, settings=settings,
+                              data_report={"overlapping": 12, "split_sizes": {"train": 3}})))
+    assert "Word by word" not in shown
+    assert "Entities that begin within another" in shown

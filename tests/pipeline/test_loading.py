@@ -42,3 +42,19 @@ def test_few_rows_get_more_epochs_and_many_the_default(tmp_path: Path) -> None:
     assert many.recipe.train.num_train_epochs == 3
     said = load_data(make_recipe(tmp_path / "few" / "rows.jsonl", {}, ["train.num_train_epochs=2"]))
     assert said.recipe.train.num_train_epochs == 2
+
+
+def test_entities_within_others_choose_their_task(tmp_path: Path) -> None:
+    def rows(path: Path, spans: list[list[object]]) -> Path:
+        made = [{"text": f"Oslo Opera {n} is good", "entities": spans if n % 4 else []} for n in range(60)]
+        path.write_text("".join(json.dumps(row) + "\n" for row in made), encoding="utf-8")
+        return path
+
+    nested = rows(tmp_path / "nested.jsonl", [[0, 4, "LOC"], [0, 10, "ORG"]])
+    loaded = load_data(make_recipe(nested, {}))
+    assert loaded.recipe.task == {"name": "nested-entities", "max_entity_characters": 15, "whole_words": True}
+    assert any(note.startswith("task: nested-entities, because ") and note.endswith("entities begin within another")
+               for note in loaded.notes)
+    flat = rows(tmp_path / "flat.jsonl", [[0, 10, "ORG"]])
+    assert load_data(make_recipe(flat, {})).recipe.task["name"] == "named-entities"
+    assert load_data(make_recipe(flat, {"task": "nested-entities"})).recipe.task["name"] == "nested-entities"

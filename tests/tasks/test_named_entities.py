@@ -142,6 +142,7 @@ def test_rows_that_cannot_be_learned_are_refused(encoder: Encoder, spans: tuple[
     with pytest.raises(DataError, match="rows.jsonl:7") as refused:
         task.targets([row], LABELS, encoder.encode_ragged([row.text], offsets=True))
     assert message in str(refused.value)
+    assert ("--task nested-entities" in str(refused.value)) == ("overlap" in message)
 
 
 def test_knowing_the_targets_of_windows_is_enough_to_be_right() -> None:

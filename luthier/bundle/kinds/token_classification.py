@@ -25,6 +25,8 @@ def labels(manifest: Manifest, data_report: Mapping[str, Any]) -> str:
     return label_table(manifest, data_report, "entities")
 
 
-def knows(manifest: Manifest) -> str:  # noqa: ARG001 - as all kinds are asked
-    """Tell of other types, and of nested entities."""
-    return "It knows the types above and no others, and finds no entity within another."
+def knows(manifest: Manifest) -> str:
+    """Tell of other types, and whether it finds nested entities."""
+    within = "finds entities within others, too" if manifest.task.name == "nested-entities" else (
+        "finds no entity within another")
+    return f"It knows the types above and no others, and {within}."

@@ -24,6 +24,8 @@ from luthier.schema import Example, LabelSet, ProblemType, Span
 
 PROBLEM: ProblemType = "token_classification"
 TASK = ENTITIES
+NESTED = "nested-entities"
+"""The task of spans that share characters."""
 SURENESS = BY_FORM
 OWN_INPUT = False
 REPEATED = ("contradictory labels", "left out")
@@ -140,6 +142,13 @@ def lines(report: DataReport) -> list[str]:
     if report.overlapping:
         lines.append(f"{report.overlapping:,} entities begin within another (nested or overlapping)")
     return lines
+
+
+def task_for(rows: Sequence[Example]) -> tuple[str, str] | None:
+    """Return the task that learns entities within others, where there are such, and the reason."""
+    nested = sum(overlapping(sorted(row.spans or ())) for row in rows)
+    every = sum(len(row.spans or ()) for row in rows)
+    return (NESTED, f"{nested:,} of {every:,} entities begin within another") if nested else None
 
 
 def _layout(seen: Seen, marks: Marks) -> Layout:

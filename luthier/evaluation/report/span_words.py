@@ -86,6 +86,7 @@ SPAN_WORDS: dict[str, tuple[str, str]] = {
         "后三种沿用 SemEval-2013 任务 9（源自 MUC）的定义，一对一匹配，重叠最多者优先。",
     ),
     "f1_of": ("F1, {system}", "F1，{system}"),
+    "overlapping": ("Entities that begin within another", "从另一实体内部开始的实体"),
     # tags
     "tags": ("Word by word", "逐词标签"),
     "tags_lead": (

@@ -87,6 +87,8 @@ def _facts(given: Mapping[str, Any], *, labelled: bool) -> str:
     if given.get("unanswerable"):
         parts = [f"{both(split)} {count(int(number))}" for split, number in given["unanswerable"].items()]
         facts.append((both("unanswerable"), " · ".join(parts)))
+    if given.get("overlapping"):
+        facts.append((both("overlapping"), count(given["overlapping"])))
     if given.get("near_duplicate_groups"):
         facts.append(
             (
