@@ -19,7 +19,9 @@ from luthier.recipe import Decoding
     ({"early_stopping": "never"}, "early_stopping count only with num_beams above 1"),
     ({"early_stopping": "sometimes"}, "Input should be 'never'"),
     ({"max_new_tokens": 0}, "greater than or equal to 1"),
-    ({"temperature": 0, "do_sample": True}, "greater than 0"),
+    ({"temperature": 0, "do_sample": True}, "greater than or equal to 0.01"),
+    ({"length_penalty": 400.0, "num_beams": 4}, "less than or equal to 10"),
+    ({"max_new_tokens": 10**9}, "less than or equal to 32768"),
     ({"stop_strings": [""]}, "at least 1 character"),
     ({"num_beam": 2}, "Extra inputs are not permitted"),
 ])

@@ -10,7 +10,7 @@ from luthier.data import columns as roles
 from luthier.data.columns import shown
 from luthier.data.labels import as_list
 from luthier.data.layout_values import Seen
-from luthier.data.target_columns import are_texts
+from luthier.data.target_columns import are_texts, labels_beside
 from luthier.data.text_columns import asked_column
 from luthier.errors import DataError
 
@@ -27,6 +27,8 @@ ASKED_PAIRS = (("query", "response"), ("question", "answer"), ("question", "resp
 """Names that other tasks have as well: only where the task was asked for."""
 PROMPTS = tuple(dict.fromkeys([prompt for prompt, _ in (*PAIRS, *ASKED_PAIRS)] + ["text", "message", "文本"]))
 ANSWERS = tuple(dict.fromkeys(answer for _, answer in (*PAIRS, *ASKED_PAIRS)))
+_BESIDE = ("input", "system", "id", "输入")
+"""Names of columns that stand beside a prompt and its answer, and label nothing."""
 _ROLE_KEYS = ({"role", "content"}, {"from", "value"})
 
 
@@ -59,14 +61,13 @@ def prompt_and_answer(seen: Seen, *, asked: bool, labelled: bool) -> tuple[str, 
         DataError: the task was asked for and something is missing, or a named column is not there.
     """
     given, listed = seen.columns, {roles.plain(column): column for column in reversed(seen.present)}
-    for prompt, answer in (*PAIRS, *(ASKED_PAIRS if asked else ())):
-        if prompt in listed and answer in listed and not (given.text or given.label):
-            found = listed[prompt], listed[answer] if labelled else None
-            surely = asked or "instruction" in prompt or are_texts(seen.rows, listed[prompt], listed[answer])
-            return found if surely else None
+    for one, other in (*PAIRS, *(ASKED_PAIRS if asked else ())):
+        pair = listed.get(one), listed.get(other)
+        if None not in pair and given.text in (None, pair[0]) and given.label in (None, pair[1]):
+            found = listed[one], listed[other]
+            return (found[0], found[1] if labelled else None) if asked or _surely(seen, *found) else None
     if not asked:
-        named = [(listed.get(one), listed.get(other)) for one, other in PAIRS]
-        return (given.text, given.label) if given.text and (given.text, given.label) in named else None
+        return None
     prompt = given.text or roles.named([one for one in seen.present if one != given.label], PROMPTS)
     answer = given.label or roles.named([one for one in seen.present if one != prompt], ANSWERS)
     if prompt is None or (labelled and answer is None):
@@ -77,6 +78,14 @@ def prompt_and_answer(seen: Seen, *, asked: bool, labelled: bool) -> tuple[str, 
         if column is not None:
             asked_column(seen.path, role, column, seen.present)
     return prompt, answer if labelled else None
+
+
+def _surely(seen: Seen, prompt: str, answer: str) -> bool:
+    """Tell whether nothing else is to be learned from the file: its answers are texts, and no column labels them."""
+    if seen.columns.label_separator or seen.columns.text_b or not are_texts(seen.rows, prompt, answer):
+        return False
+    beside = [column for column in seen.present if roles.plain(column) in _BESIDE]
+    return seen.columns.label is not None or labels_beside(seen.rows, seen.present, (prompt, answer, *beside)) is None
 
 
 def _are_messages(rows: Sequence[Mapping[str, Any]], column: str) -> bool:

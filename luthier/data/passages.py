@@ -11,6 +11,7 @@ from luthier.data import columns as roles
 from luthier.data.cells import check_characters
 from luthier.data.labels import spelt
 from luthier.data.layout_values import Seen
+from luthier.data.target_columns import labels_beside
 from luthier.schema import Example, Passages
 
 ANCHOR_NAMES = ("anchor", "query", "锚点", "查询")
@@ -85,9 +86,17 @@ def _named(present: Sequence[str], asked: str | None, names: Sequence[str], take
 
 
 def _told_by_names(seen: Seen, query: str, passage: str) -> bool:
-    """Tell whether the columns are called as only queries and passages are; two values are a label: yes and no."""
-    values = {str(row.get(passage)) for row in seen.rows}
-    return roles.plain(query) in ANCHOR_NAMES and roles.plain(passage) in POSITIVE_NAMES and len(values) > 2
+    """Tell whether the columns are called as only queries and passages are, and neither they nor others are labels."""
+    beside = [column for column in seen.present if roles.plain(column).rstrip("0123456789") in NEGATIVE_NAMES]
+    return (roles.plain(query) in ANCHOR_NAMES and roles.plain(passage) in POSITIVE_NAMES
+            and not _labels(seen.rows, passage)
+            and labels_beside(seen.rows, seen.present, (query, passage, *beside)) is None)
+
+
+def _labels(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
+    """Tell whether the cells of a column are short and repeat, as labels do and passages do not."""
+    cells = [str(row.get(column) or "") for row in rows]
+    return bool(roles.few_values(rows, [column])) and max(len(cell.split()) for cell in cells) <= 2
 
 
 def _holds_texts(rows: Sequence[Mapping[str, Any]], column: str) -> bool:

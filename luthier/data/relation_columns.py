@@ -50,7 +50,7 @@ def find_related(seen: Seen, task: str | None, *, labelled: bool) -> Layout | No
         DataError: relations were asked for, and the file does not mark two stretches or does not name relations.
     """
     columns = seen.columns
-    if task not in (None, RELATIONS) or (task is None and (columns.text_b or columns.label_separator)):
+    if task not in (None, RELATIONS) or (task is None and (columns.text_b or columns.label_separator or not labelled)):
         return None
     layout = next((one for one in _candidates(seen) if _mostly(seen.rows, one)), None)
     if layout is None:

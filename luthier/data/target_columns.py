@@ -89,9 +89,13 @@ def are_texts(rows: Rows, source: str, target: str) -> bool:
 
 
 def labels_beside(rows: Rows, present: Sequence[str], taken: Sequence[str]) -> str | None:
-    """Return a column that labels the texts, beside a source and a target: then the target is only a second text."""
+    """Return a column that labels the texts, beside a source and a target: then the target is only a second text.
+
+    It is called like a label or a number, or holds few different values.
+    """
     free = [column for column in present if column not in taken]
-    likely = roles.few_values(rows, roles.matching(free, roles.LABEL_NAMES))
+    named = roles.named(free, (*roles.LABEL_NAMES, *roles.NUMBER_NAMES))
+    likely = [named] if named else roles.few_values(rows, free)
     return likely[0] if likely else None
 
 

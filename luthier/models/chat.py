@@ -4,6 +4,7 @@ answers."""
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,11 +177,16 @@ class ChatEncoder:
         turns = normal(conversation, self.normalize).turns
         system, others = (turns[:1], turns[1:]) if turns and turns[0].role == "system" else ((), turns)
         asked = [place for place, turn in enumerate(others) if turn.role == "user" and place]
-        for begin in (0, *asked):
+        begins = (0, *asked)
+
+        def since(begin: int) -> tuple[Conversation, list[int]]:
             kept = Conversation((*system, *others[begin:]))
-            ids = self._rendered(kept, row)
-            if len(ids) <= self.room:
-                return kept, ids
+            return kept, self._rendered(kept, row)
+
+        # Fewer turns are shorter, and thousands of them must not be rendered thousands of times.
+        first = bisect_left(begins, True, key=lambda begin: len(since(begin)[1]) <= self.room)
+        if first < len(begins):
+            return since(begins[first])
         last = others[-1]
 
         def shorter(characters: int) -> tuple[Conversation, list[int]]:

@@ -14,20 +14,20 @@ StopString = Annotated[str, StringConstraints(strip_whitespace=False, min_length
 class Decoding(Settings):
     """How a text is written, word by word; names and meanings are those of transformers."""
 
-    max_new_tokens: int = Field(128, ge=1)
+    max_new_tokens: int = Field(128, ge=1, le=32_768)
     """Most tokens written, the one that ends the text included."""
     min_new_tokens: int = Field(0, ge=0)
     """Tokens before which the text may not end."""
     num_beams: int = Field(1, ge=1, le=64)
     """Texts kept side by side, of which the likeliest is given; 1 takes the likeliest token each time."""
-    length_penalty: float = 1.0
+    length_penalty: float = Field(1.0, ge=-10, le=10)
     """Power of the length by which a beam's log probability is divided: above 0 favours long texts."""
     early_stopping: bool | Literal["never"] = False
     """Whether to stop with the first ``num_beams`` ended texts; if not, once better ones are unlikely, or, with
     ``never``, impossible."""
     do_sample: bool = False
     """Draw each token by its probability, and not always the likeliest."""
-    temperature: float = Field(1.0, gt=0)
+    temperature: float = Field(1.0, ge=0.01, le=100)
     """What logits are divided by before a draw: below 1 sharpens, above 1 flattens."""
     top_k: int = Field(50, ge=0)
     """Likeliest tokens that are drawn from; 0 for all."""

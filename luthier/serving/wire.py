@@ -123,6 +123,8 @@ def _is_message(value: Any) -> bool:
 def _conversation(row: Any, where: str, limits: Limits) -> TextInput:
     if isinstance(row, dict) and not isinstance(row.get("messages"), list):
         raise Refusal("validation", f"{where} has no list of messages", _MESSAGE_FORMS)
+    if isinstance(row, dict) and (unknown := [key for key in row if key != "messages"]):
+        raise Refusal("validation", f"{where} has the unknown key {_shown(unknown[0])}", _MESSAGE_FORMS)
     try:
         found = prompt(_text(row, where, limits) if isinstance(row, str) else row)
     except ValueError as error:

@@ -89,14 +89,14 @@ def _writing(job: Job, feed: TokenFeed) -> WritingFeed:
 
 
 def laid_out(targets: npt.NDArray[Any], logits: torch.Tensor, lengths: Int64) -> npt.NDArray[Any]:
-    """Return targets as a language model's logits stand: (B, T), or (1, N) where its rows were packed into one.
+    """Return targets as the logits stand: as they are, or (1, N) where rows of tokens were packed into one.
 
     Args:
-        targets: of B rows, (B, T) where tokens have them, padded on the right.
+        targets: of B rows; (B, T) where tokens have them, padded on the right.
         logits: as the model gave them.
         lengths: (B,) tokens of each row.
     """
-    if logits.ndim < 3 or logits.shape[:2] == targets.shape:
+    if logits.ndim < 3 or len(logits) == len(targets):
         return targets
     return targets[np.arange(targets.shape[1]) < lengths[:, None]][None]
 

@@ -95,6 +95,8 @@ class _Run:
     total: int
     """Optimiser steps of the whole run."""
     per_epoch: int
+    lengths: Int64
+    """Tokens of each training row as the model reads it."""
     sizes: Int64
     """(N,) tokens of each training row."""
     resumed_at: int = 0
@@ -133,7 +135,7 @@ def _start(job: Job, events: Events, decisions: Mapping[str, Decision], parts: I
         None if weights is None else torch.from_numpy(weights).to(device),
         table, feed, groups, Progress(),
         total=per_epoch * (settings.num_train_epochs or EPOCHS), per_epoch=per_epoch,
-        sizes=job.train.lengths,
+        lengths=job.train.ragged.lengths, sizes=job.train.lengths,
     )
     _resume(run)
     events.emit("run_started", total_steps=run.total, steps_per_epoch=per_epoch, resumed_at=run.resumed_at,
@@ -189,12 +191,12 @@ def _backward(run: _Run, rows: Int64, share: int, step: int) -> torch.Tensor:
         return found.float()
 
     def loss(logits: torch.Tensor) -> torch.Tensor:
-        targets = send(laid_out(job.train.targets[rows], logits, job.train.ragged.lengths[rows]), run.device)
+        targets = send(laid_out(job.train.targets[rows], logits, run.lengths[rows]), run.device)
         losses: torch.Tensor = job.task.loss(logits, targets, class_weights=run.weights,
                                              label_smoothing=settings.label_smoothing_factor, **own)
         return losses.sum() / share
 
-    parts = whole_batch.cut(rows, job.train.ragged.lengths, settings.max_tokens_per_batch) if together else [rows]
+    parts = whole_batch.cut(rows, run.lengths, settings.max_tokens_per_batch) if together else [rows]
     return whole_batch.backward(rows, parts, logits, loss, lambda number: seed_step(
         spawn(job.seed, f"dropout {rows[0]} {number}"), step, run.device))
 

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 
 def cut(rows: Int64, lengths: Int64, max_tokens: int) -> list[Int64]:
-    """Return rows as one part, or cut by length where they have more than ``max_tokens`` tokens.
+    """Return rows as one part, or cut by length where they have more than ``max_tokens`` tokens with their padding.
 
     Args:
         rows: (S,) int64.
         lengths: tokens of all rows of the split.
-        max_tokens: of the rows together; of each part with its padding.
+        max_tokens: of each part.
     """
     own = lengths[rows]
-    if own.sum() <= max_tokens:
+    if len(own) * own.max() <= max_tokens:
         return [rows]
     return [rows[part] for part in by_length(own, max_tokens=max_tokens)]
 

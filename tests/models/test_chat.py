@@ -139,6 +139,20 @@ def test_long_conversations_lose_whole_turns_from_the_front_and_keep_the_system(
     assert learned.ragged.ids[0][: len(found.ids[0])] == found.ids[0]
 
 
+def test_thousands_of_turns_are_rendered_a_few_times(chat: ChatEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered = []
+    whole = type(chat)._rendered
+
+    def counted(self: ChatEncoder, conversation: Conversation, row: int) -> list[int]:
+        rendered.append(len(conversation.turns))
+        return whole(self, conversation, row)
+
+    monkeypatch.setattr(type(chat), "_rendered", counted)
+    ragged = chat.encode_ragged([Conversation((Turn("user", "again"),) * 2000)])
+    assert ragged.truncated.all()
+    assert len(rendered) < 20
+
+
 def test_a_single_long_question_loses_its_end_and_a_long_answer_is_counted(tmp_path: Path) -> None:
     chat = ChatEncoder.load(model(tmp_path / "model", None), max_length=60, new_tokens=30)
     found = chat.encode_ragged(["很" * 200])

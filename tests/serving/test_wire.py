@@ -263,7 +263,9 @@ def test_conversations_are_taken_in_every_form(inputs: Any, said: list[list[str]
 
 @pytest.mark.parametrize(("inputs", "why"), [
     (SAID[:2], "inputs: the last message is not the user's"), ([SAID, SAID[:2]], "inputs[1]: the last message"),
-    ({"text": "a"}, "inputs has no list of messages"), ([7], "inputs[0]: expected a list of messages, came int"),
+    ({"text": "a"}, "inputs has no list of messages"),
+    ({"messages": SAID, "x": 1}, 'inputs has the unknown key "x"'),
+    ([7], "inputs[0]: expected a list of messages, came int"),
     ([{"role": "me", "content": "a"}], "inputs: message 1 has the unknown role 'me'"),
     ([{"role": "user", "content": "a" * 11}], "inputs has 11 characters; this server takes 10"),
     (["a", " "], "inputs[1] is empty"),

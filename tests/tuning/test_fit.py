@@ -16,6 +16,7 @@ from toy import LABELS, Toy, make_toy
 from luthier.errors import RecipeError, TuningError
 from luthier.schema import LabelSet
 from luthier.tuning import Encoded, Events, Fitted, Job, checkpoints, fit
+from luthier.tuning.feeding import laid_out
 from luthier.tuning.fit import _seconds_left
 
 GOLDEN = Path(__file__).with_name("golden.json")
@@ -224,3 +225,12 @@ def test_a_new_run_clears_old_checkpoints(toy: Toy, tmp_path: Path) -> None:
     run(toy.job(tmp_path, train={"num_train_epochs": 1}))
     assert checkpoints.newest(tmp_path, "toy").progress.step == 10  # type: ignore[union-attr]
     assert (tmp_path / "notes.txt").exists()
+
+
+def test_targets_are_packed_only_where_rows_were() -> None:
+    targets, lengths = np.arange(6).reshape(2, 3), np.array([3, 1])
+    rows, packed = torch.zeros(2, 3, 4), torch.zeros(1, 4, 4)
+    assert laid_out(targets, rows, lengths) is targets
+    assert laid_out(targets, packed, lengths).tolist() == [[0, 1, 2, 3]]
+    wider = np.arange(9).reshape(1, 9)  # what stands beside the tokens of one row
+    assert laid_out(wider, torch.zeros(1, 3, 4), np.array([3])) is wider

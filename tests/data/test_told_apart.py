@@ -1,0 +1,74 @@
+"""Files of texts with labels stay such, whatever else their columns are called like."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from luthier.data import Columns, inspect
+
+Row = Callable[[int], dict[str, Any]]
+LABELS = ("good", "bad", "neither")
+
+
+def file_of(folder: Path, row: Row) -> Path:
+    path = folder / "rows.jsonl"
+    path.write_text("".join(json.dumps(row(number)) + "\n" for number in range(60)), encoding="utf-8")
+    return path
+
+
+def words(number: int, of: str) -> str:
+    return f"{of} number {number} has some words of its own"
+
+
+@pytest.mark.parametrize("names", [
+    ("prompt", "response", "label"), ("prompt", "response", "toxic"), ("instruction", "response", "category"),
+    ("text", "summary", "department_name"), ("article", "summary", "bias"),
+    ("en", "zh", "mood"), ("anchor", "positive", "label"), ("query", "positive", "topic"),
+])
+def test_a_label_beside_two_texts_is_what_is_learned(tmp_path: Path, names: tuple[str, str, str]) -> None:
+    path = file_of(tmp_path, lambda number: {names[0]: words(number, "first"), names[1]: words(number, "second"),
+                                             names[2]: LABELS[number % 3]})
+    layout = inspect(path)
+    assert layout.problem_type == "single_label_classification"
+    assert layout.label == names[2]
+
+
+def test_a_number_beside_two_texts_is_what_is_learned(tmp_path: Path) -> None:
+    layout = inspect(file_of(tmp_path, lambda number: {
+        "prompt": words(number, "one"), "response": words(number, "two"), "score": number / 7}))
+    assert (layout.problem_type, layout.label) == ("regression", "score")
+
+
+@pytest.mark.parametrize(("names", "label"), [
+    (("instruction", "output"), "output"), (("query", "pos"), "pos"), (("prompt", "completion"), "completion")])
+def test_short_answers_that_repeat_are_labels(tmp_path: Path, names: tuple[str, str], label: str) -> None:
+    path = file_of(tmp_path, lambda number: {names[0]: words(number, "text"), names[1]: LABELS[number % 3]})
+    layout = inspect(path)
+    assert (layout.problem_type, layout.label) == ("single_label_classification", label)
+
+
+@pytest.mark.parametrize("column", ["prompt", "instruction"])
+def test_a_text_that_is_called_like_a_prompt_is_a_text(tmp_path: Path, column: str) -> None:
+    path = file_of(tmp_path, lambda number: {column: words(number, "text"), "label": LABELS[number % 3]})
+    for columns in (Columns(), Columns(text=column), Columns(text=column, label="label")):
+        assert inspect(path, columns).problem_type == "single_label_classification"
+
+
+@pytest.mark.parametrize(("names", "kind"), [
+    (("prompt", "response"), "dialogue"), (("instruction", "output"), "dialogue"),
+    (("source", "target"), "text_generation"), (("anchor", "positive"), "retrieval")])
+def test_two_texts_alone_are_told_by_their_names(tmp_path: Path, names: tuple[str, str], kind: str) -> None:
+    path = file_of(tmp_path, lambda number: {"id": number, names[0]: words(number, "a"), names[1]: words(number, "b")})
+    assert inspect(path).problem_type == kind
+
+
+def test_texts_without_labels_are_texts_whatever_stands_beside_them(tmp_path: Path) -> None:
+    path = file_of(tmp_path, lambda number: {"text": f"Ann met Bob {number}", "subject": "Ann", "object": "Bob"})
+    layout = inspect(path, labelled=False)
+    assert layout.problem_type is None
+    assert not layout.more
