@@ -135,7 +135,8 @@ def closest(logits: Float32, real: Bool, types: int, longest: int, step: float) 
     """Return by how much the least sure span of a window keeps its side of 0 when every output moves by ``step``.
 
     Below 0 it might change. The bound holds for the worst case: two vectors whose numbers move by ``step`` each have a
-    product that moves by no more than ``step`` times the sums of their sizes, and a little.
+    product that moves by no more than ``step`` times the sums of their sizes, and a little. Where more spans are above
+    0 than ``above`` keeps, which of them it keeps may change whatever their distance: minus infinity.
     """
     query, key, *_ = parts(logits[real], types)
     if not len(query):
@@ -143,5 +144,7 @@ def closest(logits: Float32, real: Bool, types: int, longest: int, step: float) 
     width = query.shape[1]
     sizes = [np.hypot(*np.split(vectors, 2, axis=1)).sum(axis=1).max() for vectors in (query, key)]
     moved = step * np.sqrt(2 / width) * (sum(sizes) + step * width) + 2 * step
-    least = min(float(np.abs(block).min()) for *_, block in blocks(logits, real, types, longest))
-    return least - float(moved)
+    least, found = np.inf, 0
+    for *_, block in blocks(logits, real, types, longest):
+        least, found = min(least, float(np.abs(block).min())), found + int((block > 0).sum())
+    return least - float(moved) if found <= ANSWERS * len(query) else -np.inf
