@@ -295,12 +295,14 @@ def test_a_built_model_answers_with_a_logit_for_each_output(case: Case, tiny_mod
     assert tuple(named[number] for number in range(len(named))) == case.task.outputs(case.labels).names
 
 
+# What a row of a task that compares is compared with is its loss: tests/tasks/test_contrastive.py has that.
 @pytest.mark.slow
+@pytest.mark.parametrize("case", [(name, labels) for name, labels in CASES
+                                  if not hasattr(plugins.load("tasks", name), "TOGETHER")],
+                         indirect=True, ids=lambda one: f"{one[0]}-{one[1].problem_type}-{len(one[1])}")
 def test_the_loss_of_a_row_does_not_depend_on_its_company(case: Case) -> None:
     import torch
 
-    if case.compares:
-        pytest.skip("what a row is compared with is its loss: tests/tasks/test_contrastive.py has the company's part")
     targets, logits = every_target(case), padded(case.random())
     options = {"class_weights": torch.arange(1.0, case.outputs + 1), "label_smoothing": 0.1}
     together = case.task.loss(logits, targets, **options)
