@@ -9,17 +9,9 @@ import numpy as np
 
 from luthier.errors import ModelError
 from luthier.models import _tokenizer_files as tokenizer_files
-from luthier.models.building import (
-    ATTENTION_DROPOUTS,
-    DROPOUTS,
-    Attention,
-    Built,
-    explained,
-    open_weights,
-    quiet,
-    set_rates,
-)
+from luthier.models.building import Attention, Built
 from luthier.models.files import ModelFiles
+from luthier.models.writers import open_writer
 from luthier.schema import Batch, Float32, Int64, LabelSet
 
 if TYPE_CHECKING:
@@ -51,17 +43,10 @@ def build_causal(
     """
     directory = files.path if isinstance(files, ModelFiles) else Path(files)
     check_kind(directory)
-    config = _config(directory, outputs)
-    set_rates(config, DROPOUTS, dropout)
-    set_rates(config, ATTENTION_DROPOUTS, attention_dropout)
-    model, info = open_weights(directory, config, attention, outputs.problem_type)
-    lost = sorted({*info["missing_keys"], *(str(entry[0]) for entry in info["mismatched_keys"])})
-    if lost:
-        raise ModelError(
-            f"the weights in {directory} lack {len(lost)} tensors of a {config.model_type} language model, such as "
-            f"{lost[0]}", "the file is damaged or of another architecture: fetch the model again")
+    model = open_writer(directory, outputs, "a language model", dropout=dropout, attention_dropout=attention_dropout,
+                        attention=attention)
     _plain_generation(model)
-    return Built(model.eval(), ())
+    return Built(model, ())
 
 
 def check_kind(directory: Path) -> None:
@@ -120,17 +105,6 @@ def continued_log_shares(model: Any, batch: Batch, targets: Int64) -> Float32:
 def _shares(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     """Return (B, T) log probabilities of wanted tokens (B, T) from logits (B, T, V)."""
     return logits.float().log_softmax(-1).gather(-1, wanted[..., None])[..., 0]
-
-
-def _config(directory: Path, outputs: LabelSet) -> Any:
-    from transformers import AutoConfig
-
-    with explained(directory, "a language model"), quiet():
-        config = AutoConfig.from_pretrained(str(directory), local_files_only=True, trust_remote_code=False)
-    config.id2label = dict(enumerate(outputs.names))
-    config.label2id = {name: number for number, name in enumerate(outputs.names)}
-    config.problem_type = None
-    return config
 
 
 def _plain_generation(model: Any) -> None:

@@ -12,17 +12,9 @@ from typing import Any
 
 from luthier.errors import ModelError
 from luthier.models import _tokenizer_files as tokenizer_files
-from luthier.models.building import (
-    ATTENTION_DROPOUTS,
-    DROPOUTS,
-    Attention,
-    Built,
-    explained,
-    open_weights,
-    quiet,
-    set_rates,
-)
+from luthier.models.building import Attention, Built
 from luthier.models.files import ModelFiles
+from luthier.models.writers import open_writer, read_config
 from luthier.schema import LabelSet
 
 _ADVICE = ("take an encoder-decoder: a hub id or directory of T5, mT5, BART, Pegasus or Marian, such as "
@@ -64,17 +56,10 @@ def build_seq2seq(
     """
     directory = files.path if isinstance(files, ModelFiles) else Path(files)
     check_writes(tokenizer_files.read_json(directory / "config.json"), directory)
-    config = _config(directory, outputs)
-    set_rates(config, DROPOUTS, dropout)
-    set_rates(config, ATTENTION_DROPOUTS, attention_dropout)
-    model, info = open_weights(directory, config, attention, outputs.problem_type)
-    lost = sorted({*info["missing_keys"], *(str(entry[0]) for entry in info["mismatched_keys"])})
-    if lost:
-        raise ModelError(
-            f"the weights in {directory} lack {len(lost)} tensors of a {config.model_type} model, such as {lost[0]}",
-            "the file is damaged or of another architecture: fetch the model again")
+    model = open_writer(directory, outputs, "an encoder-decoder", dropout=dropout, attention_dropout=attention_dropout,
+                        attention=attention)
     target_tokens(model.config, directory.name)
-    return Built(model.eval(), ())
+    return Built(model, ())
 
 
 def check_writes(config: Mapping[str, Any], directory: Path) -> None:
@@ -118,13 +103,8 @@ def target_tokens_of(directory: Path) -> TargetTokens:
     Raises:
         ModelError: it is of a kind that cannot write, or its configuration cannot be read or lacks one.
     """
-    from transformers import AutoConfig
-
     check_writes(tokenizer_files.read_json(directory / "config.json"), directory)
-
-    with explained(directory, "an encoder-decoder"), quiet():
-        config = AutoConfig.from_pretrained(str(directory), local_files_only=True, trust_remote_code=False)
-    return target_tokens(config, directory.name)
+    return target_tokens(read_config(directory, "an encoder-decoder"), directory.name)
 
 
 def target_tokens(config: Any, name: str) -> TargetTokens:
@@ -143,14 +123,3 @@ def target_tokens(config: Any, name: str) -> TargetTokens:
                          "known", f"add {', '.join(lacking)} to its config.json")
     ends = tuple(int(one) for one in eos) if isinstance(eos, list | tuple) else (int(eos),)
     return TargetTokens(int(start), ends, int(pad))
-
-
-def _config(directory: Path, outputs: LabelSet) -> Any:
-    from transformers import AutoConfig
-
-    with explained(directory, "an encoder-decoder"), quiet():
-        config = AutoConfig.from_pretrained(str(directory), local_files_only=True, trust_remote_code=False)
-    config.id2label = dict(enumerate(outputs.names))
-    config.label2id = {name: number for number, name in enumerate(outputs.names)}
-    config.problem_type = None
-    return config

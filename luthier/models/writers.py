@@ -1,0 +1,67 @@
+"""Models that write texts, opened to tune: what encoder-decoders and causal language models have in common."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from luthier.errors import ModelError
+from luthier.models.building import (
+    ATTENTION_DROPOUTS,
+    DROPOUTS,
+    Attention,
+    explained,
+    open_weights,
+    quiet,
+    set_rates,
+)
+from luthier.schema import LabelSet
+
+
+def read_config(directory: Path, what: str) -> Any:
+    """Return the configuration of the model in a directory, which is ``what``.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    from transformers import AutoConfig
+
+    with explained(directory, what), quiet():
+        return AutoConfig.from_pretrained(str(directory), local_files_only=True, trust_remote_code=False)
+
+
+def open_writer(
+    directory: Path,
+    outputs: LabelSet,
+    what: str,
+    *,
+    dropout: float | None,
+    attention_dropout: float | None,
+    attention: Attention,
+) -> Any:
+    """Open a pretrained model that writes; no part of it is new.
+
+    Args:
+        directory: the model's.
+        outputs: the one name, written into the configuration.
+        what: the kind of model, for messages.
+        dropout: rate of the dropout layers; the model's own when left out.
+        attention_dropout: rate at which attention weights are dropped; the model's own when left out.
+        attention: how attention is computed, where the model leaves a choice.
+
+    Raises:
+        ModelError: the directory cannot be opened, or lacks weights.
+    """
+    config = read_config(directory, what)
+    config.id2label = dict(enumerate(outputs.names))
+    config.label2id = {name: number for number, name in enumerate(outputs.names)}
+    config.problem_type = None
+    set_rates(config, DROPOUTS, dropout)
+    set_rates(config, ATTENTION_DROPOUTS, attention_dropout)
+    model, info = open_weights(directory, config, attention, outputs.problem_type)
+    lost = sorted({*info["missing_keys"], *(str(entry[0]) for entry in info["mismatched_keys"])})
+    if lost:
+        raise ModelError(
+            f"the weights in {directory} lack {len(lost)} tensors of a {config.model_type} model, such as {lost[0]}",
+            "the file is damaged or of another architecture: fetch the model again")
+    return model.eval()
