@@ -4,7 +4,8 @@ A kind is a module named after its problem type. It knows its files (``find``), 
 settles them, names their labels and describes them. What several kinds do alike are plain functions that they import.
 
 A kind whose rows may ask for another task than ``TASK`` also offers ``task_for(rows)``, which returns its name and the
-reason, or ``None`` where ``TASK`` will do.
+reason, or ``None`` where ``TASK`` will do. One that has several rows for what is one example offers ``gathered(rows)``,
+which joins them.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from luthier.inference.batching import plan
 from luthier.inference.inputs import checked, encoded
 from luthier.inference.writing import check_writes, log_shares, write, writes
 from luthier.models.outputs import in_order
-from luthier.schema import Bool, Conversation, Float32, LabelSet, Logits, Marked, TextInput
+from luthier.schema import Bool, Candidates, Conversation, Float32, LabelSet, Logits, Marked, TextInput
 
 if TYPE_CHECKING:
     from luthier.models.encoding import Encoder, Ragged
@@ -96,12 +96,14 @@ class Predictor:
     def predict(self, texts: Sequence[TextInput]) -> list[Any]:
         """Return one answer a row, in order: a ``Prediction`` of a classifier, ``Entities`` where spans are labelled,
         ``FoundAnswer`` where questions are answered, ``Estimate`` where numbers are learned, ``Generated`` where texts
-        are written; where texts are compared, the ``Embedding`` of a text and the ``Similarity`` of a pair.
+        are written; where texts are compared, the ``Embedding`` of a text and the ``Similarity`` of a pair; where
+        passages are ordered, the ``Relevance`` of a pair and ``Reranked`` of a query with several.
 
         Args:
             texts: N texts, or N pairs of texts for a pair bundle; where texts are compared, either, and a ``Passage``
                 is embedded as one; N ``Marked`` texts (or their JSON form) where relations are told; where
-                conversations are answered also lists of messages, or objects that hold them under ``messages``.
+                conversations are answered also lists of messages, or objects that hold them under ``messages``; where
+                passages are ordered pairs of a query and a passage, or ``Candidates`` (or their JSON form).
 
         Raises:
             DataError: something else than a text came; the message names the row.
@@ -192,7 +194,7 @@ class Predictor:
 
     def _checked(self, rows: Sequence[Any], first: int = 0) -> Sequence[TextInput]:
         return checked(rows, pair=self.pair, relations=self.labels.of_relations,
-                       conversations=self.labels.of_dialogues, first=first)
+                       conversations=self.labels.of_dialogues, candidates=self.labels.of_candidates, first=first)
 
     def close(self) -> None:
         """Let go of the weights."""
@@ -222,7 +224,8 @@ def _size(row: Any) -> int:
     """Return the characters of something that may be a row."""
     if isinstance(row, Marked):
         return len(row.text)
-    held = row.values() if isinstance(row, Mapping) else row if isinstance(row, tuple | list | Conversation) else (row,)
+    several = isinstance(row, tuple | list | Conversation | Candidates)
+    held = row.values() if isinstance(row, Mapping) else row if several else (row,)
     return sum(len(part) for part in held if isinstance(part, str))
 
 

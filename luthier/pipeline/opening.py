@@ -25,6 +25,7 @@ from luthier.models.hardware import cores
 from luthier.models.seq2seq import check_languages
 from luthier.models.sources import resolve
 from luthier.pipeline import encoded
+from luthier.pipeline.candidates import with_candidates
 from luthier.pipeline.conversations import encoded_conversations
 from luthier.pipeline.loading import Loaded
 from luthier.pipeline.targets import encoded_targets
@@ -90,11 +91,13 @@ def _keeping_garbage() -> Iterator[None]:
 
 
 def _opened(loaded: Loaded) -> Opened:
-    recipe, dataset = loaded.recipe, loaded.dataset
+    recipe = loaded.recipe
     set_threads(recipe.threads)
     base = _base(loaded)
     task = plugins.load("tasks", recipe.task["name"])
     settings = choice_settings(recipe, "task")
+    loaded, chosen = with_candidates(loaded, task, settings)
+    dataset = loaded.dataset
     encoder = _encoder(recipe, base.path, task, settings)
     ragged, told = _read(loaded, base.path, encoder, task, settings)
 
@@ -112,7 +115,7 @@ def _opened(loaded: Loaded) -> Opened:
                     for name in ("train", "valid"))
     if hasattr(task, "remarks"):
         told += task.remarks(dataset.train, ragged["train"], train.targets, dataset.labels, settings)
-    return Opened(base, build, build(), encoder, task, settings, train, valid, tuple(told))
+    return Opened(base, build, build(), encoder, task, settings, train, valid, (*chosen, *told))
 
 
 def _read(loaded: Loaded, directory: Path, encoder: Encoder, task: ModuleType,
@@ -186,8 +189,17 @@ def inputs(examples: Sequence[Example]) -> list[TextInput]:
     return [row.text_input for row in examples]
 
 
+def asked(examples: Sequence[Example], labels: LabelSet) -> list[TextInput]:
+    """Return the same, but where passages are ordered each query with the first of its own."""
+    if not labels.of_candidates:
+        return inputs(examples)
+    return [(row.text, row.passages.positive[0]) for row in examples if row.passages]
+
+
 def is_pair(examples: Sequence[Example], labels: LabelSet) -> bool | None:
     """Return whether the rows are pairs of texts; ``None`` where texts are compared, one or two at a time."""
+    if labels.of_candidates:
+        return True
     return None if labels.of_embeddings else bool(examples) and examples[0].text_b is not None
 
 
