@@ -103,9 +103,11 @@ def listed(row: Any) -> Candidates:
 
 
 def _candidates(row: Any, number: int) -> TextInput:
-    if isinstance(row, Candidates) or _is_pair(row):
+    if _is_pair(row):
         found: TextInput = row
         return found
+    if isinstance(row, Candidates):
+        row = {"query": row.query, "passages": row.passages}
     fix = 'give (query, passage) to have one scored, or {"query": …, "passages": [...]} to have several ordered'
     if not isinstance(row, Mapping):
         raise DataError(f"row {number}: expected a query with passages, got {type(row).__name__} {row!r:.60}", fix)

@@ -42,7 +42,7 @@ class Relevance:
     """How well a passage answers a query."""
 
     score: float
-    """In [0, 1]. Compare it with that of other passages: whether it is a probability depends on the training rows."""
+    """In [0, 1]. Compare it with that of other passages of the same query: it is no probability."""
     truncated: bool = False
     """True when the model did not see the end of the query or of the passage."""
 

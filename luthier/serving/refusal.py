@@ -56,3 +56,11 @@ def of_status(status: int, detail: str) -> Refusal:
     fixes = {404: "GET /docs lists what there is", 405: "GET /docs shows the method of each path"}
     kind = _KIND_OF_STATUS.get(status, "validation" if status < 500 else "backend")
     return Refusal(kind, detail, fixes.get(status, ""))
+
+
+def late(seconds: float, *, arrived: bool) -> Refusal:
+    """Return the refusal of a request that took longer than the time limit, in the model or on its way here."""
+    if arrived:
+        return Refusal("timeout", f"no answer within {seconds:g} seconds", "send fewer texts, or try again later",
+                       retry_after=1)
+    return Refusal("slow_body", f"the body did not arrive within {seconds:g} seconds", "send the body faster")

@@ -46,12 +46,11 @@ def with_negatives(rows: Sequence[Example], wrong: Wrong, *, count: int, hard: i
     """
     belongs = _belonging(rows)
     corpus = [(text, loose_key(text)) for text in wrong.corpus]
-    keys = dict(corpus)
     result = []
     for place, (row, found) in enumerate(zip(rows, wrong.found, strict=True)):
         passages, right = row.passages or Passages(()), belongs[loose_key(row.text)]
         random = np.random.default_rng((seed, place))
-        near = [text for text in found if keys.get(text, text) not in right and text not in passages.negative]
+        near = [text for text in found if loose_key(text) not in right and text not in passages.negative]
         for number, (text, grade) in enumerate(zip(passages.positive, passages.relevance, strict=True)):
             own = _turned(passages.negative, number * count)[:count]
             own += _drawn(near, min(hard, count - len(own)), random)

@@ -71,8 +71,8 @@ SEARCHED = 50
 class Settings(recipe.Settings):
     """What is learned, and from which passages."""
 
-    loss: Literal["binary", "listwise"] = "binary"
-    """Whether each pair is judged by itself, or the right passage against the wrong ones of its row."""
+    loss: Literal["listwise", "binary"] = "listwise"
+    """Whether the right passage is told from the wrong ones of its row, or each pair is judged by itself."""
     negatives: int = Field(4, ge=1)
     """Wrong passages that are learned with each right one, given ones first. Each is one more pair to compute."""
     hard_negatives: int = Field(2, ge=0)

@@ -12,8 +12,7 @@ CONFIG = None
 PIPELINE = "text-ranking"
 PAIR = '"a query", "a passage"'
 OUTPUT = "score = model(**batch).logits[:, 0].sigmoid()"
-UNSURE = ("A score is no probability that a passage is right: it was learned among as many wrong ones as the training "
-          "rows had.")
+UNSURE = "A score is no probability that a passage is right: compare it with those of other passages of the same query."
 
 
 def does(manifest: Manifest) -> str:  # noqa: ARG001 - as all kinds are asked
