@@ -310,7 +310,7 @@ def test_threads_that_no_machine_has(full, threads):
 
 @pytest.mark.slow
 def test_a_bundle_replaced_while_it_is_opened_is_opened_again(full: Path, copy_of, monkeypatch) -> None:
-    from luthier.inference import predictor as module
+    from luthier.inference import opening as module
 
     bundle, calls = copy_of(full), []
 
