@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from luthier.bundle import Manifest
-from luthier.errors import ModelError
+from luthier.errors import DataError, ModelError
 from luthier.inference.backend import Backend
 from luthier.inference.batching import plan
 from luthier.inference.inputs import checked, encoded
@@ -21,6 +21,7 @@ from luthier.models.outputs import in_order
 from luthier.schema import Bool, Float32, LabelSet, Logits, TextInput
 
 if TYPE_CHECKING:
+    from luthier.inference.generation import Stop
     from luthier.models.encoding import Encoder, Ragged
 
 
@@ -72,7 +73,7 @@ class Predictor:
 
         return open_bundle(Path(path), check=check, backend=backend, device=device, threads=threads, offline=offline)
 
-    def predict(self, texts: Sequence[TextInput]) -> list[Any]:
+    def predict(self, texts: Sequence[TextInput], *, stop: Stop | None = None) -> list[Any]:
         """Return one answer a row, in order: a ``Prediction`` of a classifier, ``Entities`` where spans are labelled,
         ``FoundAnswer`` where questions are answered, ``Estimate`` where numbers are learned, ``Generated`` where texts
         are written; where texts are compared, the ``Embedding`` of a text and the ``Similarity`` of a pair.
@@ -81,13 +82,15 @@ class Predictor:
             texts: N texts, or N pairs of texts for a pair bundle; where texts are compared, either, and a ``Passage``
                 is embedded as one; N ``Marked`` texts (or their JSON form) where relations are told; where
                 conversations are answered also lists of messages, or objects that hold them under ``messages``.
+            stop: where texts are written, asked before each token of each row, by its number: whether to end that row
+                as it stands, with ``finish_reason`` "length". Asked in the caller's thread, so it must be quick.
 
         Raises:
-            DataError: something else than a text came; the message names the row.
+            DataError: something else than a text came, or one that cannot be encoded; the message names the row.
         """
         rows = self.checked(texts)
         ragged = self.encode(rows)
-        return self.answers(ragged, rows)
+        return self.answers(ragged, rows, stop=stop)
 
     def logits(self, texts: Sequence[TextInput]) -> tuple[Logits, Bool]:
         """Return the logits, (N, C) float32 or an array (T, C) for each window, and which lost their end, in order.
@@ -100,9 +103,16 @@ class Predictor:
         ragged = self.encode(self.checked(texts))
         return self.compute(ragged), ragged.truncated
 
-    def encode(self, texts: Sequence[TextInput]) -> Ragged:
-        """Return the token ids of N texts, as the task needs them."""
-        return encoded(self.encoder, self.task, self.task_settings, texts)
+    def encode(self, texts: Sequence[TextInput], first: int = 0) -> Ragged:
+        """Return the token ids of N texts, as the task needs them; ``first`` is the number of the first in messages.
+
+        Raises:
+            DataError: a text cannot be encoded; the message names the row.
+        """
+        try:
+            return encoded(self.encoder, self.task, self.task_settings, texts)
+        except DataError as error:
+            raise (error if error.row is None else error.at(first + error.row)) from None
 
     def compute(self, ragged: Ragged) -> Logits:
         """Return the logits of texts that are encoded already, (N, C) float32 or an array (T, C) for each window.
@@ -118,11 +128,11 @@ class Predictor:
         answers = self.backend.run_all(self.encoder.collate(ragged, rows) for rows in batches)
         return in_order(batches, answers, ragged.lengths)
 
-    def answers(self, ragged: Ragged, texts: Sequence[TextInput]) -> list[Any]:
-        """Return one answer for each of N texts that are encoded already."""
+    def answers(self, ragged: Ragged, texts: Sequence[TextInput], *, stop: Stop | None = None) -> list[Any]:
+        """Return one answer for each of N texts that are encoded already; ``stop`` is that of ``predict``."""
         if not writes(self.task):
             return self.decode(self.compute(ragged), ragged, texts)
-        written = write(self.backend, self.encoder, ragged, self.task_settings.decoding)
+        written = write(self.backend, self.encoder, ragged, self.task_settings.decoding, stop)
         found: list[Any] = self.task.decode(written, ragged, texts, self.labels, self.task_settings)
         return found
 
