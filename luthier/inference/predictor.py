@@ -15,7 +15,7 @@ from luthier.errors import DataError, ModelError
 from luthier.inference.backend import Backend
 from luthier.inference.batching import plan
 from luthier.inference.inputs import checked, encoded
-from luthier.inference.streaming import WINDOW, stream
+from luthier.inference.streaming import WINDOW, OnBad, stream
 from luthier.inference.writing import log_shares, write, writes
 from luthier.models.outputs import in_order
 from luthier.schema import Bool, Float32, LabelSet, Logits, TextInput
@@ -149,7 +149,7 @@ class Predictor:
         answers: list[Any] = self.task.decode(logits, ragged, texts, self.labels, self.task_settings)
         return answers
 
-    def stream(self, rows: Iterable[TextInput], *, window: int = WINDOW) -> Iterator[Any]:
+    def stream(self, rows: Iterable[TextInput], *, window: int = WINDOW, on_bad: OnBad | None = None) -> Iterator[Any]:
         """Yield one answer a row, in order, while holding two windows of rows and no more.
 
         The next window is encoded in a second thread while this one is computed. ``rows`` is only ever read in the
@@ -158,11 +158,13 @@ class Predictor:
         Args:
             rows: any number of texts or pairs, read as they are needed.
             window: rows sorted by length together; more is a little faster and takes more memory.
+            on_bad: told of each row that cannot be used, before the answers of the window that it stands in; such a row
+                has no answer. Without it the first one ends the stream.
 
         Raises:
-            DataError: something else than a text came; the message names the row.
+            DataError: something else than a text came, or one that cannot be encoded; the message names the row.
         """
-        return stream(self, rows, window=window)
+        return stream(self, rows, window=window, on_bad=on_bad)
 
     def checked(self, rows: Sequence[Any], first: int = 0) -> Sequence[TextInput]:
         """Return the rows when each is what the bundle reads; ``first`` is the number of the first in messages.

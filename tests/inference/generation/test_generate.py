@@ -160,8 +160,8 @@ def test_a_batch_that_nobody_waits_for_takes_no_further_step(writer: Any, prompt
 
 def test_texts_grow_in_blocks_and_no_draw_depends_on_the_most_allowed(writers: Any, prompts: list[list[int]]) -> None:
     writer = writers("t5")
-    short, long = (writer.write(prompts, WAYS["drawn"].model_copy(update={"max_new_tokens": most, "min_new_tokens": 63}))
-                   for most in (63, 140))
+    ways = [WAYS["drawn"].model_copy(update={"max_new_tokens": most, "min_new_tokens": 63}) for most in (63, 140)]
+    short, long = (writer.write(prompts, way) for way in ways)
     assert max(len(one.ids) for one in long) > 64
     for one, other in zip(short, long, strict=True):
         assert one.ids == other.ids[:len(one.ids)]
