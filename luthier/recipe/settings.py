@@ -100,7 +100,8 @@ class ModelSettings(Settings):
     new: NewModelSettings | None = None
     """Sizes of ``new-seq2seq``, where they are not the usual ones."""
     max_length: int | None = Field(None, ge=8)
-    """Most tokens of one text, special ones included; the model's own limit when left out."""
+    """Most tokens of one text, special ones included. When left out the model's own limit, or, where that is more than
+    1,024, what the training rows need."""
     overlap: int | None = Field(None, ge=0)
     """Tokens that neighbouring windows of a long text share. When left out, a text to be classified is cut at its end,
     and other tasks read windows that share a quarter of ``max_length``."""
