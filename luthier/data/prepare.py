@@ -26,6 +26,7 @@ from luthier.data.clean import (
 from luthier.data.counting import LEAST_ROWS
 from luthier.data.kind import Kind, kind_of
 from luthier.data.labels import natural_order
+from luthier.data.paths import levelled
 from luthier.data.report import DataReport
 from luthier.errors import DataError
 from luthier.recipe import PrepareSettings
@@ -42,7 +43,7 @@ _MANY_ROWS = 100
 def prepare(train: Sequence[Example], valid: Sequence[Example] | None, test: Sequence[Example] | None,
             settings: PrepareSettings, seed: int, *,
             problem_type: ProblemType = "single_label_classification",
-            number: str = "score") -> tuple[Dataset, DataReport]:
+            number: str = "score", levels: str | None = None) -> tuple[Dataset, DataReport]:
     """Clean and split labelled examples.
 
     Args:
@@ -53,6 +54,8 @@ def prepare(train: Sequence[Example], valid: Sequence[Example] | None, test: Seq
         seed: decides the sample and the split; the same rows and seed give the same data set.
         problem_type: whether a row carries one label, several or none, labelled spans, answers, or a number.
         number: what the number is called, where rows carry one.
+        levels: what stands between the levels of a label, ``none`` where labels have none; when left out the labels
+            tell.
 
     Returns:
         Disjoint splits whose rows keep the order of their files, and the report on what happened.
@@ -80,7 +83,7 @@ def prepare(train: Sequence[Example], valid: Sequence[Example] | None, test: Seq
     notes.extend(found.notes)
     splits = _split(splits, settings, seed, kind, notes)
     _check_splits(splits, names, kind)
-    labels = kind.label_set(names, splits["train"])
+    labels = levelled(kind.label_set(names, splits["train"]), levels)
     notes.extend(kind.remarks(splits, labels))
     if len(splits["test"]) < _MANY_ROWS:
         notes.append(f"only {len(splits['test'])} test rows: the scores will be uncertain by many points")

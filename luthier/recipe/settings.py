@@ -38,6 +38,9 @@ class DataSettings(Settings):
     """Column with the label or labels."""
     label_separator: Annotated[str, StringConstraints(strip_whitespace=False, min_length=1)] | None = None
     """What stands between several labels in one cell; makes the task multi-label."""
+    level_separator: Annotated[str, StringConstraints(strip_whitespace=False, min_length=1)] | None = None
+    """What stands between the levels of a label, such as ``/``; told from the labels when left out, and ``none`` says
+    that they have no levels."""
     labels: dict[str, str] = Field(default_factory=dict)
     """All labels or types -> what each means, which the bundle keeps; rows with any other are refused."""
     encoding: str | None = None
@@ -142,7 +145,7 @@ class TrainSettings(Settings):
     max_grad_norm: float = Field(1.0, gt=0)
     """Gradients are scaled down to this norm."""
     label_smoothing_factor: float = Field(0.0, ge=0, lt=1)
-    """Share of the target spread over all labels."""
+    """Share of the target spread over all labels; refused by tasks that have none to spread it over."""
     class_weights: Literal["auto", "none"] | dict[str, float] = "auto"
     """Loss weight of each label; ``auto`` balances them once the commonest has 3 times the rows of the rarest."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
