@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from luthier.errors import LuthierError
 from luthier.schema import Answer, Candidates, Relevance, Reranked, TextInput
 from luthier.serving.limits import Limits
 from luthier.serving.refusal import Refusal
@@ -46,6 +47,20 @@ def gathered(rows: Sequence[TextInput], answers: Sequence[Answer]) -> list[Answe
     left = iter(answers)
     return [Reranked.of([_scored(next(left)) for _ in row.passages]) if isinstance(row, Candidates) else next(left)
             for row in rows]
+
+
+def of_row(rows: Sequence[TextInput], error: LuthierError) -> LuthierError:
+    """Return a model's complaint about one of the pairs that ``spread`` made, as one about its row."""
+    if error.row is None:
+        return error
+    owners = [number for number, row in enumerate(rows) for _ in (row.passages if isinstance(row, Candidates) else "1")]
+    return error.at(owners[error.row])
+
+
+def of_document(error: LuthierError) -> Refusal:
+    """Return how a model's complaint about a pair is told to a caller who sent documents."""
+    place = "" if error.row is None else f"documents[{error.row}]: "
+    return Refusal("validation", place + error.said, error.fix)
 
 
 def read_order(body: bytes, limits: Limits) -> Order:

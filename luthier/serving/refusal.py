@@ -18,6 +18,7 @@ STATUS = {
     "unsupported": 415,
     "validation": 422,
     "overloaded": 429,
+    "gone": 499,
     "backend": 500,
     "unavailable": 503,
     "timeout": 503,
@@ -51,16 +52,13 @@ class Refusal(LuthierError):
         return json.dumps({"error": message, "error_type": self.kind}, ensure_ascii=False).encode()
 
 
+def stopping() -> Refusal:
+    """Return the refusal of requests that come, or wait for what a model writes, while the server stops."""
+    return Refusal("unavailable", "the server is stopping", "try again in a moment", retry_after=1)
+
+
 def of_status(status: int, detail: str) -> Refusal:
     """Return the refusal for a status that the web framework decided on, such as 404 or 405."""
     fixes = {404: "GET /docs lists what there is", 405: "GET /docs shows the method of each path"}
     kind = _KIND_OF_STATUS.get(status, "validation" if status < 500 else "backend")
     return Refusal(kind, detail, fixes.get(status, ""))
-
-
-def late(seconds: float, *, arrived: bool) -> Refusal:
-    """Return the refusal of a request that took longer than the time limit, in the model or on its way here."""
-    if arrived:
-        return Refusal("timeout", f"no answer within {seconds:g} seconds", "send fewer texts, or try again later",
-                       retry_after=1)
-    return Refusal("slow_body", f"the body did not arrive within {seconds:g} seconds", "send the body faster")

@@ -11,7 +11,7 @@ _NEVER = -1e4
 """A logit whose exponential is 0 in float32; minus infinity would make gradients of nothing out of empty sums."""
 
 
-def binary_loss(scores: torch.Tensor, rows: torch.Tensor, smoothing: float) -> torch.Tensor:
+def binary_loss(scores: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
     """Return the mean binary cross entropy of each row's pairs, (B,) float32.
 
     As ``BinaryCrossEntropyLoss`` of the cross-encoders in the sentence-transformers library.
@@ -19,12 +19,10 @@ def binary_loss(scores: torch.Tensor, rows: torch.Tensor, smoothing: float) -> t
     Args:
         scores: (S,) float32 logits, row after row.
         rows: (S, 2) float32: the row of each pair, and how relevant its passage is, in [0, 1].
-        smoothing: share of each target that goes to the other answer.
     """
     import torch
 
-    wanted = rows[:, 1] * (1 - smoothing) + smoothing / 2
-    losses = torch.nn.functional.binary_cross_entropy_with_logits(scores, wanted, reduction="none")
+    losses = torch.nn.functional.binary_cross_entropy_with_logits(scores, rows[:, 1], reduction="none")
     owner, count = _owners(rows)
     sizes = torch.bincount(owner, minlength=count)
     return losses.new_zeros(count).index_add(0, owner, losses) / sizes

@@ -62,6 +62,8 @@ GUESS = "an order at random"
 """What ``guessed`` scores, in words."""
 UNWEIGHED = "passages that are ordered have no classes"
 """Why its classes are not weighed unasked; empty where they are."""
+UNSMOOTHED = "passages that are ordered have no classes"
+"""Why label smoothing changes nothing here."""
 BEST_METRIC = "ndcg@10"
 """The one by which the best step is chosen when the recipe leaves it open."""
 SEARCHED = 50
@@ -167,7 +169,7 @@ def loss(
     targets: torch.Tensor,
     *,
     class_weights: torch.Tensor | None = None,  # noqa: ARG001 - the seam's signature
-    label_smoothing: float = 0.0,
+    label_smoothing: float = 0.0,  # noqa: ARG001 - the seam's signature
     settings: Settings | None = None,
 ) -> torch.Tensor:
     """Return the loss of each of the B rows of a batch.
@@ -176,7 +178,7 @@ def loss(
         logits: (S, 1) of any float type, of all pairs of the rows, row after row; computed in float32.
         targets: (S, 2) float32, as ``targets`` gives them.
         class_weights: not used: there are no classes.
-        label_smoothing: share in [0, 1); of a binary target it goes to the other answer.
+        label_smoothing: not used.
         settings: hold which loss.
 
     Returns:
@@ -184,7 +186,7 @@ def loss(
     """
     listwise = (settings or Settings()).loss == "listwise"
     scores = logits.float().squeeze(-1)
-    return softmax_loss(scores, targets) if listwise else binary_loss(scores, targets, label_smoothing)
+    return softmax_loss(scores, targets) if listwise else binary_loss(scores, targets)
 
 
 def decode(logits: Float32, ragged: Ragged, texts: Sequence[TextInput], _labels: LabelSet,
@@ -234,15 +236,18 @@ def metrics(logits: Float32, targets: npt.NDArray[np.float32], _labels: LabelSet
     return {**{name: float(value.mean()) for name, value in table.items()}, "loss": float(losses.mean())}
 
 
-def guessed(train: Float32, valid: Float32, labels: LabelSet) -> dict[str, float]:  # noqa: ARG001 - the seam's signature
+def guessed(train: Float32, valid: Float32, labels: LabelSet,  # noqa: ARG001 - the seam's signature
+            settings: Settings | None = None) -> dict[str, float]:
     """Return the metrics of scores at random.
 
     Args:
         train: not used.
         valid: targets of the rows to be scored.
         labels: not used.
+        settings: hold which loss; the default when left out.
     """
-    return metrics(np.random.default_rng(0).normal(size=(len(valid), 1)).astype(np.float32), valid, labels)
+    scores = np.random.default_rng(0).normal(size=(len(valid), 1)).astype(np.float32)
+    return metrics(scores, valid, labels, settings)
 
 
 def _pairs(row: TextInput) -> list[tuple[str, str]]:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from luthier.errors import DataError
 from luthier.schema import Candidates, LabelSet, Relevance, Reranked, TextInput
 from luthier.serving import Limits, Repository, create_app
-from luthier.serving.ordering import gathered, read_order, spread
+from luthier.serving.ordering import gathered, of_row, read_order, spread
 from luthier.serving.refusal import Refusal
 from luthier.serving.schemas import BODIES, PredictAnswer, RerankAnswer
 from luthier.serving.wire import parse
@@ -121,3 +122,22 @@ def test_what_is_spread_is_gathered_again() -> None:
     found = gathered(rows, [Relevance(0.1), Relevance(0.2), Relevance(0.3)])
     assert found == [Reranked.of([Relevance(0.1), Relevance(0.2)]), Relevance(0.3), Reranked(())]
     assert gathered(["a text"], [Relevance(0.5)]) == [Relevance(0.5)]
+
+
+def test_a_complaint_about_a_pair_names_what_the_caller_sent() -> None:
+    rows: list[TextInput] = [("q", "a"), Candidates("q", ("b", "c")), ("q", "d")]
+    assert [of_row(rows, DataError("bad", "mend it", row=pair)).row for pair in range(4)] == [0, 1, 1, 2]
+    assert of_row(rows, DataError("bad", "mend it")).row is None
+
+    class Fails(Longest):
+        def predict(self, texts: Sequence[TextInput]) -> list[Any]:
+            for number, row in enumerate(texts):
+                if row[1] == "bb":
+                    raise DataError("cannot be read", "leave it out", row=number)
+            return super().predict(texts)
+
+    with TestClient(create_app(Repository([Fails()]), LIMITS)) as client:
+        answer = client.post("/predict", json={"inputs": [["q", "a"], GOOD]})
+        assert (answer.status_code, answer.json()["error"]) == (422, "inputs[1]: cannot be read; leave it out")
+        answer = client.post("/rerank", json={"query": "q", "documents": ["a", "c", "dd", "bb"]})
+        assert (answer.status_code, answer.json()["error"]) == (422, "documents[3]: cannot be read; leave it out")

@@ -7,12 +7,13 @@ import asyncio
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from luthier.errors import DataError, LimitError
 from luthier.serving.body import read_body
 from luthier.serving.context import MODEL, Context
-from luthier.serving.ordering import gathered, spread
-from luthier.serving.refusal import late
+from luthier.serving.ordering import gathered, of_row, spread
 from luthier.serving.schemas import REQUEST_BODY, PredictAnswer, errors
-from luthier.serving.wire import answer, parse
+from luthier.serving.waiting import late, while_there
+from luthier.serving.wire import answer, parse, unreadable
 
 
 def router(context: Context) -> APIRouter:
@@ -36,9 +37,12 @@ def router(context: Context) -> APIRouter:
                 body = await read_body(request, limits.max_body_bytes)
                 asked = parse(body, limits, pair=served.pair, relations=served.labels.of_relations,
                               conversations=served.labels.of_dialogues, candidates=served.labels.of_candidates)
-                predictions = gathered(asked.texts, await served.batcher.submit(spread(asked.texts)))
+                work = served.batcher.submit(spread(asked.texts))
+                predictions = gathered(asked.texts, await while_there(request, work))
         except TimeoutError:
             raise late(limits.timeout_seconds, arrived=body is not None) from None
+        except (DataError, LimitError) as error:
+            raise unreadable(of_row(asked.texts, error), single=asked.single) from None
         context.telemetry.count_predictions(served.name, predictions)
         content = answer(served.name, predictions, single=asked.single)
         return Response(content, media_type="application/json")

@@ -7,11 +7,13 @@ import asyncio
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from luthier.errors import DataError, LimitError
 from luthier.serving.body import read_body
 from luthier.serving.context import MODEL, Context
-from luthier.serving.ordering import gathered, order_of, read_order, spread
-from luthier.serving.refusal import Refusal, late
+from luthier.serving.ordering import gathered, of_document, order_of, read_order, spread
+from luthier.serving.refusal import Refusal
 from luthier.serving.schemas import RERANK_BODY, RerankAnswer, errors
+from luthier.serving.waiting import late, while_there
 
 
 def router(context: Context) -> APIRouter:
@@ -39,9 +41,11 @@ def router(context: Context) -> APIRouter:
                     raise Refusal("validation", f"{served.name} does not order passages",
                                   "use POST /predict, or serve a bundle of the task re-ranking")
                 rows = [asked.candidates]
-                (answer,) = gathered(rows, await served.batcher.submit(spread(rows)))
+                (answer,) = gathered(rows, await while_there(request, served.batcher.submit(spread(rows))))
         except TimeoutError:
             raise late(limits.timeout_seconds, arrived=body is not None) from None
+        except (DataError, LimitError) as error:
+            raise of_document(error) from None
         context.telemetry.count_predictions(served.name, [answer])
         return Response(order_of(served.name, asked, answer), media_type="application/json")
 
