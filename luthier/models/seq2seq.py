@@ -18,8 +18,8 @@ from luthier.models.writers import open_writer, read_config
 from luthier.schema import LabelSet
 
 _ADVICE = ("take a decoder, which is given a prompt: smollm2-135m (English, a package), or a hub id or directory of "
-           "Llama, Qwen or their kin; an encoder-decoder: T5, mT5, BART, Pegasus or Marian, such as google-t5/t5-small; "
-           "or model.name=new-seq2seq, which starts from nothing")
+           "Llama, Qwen or their kin; an encoder-decoder, such as google-t5/t5-small or any T5, mT5, BART, Pegasus or "
+           "Marian; or model.name=new-seq2seq, which starts from nothing")
 OF_LANGUAGES = ("mbart", "m2m_100", "nllb-moe")
 """Model types whose texts carry the code of a language."""
 
