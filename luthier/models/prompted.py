@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from luthier.errors import ModelError
+from luthier.errors import DataError, ModelError
 from luthier.models._offsets import valid
 from luthier.models._ragged import Ragged
 from luthier.models.chat import ChatEncoder, Learned, Source
@@ -116,9 +116,9 @@ class ContinuedEncoder:
         """Encode N texts, each within the prompt, up to what asks for an answer.
 
         Raises:
-            DataError: the template refuses a prompt.
+            DataError: the template refuses a prompt; the message gives the row.
         """
-        asked = [self._asked(_normal(text, self.normalize), self.shots) for text in texts]
+        asked = [self._asked(_normal(text, self.normalize), self.shots, row) for row, text in enumerate(texts)]
         return Ragged([one.ids for one in asked], None, np.array([one.cut for one in asked], np.bool_))
 
     def learned(self, texts: Sequence[TextInput], targets: Sequence[str]) -> Learned:
@@ -132,12 +132,12 @@ class ContinuedEncoder:
             targets: N texts.
 
         Raises:
-            DataError: the template refuses a prompt.
+            DataError: the template refuses a prompt; the message gives the row.
         """
         ids, marks, lost, cuts = [], [], 0, []
-        for text, target in zip(texts, targets, strict=True):
+        for row, (text, target) in enumerate(zip(texts, targets, strict=True)):
             source = _normal(text, self.normalize)
-            asked = self._asked(source, [shot for shot in self.shots if shot != (source, target)])
+            asked = self._asked(source, [shot for shot in self.shots if shot != (source, target)], row)
             wanted = self._continued(asked, target)
             most = min(self.max_length - len(asked.ids), self._longest or self.max_length)
             lost += asked.cut
@@ -162,9 +162,12 @@ class ContinuedEncoder:
         """Write the tokenizer's files with the template; the prompt stands in the manifest."""
         self._chat.save(directory)
 
-    def _asked(self, source: str, shots: Sequence[tuple[str, str]]) -> Asked:
+    def _asked(self, source: str, shots: Sequence[tuple[str, str]], row: int) -> Asked:
         """Return a text within its prompt, with as much of it as there is room for."""
-        whole = self._rendered(source, shots)
+        try:
+            whole = self._rendered(source, shots)
+        except DataError as error:
+            raise error.at(row) from None
         if len(whole.ids) <= self.room:
             return whole
         kept = shortened(source, lambda part: len(self._rendered(part, shots).ids) <= self.room)

@@ -163,3 +163,13 @@ def test_a_template_that_refuses_is_told(tmp_path: Path) -> None:
     chat = ChatEncoder.load(directory, bare=True)
     with pytest.raises(DataError, match="refuses the conversation: too many"):
         ContinuedEncoder(chat, Prompt.of(PROMPT), [("a", "b")])
+
+
+def test_a_text_that_a_template_refuses_is_named(tmp_path: Path) -> None:
+    refusing = "{% if 'bad' in m['content'] %}{{ raise_exception('no') }}{% endif %}"
+    directory = model(tmp_path, f"{{% for m in messages %}}{refusing}{{{{ m['content'] + eos_token }}}}{{% endfor %}}")
+    one = ContinuedEncoder(ChatEncoder.load(directory, bare=True), Prompt.of(PROMPT))
+    with pytest.raises(DataError, match="^row 1: the chat template refuses the conversation: no"):
+        one.encode_ragged(["good", "bad"])
+    with pytest.raises(DataError, match="^row 0: the chat template refuses"):
+        one.learned(["bad"], ["a"])
