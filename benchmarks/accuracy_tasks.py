@@ -96,8 +96,9 @@ def sets() -> dict[str, tuple[str, Bench]]:
 
 
 def load(path: Path) -> Results:
-    """Return the results that a file holds."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    """Return the results that a file holds, but for sides without the counts of their rows, as older ones are."""
+    found: Results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return {key: told for key, told in found.items() if all("rows" in side for side in told["sides"].values())}
 
 
 def measure(name: str, family: str, bench: Bench, options: Options, results: Results) -> None:

@@ -288,6 +288,13 @@ def test_a_side_that_was_not_run_has_dashes() -> None:
     assert "| 1.5 | - | 1.0 | - | 1,234 | - | - | - | - | - | - |" in section
 
 
+def test_results_of_an_older_form_are_measured_again(tmp_path: Path) -> None:
+    old, new = results_of(luthier={"scores": {}})["toy"], results_of(luthier=run_of([]))["toy"]
+    (tmp_path / "r.json").write_text(json.dumps({"old": old, "new": new}), encoding="utf-8")
+    assert set(load(tmp_path / "r.json")) == {"new"}
+    assert load(tmp_path / "none.json") == {}
+
+
 def test_every_family_has_sets_and_a_quick_one() -> None:
     assert len(accuracy_tasks.sets()) == sum(len(family.SETS) for family in families().values())
     for name, family in families().items():

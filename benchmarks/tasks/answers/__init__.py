@@ -27,12 +27,12 @@ Contexts are read in windows of 384 tokens that share 128. The script (`benchmar
 first answer's places with one rate for all weights, keeps the epoch that hits most of them, and takes the best sum of
 two logits over all windows, at most 30 tokens; Luthier's new head has a rate of its own (1e-3). F1 and exact match are
 those of SQuAD's script, of CMRC's for Chinese, the best over all right answers of a question."""
-SPEED = ("the script's own decoding in a loop, as transformers 5 has no pipeline for it (Luthier also widens answers to "
-         "whole words and weighs windows by probabilities)")
+SPEED = ("the script's own decoding in a loop, as transformers 5 has no pipeline for it (Luthier also widens answers "
+         "to whole words and weighs windows by probabilities)")
 _CMRC = ("cmrc2018/dev.jsonl.gz", "cmrc2018/trial.jsonl")
 SETS = {
     "squad": Bench("SQuAD v1.1", "minilm-l6", {"train": ("squad_v1.1/dev.jsonl.gz",)}, 2, 1e-4, max_length=384,
-                   quick=(800, 200), minutes=(3, 25),
+                   quick=(600, 150), minutes=(2.5, 25),
                    note="the dev set alone (train is not at hand), split by article, seeded: 10 % test, 10 % valid"),
     "cmrc": Bench("CMRC 2018", "e5-small",
                   {"train": _CMRC, "held out": (), "XQuAD zh": ("xquad_en_zh/zh.jsonl",),

@@ -18,10 +18,11 @@ from luthier.tasks._spans import strict_counts, token_counts
 TITLE = "Named entities"
 METRICS = {"entity_f1": "entity F1", "token_f1": "token F1 with O"}
 INTRODUCTION = """\
-The script (`benchmarks/tasks/entities/plain.py`) gets the words of the data set, learns a tag at each word's first
-token with one rate for all weights, keeps the best epoch and takes the likeliest tag; Luthier gets the text, learns a
-tag at each token, its new head at a rate of its own (1e-2), and takes the likeliest tags that make sense. Entity F1 is
-strict (both ends and the type), token F1 the micro average over the words' tags with O, as many tutorials print it."""
+The script (`benchmarks/tasks/entities/plain.py`) gets the words of the data set (of Chinese ones the characters, as
+published scripts do, each of which e5's tokenizer takes for a word), learns a tag at each word's first token with one
+rate for all weights, keeps the best epoch and takes the likeliest tag; Luthier gets the text, learns a tag at each
+token, its new head at a rate of its own (1e-2), and takes the likeliest tags that make sense. Entity F1 is strict (both
+ends and the type), token F1 the micro average over the words' tags with O, as many tutorials print it."""
 SPEED = "the pipeline for token classification with `aggregation_strategy=\"simple\"`, which checks no order of tags"
 _CONLL = {split: (f"conll2003_en/{name}.conll",) for split, name in (
     ("train", "train"), ("valid", "dev"), ("test", "test"))}
