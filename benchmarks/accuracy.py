@@ -131,13 +131,13 @@ def run_suite(options: Options, sets: Mapping[str, Bench], known: Mapping[str, t
     def after() -> None:
         if options.out is not None:
             page.publish(results, accuracy_tasks.families(), options.out, command, quick=quick)
-            if kept.exists():
-                publish(_table.markdown(_results.load(kept)), options.out, rows)
 
     failed = suite.carry_out(steps, options.threads, after)
     print("\n".join(page.sections(results, accuracy_tasks.families(), command, quick=quick).values()))
-    if kept.exists():
-        print(_table.markdown(_results.load(kept)))
+    section = _table.markdown(_results.load(kept)) if kept.exists() else ""
+    print(section)
+    if options.out is not None and section and not failed:  # half a table would take the place of a whole one
+        publish(section, options.out, rows)
     return failed
 
 

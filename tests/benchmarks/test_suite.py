@@ -78,8 +78,10 @@ def test_a_suite_decides_its_data_sets_and_a_trial_has_files_of_its_own(capsys: 
 def test_the_suite_without_data_tells_every_failure(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
-    assert accuracy.main(["--data", str(tmp_path), "--suite", "quick", "--threads", "1"]) == 1
+    page = tmp_path / "page.md"
+    assert accuracy.main(["--data", str(tmp_path), "--suite", "quick", "--threads", "1", "--out", str(page)]) == 1
     told = capsys.readouterr()
     assert told.err.count("error: ") == len(steps("quick")) + 2
     assert "no sst2/train.jsonl in" in told.err
     assert "failed: conll2003, cluener" in told.out
+    assert "<!--" not in page.read_text(encoding="utf-8")
