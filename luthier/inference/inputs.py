@@ -22,7 +22,10 @@ def encoded(encoder: Encoder, task: ModuleType, settings: Any, rows: Sequence[Te
     if not hasattr(task, "sequences"):
         return encoder.encode_ragged(rows, offsets=task.OFFSETS)
     texts, owners = task.sequences(rows, settings)
-    return replace(encoder.encode_ragged(texts, offsets=task.OFFSETS), owners=owners)
+    try:
+        return replace(encoder.encode_ragged(texts, offsets=task.OFFSETS), owners=owners)
+    except DataError as error:
+        raise (error if error.row is None else error.at(int(owners[error.row]))) from None
 
 
 def checked(
@@ -77,8 +80,8 @@ def _conversation(row: Any, number: int) -> Conversation:
     try:
         return prompt(row)
     except ValueError as error:
-        raise DataError(f"row {number}: {error}", "give a text, or a list of messages such as "
-                        '[{"role": "user", "content": "…"}]') from None
+        raise DataError(str(error), 'give a text, or a list of messages such as [{"role": "user", "content": "…"}]',
+                        row=number) from None
 
 
 def _is_text(row: object) -> bool:
@@ -102,20 +105,19 @@ def _marked(row: object, number: int) -> Marked:
         if isinstance(row, Mapping):
             return marked(row)
     except ValueError as error:
-        raise DataError(f"row {number}: {error}", fix) from None
-    raise DataError(f"row {number}: expected a text with two marked stretches, got {type(row).__name__} {row!r:.60}",
-                    fix)
+        raise DataError(str(error), fix, row=number) from None
+    raise DataError(f"expected a text with two marked stretches, got {type(row).__name__} {row!r:.60}", fix, row=number)
 
 
 def _refusal(row: object, number: int, pair: bool | None) -> DataError:
     came = f"{type(row).__name__} {row!r:.60}"
     if pair is None:
-        return DataError(f"row {number}: expected a text or a pair of texts, got {came}",
-                         "give one str to have it embedded, or (text, text_b) to have the two compared")
+        return DataError(f"expected a text or a pair of texts, got {came}",
+                         "give one str to have it embedded, or (text, text_b) to have the two compared", row=number)
     if pair:
-        return DataError(f"row {number}: expected a pair of texts, got {came}",
-                         "this bundle was tuned on pairs: give (text, text_b) for each row")
+        return DataError(f"expected a pair of texts, got {came}",
+                         "this bundle was tuned on pairs: give (text, text_b) for each row", row=number)
     if isinstance(row, tuple | list):
-        return DataError(f"row {number}: expected one text, got {came}",
-                         "this bundle was tuned on single texts: give one str for each row")
-    return DataError(f"row {number}: expected a text, got {came}", "give each row as a str; leave empty cells out")
+        return DataError(f"expected one text, got {came}",
+                         "this bundle was tuned on single texts: give one str for each row", row=number)
+    return DataError(f"expected a text, got {came}", "give each row as a str; leave empty cells out", row=number)

@@ -199,8 +199,8 @@ class ChatEncoder:
             fits, far = (middle, far) if len(shorter(middle)[1]) <= self.room else (fits, middle)
         kept, ids = shorter(fits)
         if len(ids) > self.room:
-            raise DataError(f"row {row}: the system's turn and the template have {len(ids)} tokens, and prompts have "
-                            f"room for {self.room}", "shorten the system's turn, or set a larger model.max_length")
+            raise DataError(f"the system's turn and the template have {len(ids)} tokens, and prompts have room for "
+                            f"{self.room}", "shorten the system's turn, or set a larger model.max_length", row=row)
         return kept, ids
 
     def _rendered(self, conversation: Conversation, row: int) -> list[int]:
@@ -210,7 +210,7 @@ class ChatEncoder:
         try:
             return self.template.render(conversation, answering=answering)
         except DataError as error:
-            raise DataError(f"row {row}: {error.problem}", error.fix) from None
+            raise error.at(row) from None
 
     def _marked(self, whole: Conversation, row: int) -> tuple[list[int], Int64, int]:
         """Return a conversation's tokens, 1 at those of answers, (T,) int64, and how many answers are passed over."""
@@ -218,8 +218,8 @@ class ChatEncoder:
         answers = [place for place, turn in enumerate(whole.turns) if turn.role == "assistant"]
         found = [self.template.answer_in(whole, place, text) for place in answers]
         if found[-1] is None:
-            raise DataError(f"row {row}: the chat template writes the answer down otherwise than it asks for one",
-                            "leave the conversation out, or set task.chat_template=plain")
+            raise DataError("the chat template writes the answer down otherwise than it asks for one",
+                            "leave the conversation out, or set task.chat_template=plain", row=row)
         text = text[: found[-1][1]]  # nothing behind the last end is learned or read
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         starts = np.array([start for start, _ in encoding.offsets], np.int64)

@@ -207,6 +207,7 @@ class HealthAnswer(BaseModel):
     """The answer of ``GET /health``."""
 
     status: str
+    models: Literal["loading", "ready", "stopping"] = Field(description="Whether requests are taken; see /ready.")
 
 
 class ErrorAnswer(BaseModel):

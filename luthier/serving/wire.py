@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, NoReturn
 from unicodedata import category
 
+from luthier.errors import LuthierError
 from luthier.inference.inputs import prompt
 from luthier.plugins import did_you_mean
 from luthier.schema import Answer, Marked, Passage, TextInput
@@ -80,6 +81,12 @@ def answer(model: str, predictions: Sequence[Answer], *, single: bool) -> bytes:
     bodies = [prediction.to_dict() for prediction in predictions]
     value = {"model": model, "predictions": bodies[0] if single else bodies}
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def unreadable(error: LuthierError, *, single: bool) -> Refusal:
+    """Return how a model's complaint about a row is told to the caller, who knows it as ``inputs[n]``."""
+    place = "" if error.row is None else "inputs: " if single else f"inputs[{error.row}]: "
+    return Refusal("validation", place + error.said, error.fix)
 
 
 def _json(body: bytes) -> Any:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from luthier.recipe import TrainSettings, ValidationSettings
 from luthier.schema import Decision, Int64, LabelSet
 from luthier.tasks import SpanTargets, TokenTargets
+from luthier.tuning.grouping import compares
 
 if TYPE_CHECKING:
     import torch
@@ -87,6 +88,11 @@ class Job:
             return asked
         words: int = self.model.config.vocab_size  # type: ignore[union-attr, assignment]  # nn.Module types it so
         return min(asked, max(1, LOGITS // words))
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return what loss, metrics and guess of the task take besides: its settings, where texts are compared."""
+        return {"settings": self.task_settings} if compares(self.task) else {}
 
     @property
     def metric(self) -> str:

@@ -18,7 +18,7 @@ import luthier
 from luthier.bundle import read_manifest, read_probes
 from luthier.errors import ModelError, ProbeError, RecipeError
 from luthier.inference import Opening, Predictor, open_fastest, verify
-from luthier.inference.predictor import assemble
+from luthier.inference.opening import assemble
 from luthier.inference.replaying import replay
 from luthier.models.tiny_generators import make_seq2seq
 from luthier.pipeline import make_recipe, predict_file, run

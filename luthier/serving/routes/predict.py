@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from luthier.errors import DataError, LimitError
+from luthier.schema import Answer
 from luthier.serving.body import read_body
 from luthier.serving.context import MODEL, Context
 from luthier.serving.refusal import Refusal
 from luthier.serving.schemas import REQUEST_BODY, PredictAnswer, errors
-from luthier.serving.wire import answer, parse
+from luthier.serving.wire import answer, parse, unreadable
 
 
 def router(context: Context) -> APIRouter:
@@ -35,14 +39,35 @@ def router(context: Context) -> APIRouter:
                 body = await read_body(request, limits.max_body_bytes)
                 asked = parse(body, limits, pair=served.pair, relations=served.labels.of_relations,
                               conversations=served.labels.of_dialogues)
-                predictions = await served.batcher.submit(asked.texts)
+                predictions = await _while_there(request, served.batcher.submit(asked.texts))
         except TimeoutError:
             raise _late(limits.timeout_seconds, arrived=body is not None) from None
+        except (DataError, LimitError) as error:
+            raise unreadable(error, single=asked.single) from None
         context.telemetry.count_predictions(served.name, predictions)
         content = answer(served.name, predictions, single=asked.single)
         return Response(content, media_type="application/json")
 
     return routes
+
+
+async def _while_there(request: Request, work: Coroutine[Any, Any, list[Answer]]) -> list[Answer]:
+    """Return the answers, unless the client goes before; then the work is given up."""
+    answers, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait((answers, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not answers.done():
+            raise Refusal("gone", "the connection closed before the answer")
+        return answers.result()
+    finally:
+        answers.cancel()
+        gone.cancel()
+        await asyncio.gather(answers, gone, return_exceptions=True)
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _late(seconds: float, *, arrived: bool) -> Refusal:
