@@ -76,12 +76,14 @@ class Predictor:
     def predict(self, texts: Sequence[TextInput], *, stop: Stop | None = None) -> list[Any]:
         """Return one answer a row, in order: a ``Prediction`` of a classifier, ``Entities`` where spans are labelled,
         ``FoundAnswer`` where questions are answered, ``Estimate`` where numbers are learned, ``Generated`` where texts
-        are written; where texts are compared, the ``Embedding`` of a text and the ``Similarity`` of a pair.
+        are written; where texts are compared, the ``Embedding`` of a text and the ``Similarity`` of a pair; where
+        passages are ordered, the ``Relevance`` of a pair and ``Reranked`` of a query with several.
 
         Args:
             texts: N texts, or N pairs of texts for a pair bundle; where texts are compared, either, and a ``Passage``
                 is embedded as one; N ``Marked`` texts (or their JSON form) where relations are told; where
-                conversations are answered also lists of messages, or objects that hold them under ``messages``.
+                conversations are answered also lists of messages, or objects that hold them under ``messages``; where
+                passages are ordered pairs of a query and a passage, or ``Candidates`` (or their JSON form).
             stop: where texts are written, asked before each token of each row, by its number: whether to end that row
                 as it stands, with ``finish_reason`` "length". Asked in the caller's thread, so it must be quick.
 
@@ -173,7 +175,7 @@ class Predictor:
             DataError: a row is something else; the message names it.
         """
         return checked(rows, pair=self.pair, relations=self.labels.of_relations,
-                       conversations=self.labels.of_dialogues, first=first)
+                       conversations=self.labels.of_dialogues, candidates=self.labels.of_candidates, first=first)
 
     def close(self) -> None:
         """Let go of the weights."""

@@ -24,6 +24,7 @@ from luthier.models.from_nothing import made_new
 from luthier.models.hardware import cores
 from luthier.models.sources import resolve
 from luthier.pipeline import encoded, lengths
+from luthier.pipeline.candidates import with_candidates
 from luthier.pipeline.conversations import encoded_whole
 from luthier.pipeline.loading import Loaded
 from luthier.pipeline.settings import choice_settings
@@ -90,14 +91,16 @@ def _keeping_garbage() -> Iterator[None]:
 
 
 def _opened(loaded: Loaded) -> Opened:
-    recipe, dataset = loaded.recipe, loaded.dataset
+    recipe = loaded.recipe
     set_threads(recipe.threads)
     base = _base(loaded)
     task = plugins.load("tasks", recipe.task["name"])
     settings = choice_settings(recipe, "task")
+    loaded, drawn = with_candidates(loaded, task, settings)
+    dataset = loaded.dataset
     encoder, chosen = _sized_encoder(loaded, base.path, task, settings)
     ragged, told = _read(loaded, base.path, encoder, task, settings)
-    told = [*chosen, *told]
+    told = [*drawn, *chosen, *told]
 
     def build() -> Built:
         found: Built = task.build(base, dataset.labels, dropout=recipe.model.dropout,
@@ -199,8 +202,17 @@ def inputs(examples: Sequence[Example]) -> list[TextInput]:
     return [row.text_input for row in examples]
 
 
+def asked(examples: Sequence[Example], labels: LabelSet) -> list[TextInput]:
+    """Return the same, but where passages are ordered each query with the first of its own."""
+    if not labels.of_candidates:
+        return inputs(examples)
+    return [(row.text, row.passages.positive[0]) for row in examples if row.passages]
+
+
 def is_pair(examples: Sequence[Example], labels: LabelSet) -> bool | None:
     """Return whether the rows are pairs of texts; ``None`` where texts are compared, one or two at a time."""
+    if labels.of_candidates:
+        return True
     return None if labels.of_embeddings else bool(examples) and examples[0].text_b is not None
 
 
