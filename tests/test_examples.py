@@ -71,6 +71,20 @@ def test_the_recipe_for_texts(tmp_path: Path) -> None:
     assert found.finish_reason in ("stop", "length")
 
 
+def test_the_recipe_for_texts_with_a_prompt(tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(EXAMPLES)
+    base = make_causal(tmp_path / "base", max_length=512)
+    command = [sys.executable, "-m", "luthier", "train", "examples/notes.yaml", "--model", str(base),
+               "train.num_train_epochs=1", "evaluation.bootstrap=100", "threads=1", "model.max_length=384",
+               "task.decoding.max_new_tokens=8"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "untuned  " in result.stdout
+    assert "new head" not in result.stdout
+    (found,) = luthier.load(tmp_path / "runs" / "notes").predict(["Was at the Cork bakery. It was a blown fuse. Lena"])
+    assert found.finish_reason in ("stop", "length")
+
+
 def test_the_recipe_for_dialogue(tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(EXAMPLES)
     base = make_causal(tmp_path / "base", max_length=512)

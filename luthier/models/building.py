@@ -175,7 +175,7 @@ def _check_sees_both_sides(config: Any, directory: Path) -> None:
         raise ModelError(f"{directory} holds a decoder ({kind}), which reads only what stands before a token: it "
                          "cannot tell what the token is part of, nor give a mean over tokens that means the text",
                          "take an encoder: minilm-l6 (English), e5-small (Chinese and many others), or one from a hub, "
-                         "such as bert-base-cased")
+                         "such as bert-base-cased; text-classification, dialogue and text-to-text take this one")
 
 
 def set_rates(config: Any, names: tuple[str, ...], rate: float | None) -> None:

@@ -22,12 +22,12 @@ from luthier.models.encoding import Encoder, Ragged
 from luthier.models.files import ModelFiles
 from luthier.models.from_nothing import made_new
 from luthier.models.hardware import cores
-from luthier.models.seq2seq import check_languages
 from luthier.models.sources import resolve
 from luthier.pipeline import encoded, lengths
 from luthier.pipeline.candidates import with_candidates
-from luthier.pipeline.conversations import encoded_conversations
+from luthier.pipeline.conversations import encoded_whole
 from luthier.pipeline.loading import Loaded
+from luthier.pipeline.settings import choice_settings
 from luthier.pipeline.targets import encoded_targets
 from luthier.recipe import Recipe
 from luthier.schema import Example, LabelSet, TextInput
@@ -109,7 +109,7 @@ def _opened(loaded: Loaded) -> Opened:
         return found
 
     wanted = ragged
-    if dataset.labels.of_texts and not dataset.labels.of_dialogues:
+    if dataset.labels.of_texts and not hasattr(encoder, "learned"):
         wanted, notes = encoded_targets(loaded, base.path, settings)
         told += notes
     train, valid = (Encoded(ragged[name], task.targets(getattr(dataset, name), dataset.labels, wanted[name]))
@@ -122,8 +122,8 @@ def _opened(loaded: Loaded) -> Opened:
 def _read(loaded: Loaded, directory: Path, encoder: Encoder, task: ModuleType,
           settings: Any) -> tuple[dict[str, Ragged], list[str]]:
     """Return the token ids of the train and valid rows, and what there is to say of them and their lengths."""
-    if loaded.dataset.labels.of_dialogues:
-        return encoded_conversations(loaded, cast(ChatEncoder, encoder))
+    if hasattr(encoder, "learned"):
+        return encoded_whole(loaded, cast(ChatEncoder, encoder))
     ragged, told = {}, []
     for name, rows in loaded.dataset.splits():
         if name != "test":
@@ -178,11 +178,9 @@ def _encoder(recipe: Recipe, directory: Path, task: ModuleType, settings: Any) -
         own: Encoder = task.encoder(directory, settings, max_length=recipe.model.max_length,
                                     normalize=recipe.prepare.normalize)
         return own
-    if getattr(task, "GENERATES", False):
-        check_languages(directory, settings.source_language, settings.target_language)
     overlap = OVERLAP if task.WINDOWS and recipe.model.overlap is None else recipe.model.overlap
     return Encoder.load(directory, max_length=recipe.model.max_length, normalize=recipe.prepare.normalize,
-                        overlap=overlap, language=getattr(settings, "source_language", None))
+                        overlap=overlap)
 
 
 def _sized_encoder(loaded: Loaded, directory: Path, task: ModuleType, settings: Any) -> tuple[Encoder, list[str]]:
@@ -216,13 +214,6 @@ def is_pair(examples: Sequence[Example], labels: LabelSet) -> bool | None:
     if labels.of_candidates:
         return True
     return None if labels.of_embeddings else bool(examples) and examples[0].text_b is not None
-
-
-def choice_settings(recipe: Recipe, key: str) -> Any:
-    """Return the typed settings of the recipe's task or method."""
-    choice = getattr(recipe, key)
-    own = {name: value for name, value in choice.items() if name != "name"}
-    return plugins.load(recipes.CHOICES[key], choice["name"]).Settings(**own)
 
 
 def set_threads(threads: int | None) -> int:

@@ -84,7 +84,7 @@ class Job:
         """Return the most padded tokens that are computed at once: as asked, or fewer where each has an output for
         every word, of which several copies stand in the memory at once."""
         asked = self.train_settings.max_tokens_per_batch
-        if not self.labels.of_dialogues:
+        if not self.labels.of_texts or self.train.writes:
             return asked
         words: int = self.model.config.vocab_size  # type: ignore[union-attr, assignment]  # nn.Module types it so
         return min(asked, max(1, LOGITS // words))
