@@ -16,6 +16,7 @@ from luthier.bundle import RESTORE, Manifest, check_files, check_labels, check_t
 from luthier.errors import BundleError, LuthierError, ModelError
 from luthier.inference.backend import Backend
 from luthier.inference.batching import plan
+from luthier.inference.following import followed
 from luthier.inference.inputs import checked, encoded
 from luthier.inference.writing import check_writes, log_shares, write, writes
 from luthier.models.outputs import in_order
@@ -95,8 +96,9 @@ class Predictor:
 
     def predict(self, texts: Sequence[TextInput]) -> list[Any]:
         """Return one answer a row, in order: a ``Prediction`` of a classifier, ``Entities`` where spans are labelled,
-        ``FoundAnswer`` where questions are answered, ``Estimate`` where numbers are learned, ``Generated`` where texts
-        are written; where texts are compared, the ``Embedding`` of a text and the ``Similarity`` of a pair.
+        ``Extraction`` where relations between them are found, too, ``FoundAnswer`` where questions are answered,
+        ``Estimate`` where numbers are learned, ``Generated`` where texts are written; where texts are compared, the
+        ``Embedding`` of a text and the ``Similarity`` of a pair.
 
         Args:
             texts: N texts, or N pairs of texts for a pair bundle; where texts are compared, either, and a ``Passage``
@@ -142,7 +144,7 @@ class Predictor:
     def answers(self, ragged: Ragged, texts: Sequence[TextInput]) -> list[Any]:
         """Return one answer for each of N texts that are encoded already."""
         if not writes(self.task):
-            return self.decode(self.compute(ragged), ragged, texts)
+            return followed(self, self.decode(self.compute(ragged), ragged, texts), texts)
         written = write(self.backend, self.encoder, ragged, self.task_settings.decoding)
         found: list[Any] = self.task.decode(written, ragged, texts, self.labels, self.task_settings)
         return found
@@ -156,7 +158,7 @@ class Predictor:
         return log_shares(self.backend, self.encoder, self.encode(self._checked(texts)), answers)
 
     def decode(self, logits: Logits, ragged: Ragged, texts: Sequence[TextInput]) -> list[Any]:
-        """Turn the logits of N texts into one answer each."""
+        """Turn the logits of N rows into one answer each: the first one, where a task asks again after it."""
         answers: list[Any] = self.task.decode(logits, ragged, texts, self.labels, self.task_settings)
         return answers
 

@@ -96,6 +96,8 @@ def _opened(loaded: Loaded) -> Opened:
     task = plugins.load("tasks", recipe.task["name"])
     settings = choice_settings(recipe, "task")
     encoder = _encoder(recipe, base.path, task, settings)
+    loaded = _taught(loaded, task, settings)
+    dataset = loaded.dataset
     ragged, told = _read(loaded, base.path, encoder, task, settings)
 
     def build() -> Built:
@@ -113,6 +115,14 @@ def _opened(loaded: Loaded) -> Opened:
     if hasattr(task, "remarks"):
         told += task.remarks(dataset.train, ragged["train"], train.targets, dataset.labels, settings)
     return Opened(base, build, build(), encoder, task, settings, train, valid, tuple(told))
+
+
+def _taught(loaded: Loaded, task: ModuleType, settings: Any) -> Loaded:
+    """Return the train and valid rows as the task learns from them, where that is other rows than it is asked with."""
+    if not hasattr(task, "learned"):
+        return loaded
+    train, valid = (tuple(task.learned(rows, settings)) for rows in (loaded.dataset.train, loaded.dataset.valid))
+    return replace(loaded, dataset=replace(loaded.dataset, train=train, valid=valid))
 
 
 def _read(loaded: Loaded, directory: Path, encoder: Encoder, task: ModuleType,
