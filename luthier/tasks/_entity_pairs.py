@@ -47,9 +47,9 @@ def marked_pair(text: str, subject: Span, object_: Span) -> Marked:
     return Marked(text, *(Argument(one.start, one.end, one.label) for one in (subject, object_)))
 
 
-def types_in(examples: Sequence[Example]) -> list[Types]:
-    """Return the types of the subjects and objects of the examples' triples, in the order of the alphabet."""
-    return sorted({(one.subject.label, one.object.label) for row in examples for one in row.triples or ()})
+def patterns_in(examples: Sequence[Example]) -> list[tuple[str, str, str]]:
+    """Return subject's type, relation and object's type of the examples' triples, in the order of the alphabet."""
+    return sorted({(one.subject.label, one.label, one.object.label) for row in examples for one in row.triples or ()})
 
 
 def farthest(examples: Sequence[Example]) -> int:

@@ -29,6 +29,7 @@ from luthier.schema import (
     FoundRelation,
     Int64,
     LabelSet,
+    Marked,
     Prediction,
     TextInput,
     parts,
@@ -41,7 +42,7 @@ from luthier.tasks._entity_pairs import (
     losses_told,
     marked_pair,
     pairs_of,
-    types_in,
+    patterns_in,
     without_overlaps,
 )
 from luthier.tasks._mark_bits import mark_bits
@@ -97,8 +98,9 @@ class Settings(recipe.Settings):
 
     whole_words: bool = True
     """Never cut a word: letters and digits that stand together, but in scripts that are written without spaces."""
-    type_pairs: tuple[tuple[str, str], ...] | None = None
-    """Types of subject and object between which a relation is looked for; those of the training rows when left out."""
+    patterns: tuple[tuple[str, str, str], ...] | None = None
+    """Type of the subject, relation and type of the object of what may be told; those of the training rows when left
+    out."""
     max_distance: int | None = Field(None, ge=0)
     """Most characters between subject and object; when left out, half as many again as in the training rows."""
     max_pairs: int = Field(1000, ge=1)
@@ -110,12 +112,11 @@ class Settings(recipe.Settings):
 def settle(settings: Settings, examples: Sequence[Example], _model: str) -> tuple[Settings, list[str]]:
     """Fill in what the training rows decide, and say it."""
     told, found = list[str](), dict[str, object]()
-    if settings.type_pairs is None:
-        types = tuple(types_in(examples))
-        found["type_pairs"] = types
-        told.append(f"relations are looked for between {len(types)} pairs of types, those of the training rows "
-                    f"(task.type_pairs): {', '.join(f'{one} and {other}' for one, other in types[:5])}"
-                    + (" …" if len(types) > 5 else ""))
+    if settings.patterns is None:
+        patterns = tuple(patterns_in(examples))
+        found["patterns"] = patterns
+        told.append(f"triples may have {len(patterns)} patterns, those of the training rows (task.patterns): "
+                    + ", ".join(map(" ".join, patterns[:5])) + (" …" if len(patterns) > 5 else ""))
     if settings.max_distance is None:
         longest = farthest(examples)
         most = longest + (longest + 1) // 2
@@ -219,7 +220,7 @@ def decode(logits: Sequence[Float32], ragged: Ragged, texts: Sequence[TextInput]
         ragged: the W windows, with offsets.
         texts: the N texts as they came, and texts in which a pair of entities is marked.
         labels: R relations and K types.
-        settings: whether words are kept whole.
+        settings: whether words are kept whole, and which relations may hold between which types.
 
     Returns:
         Of a text an ``Extraction`` without relations; of a pair a ``Prediction`` over the relations, which has no
@@ -230,7 +231,7 @@ def decode(logits: Sequence[Float32], ragged: Ragged, texts: Sequence[TextInput]
     tagged = named_entities.decode(*_plain(logits, ragged, texts, labels), entities_of(labels), _words(settings))
     for number, one in zip(plain, tagged, strict=True):
         found[number] = Extraction(one.entities, (), one.truncated)
-    scores = pair_logits(logits, ragged, texts, labels)
+    scores = _allowed(pair_logits(logits, ragged, texts, labels), texts, labels, settings)
     shares = np.exp(log_softmax(scores)).astype(np.float32)
     for number, row, best in zip(pairs, shares, scores.argmax(axis=1).tolist(), strict=True):
         found[number] = Prediction((labels.names[best - 1],) if best else (), labels.names, row[1:])
@@ -265,7 +266,7 @@ def firm(logits: Sequence[Float32], ragged: Ragged, texts: Sequence[TextInput], 
     if plain:
         sure[plain] = named_entities.firm(*_plain(logits, ragged, texts, labels), entities_of(labels),
                                           _words(settings), step)
-    best = np.sort(pair_logits(logits, ragged, texts, labels), axis=1)
+    best = np.sort(_allowed(pair_logits(logits, ragged, texts, labels), texts, labels, settings), axis=1)
     sure[pairs] = best[:, -1] - best[:, -2] > step
     return sure
 
@@ -320,9 +321,23 @@ def _plain(logits: Sequence[Float32], ragged: Ragged, texts: Sequence[TextInput]
     return own, chosen_texts(ragged, plain), [texts[number] for number in plain]
 
 
+def _allowed(scores: Float32, texts: Sequence[TextInput], labels: LabelSet, settings: Settings) -> Float32:
+    """Leave out, of P pairs' logits (P, R + 1), the relations that never hold between such types."""
+    if settings.patterns is None:
+        return scores
+    known = {(one, other) for one, _, other in settings.patterns}
+    told = set(settings.patterns)
+    for row, pair in zip(scores, (text for text in texts if isinstance(text, Marked)), strict=True):
+        one, other = pair.head.type or "", pair.tail.type or ""
+        if (one, other) in known:  # of stretches without types nothing is known
+            row[[number for number, name in enumerate(labels.names, 1) if (one, name, other) not in told]] = -np.inf
+    return scores
+
+
 def _words(settings: Settings) -> named_entities.Settings:
     return named_entities.Settings(whole_words=settings.whole_words)
 
 
 def _bounds(settings: Settings) -> Bounds:
-    return Bounds(settings.type_pairs, settings.max_distance, settings.max_pairs)
+    types = None if settings.patterns is None else {(one, other) for one, _, other in settings.patterns}
+    return Bounds(types, settings.max_distance, settings.max_pairs)

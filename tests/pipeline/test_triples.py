@@ -79,7 +79,7 @@ def bundle(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
                         evaluation={"bootstrap": 100}, **TRAINING)
     assert run.recipe.task == {
         "name": "entities-and-relations", "whole_words": True, "max_distance": 32, "max_pairs": 1000, "negatives": 20,
-        "type_pairs": [["firm", "city"], ["person", "city"], ["person", "firm"]]}
+        "patterns": [["firm", "based_in", "city"], ["person", "lives_in", "city"], ["person", "works_for", "firm"]]}
     assert run.recipe.validation.metric_for_best_model == "joint_f1"
     scores = run.scores["systems"]
     assert scores["tuned"]["metrics"]["f1_micro"] > 0.9
@@ -101,7 +101,8 @@ def test_the_bundle_says_what_it_is(bundle: Path) -> None:
     assert verify(bundle).ok
     card = (bundle / "README.md").read_text(encoding="utf-8")
     for said in ("pipeline_tag: token-classification", "entities of 3 types in texts, and 3 relations",
-                 "between 3 pairs of types up to 32 characters apart", "| lives_in |", "| person |"):
+                 "triples of 3 patterns (subject, relation, object) up to 32 characters apart", "| lives_in |",
+                 "| person |"):
         assert said in card, said
     page = (bundle / "report" / "index.html").read_text(encoding="utf-8")
     for said in ('id="classes"', 'id="extracted"', "Triple F1", "三元组 F1", "Entities, type by type"):
@@ -134,8 +135,8 @@ def test_whatever_is_found_stands_in_the_text(opened: Predictor, text: list[str]
         assert one.word.strip() == one.word != ""
     for relation in answer.relations:
         assert relation.subject != relation.object
-        pair = answer.entities[relation.subject].entity_group, answer.entities[relation.object].entity_group
-        assert pair in opened.task_settings.type_pairs
+        one, other = answer.entities[relation.subject], answer.entities[relation.object]
+        assert (one.entity_group, relation.label, other.entity_group) in opened.task_settings.patterns
         assert 0 <= relation.score <= 1
 
 

@@ -55,11 +55,11 @@ def test_its_outputs_are_tags_then_none_and_relations_for_each_mark() -> None:
 
 def test_the_training_rows_decide_which_pairs_are_looked_at() -> None:
     settings, told = task.settle(task.Settings(), [ROW], "any")
-    assert settings.type_pairs == (("PER", "LOC"),)
+    assert settings.patterns == (("PER", "lives_in", "LOC"),)
     assert settings.max_distance == 15  # 10 characters, and half as many again
-    assert "between 1 pairs of types, those of the training rows (task.type_pairs): PER and LOC" in told[0]
+    assert "may have 1 patterns, those of the training rows (task.patterns): PER lives_in LOC" in told[0]
     assert "up to 15 characters stand between" in told[1]
-    given = task.Settings(type_pairs=(("LOC", "PER"),), max_distance=3)
+    given = task.Settings(patterns=(("LOC", "lives_in", "PER"),), max_distance=3)
     assert task.settle(given, [ROW], "any") == (given, [])
 
 
@@ -106,7 +106,7 @@ def test_overlapping_entities_are_tagged_by_the_first_and_longest() -> None:
 
 
 def test_targets_are_tags_of_texts_and_outputs_at_marks(encoder: Encoder) -> None:
-    rows = task.learned([ROW], task.Settings(type_pairs=(("PER", "LOC"),)))
+    rows = task.learned([ROW], task.Settings(patterns=(("PER", "lives_in", "LOC"),)))
     ragged = encoder.encode_ragged([row.text_input for row in rows], offsets=True)
     targets = task.targets(rows, LABELS, ragged)
     plain = named_entities.targets([ROW], LabelSet(LABELS.types, "token_classification"),
@@ -150,7 +150,7 @@ def test_a_pair_says_the_mean_of_its_two_marks(encoder: Encoder) -> None:
 
 
 def test_what_is_asked_again_and_what_the_replies_become() -> None:
-    settings = task.Settings(type_pairs=(("PER", "LOC"),))
+    settings = task.Settings(patterns=(("PER", "lives_in", "LOC"),))
     answers = [answer(ANN, ROME, BOB), answer(), answer(ANN, ROME)]
     asked = task.follow_up(answers, [TEXT] * 3, settings)
     assert asked == [Marked(TEXT, Argument(one.start, one.end, "PER"), Argument(13, 17, "LOC"))
@@ -165,6 +165,19 @@ def test_what_is_asked_again_and_what_the_replies_become() -> None:
     assert (few[0].truncated, few[0].triples) == (True, (Triple(BOB, ROME, "works_in"),))  # the nearer one
 
 
+def test_relations_are_told_between_such_types_as_in_training(encoder: Encoder) -> None:
+    pairs = [Marked("Ann Bob", Argument(0, 3, one), Argument(4, 7, other))
+             for one, other in (("PER", "LOC"), ("LOC", "PER"), (None, None))]
+    ragged = encoder.encode_ragged(pairs, offsets=True)
+    logits = [np.tile(np.float32([0] * 5 + [0, 1, 9] * 2), (len(row), 1)) for row in ragged.ids]
+    settings = task.Settings(patterns=(("PER", "lives_in", "LOC"),))
+    found = task.decode(logits, ragged, pairs, LABELS, settings)
+    assert [one.label for one in found] == ["lives_in", "works_in", "works_in"]  # of other types nothing is known
+    assert found[0].probabilities.tolist() == pytest.approx([np.e / (1 + np.e), 0.0])
+    assert task.firm(logits, ragged, pairs, LABELS, settings, 1.5).tolist() == [False, True, True]
+    assert {one.label for one in task.decode(logits, ragged, pairs, LABELS, task.Settings())} == {"works_in"}
+
+
 def test_a_task_that_asks_once_is_not_asked_again() -> None:
     class Once:
         task, task_settings = regression, None
@@ -177,7 +190,7 @@ def test_remarks_tell_what_cannot_be_found(encoder: Encoder) -> None:
     within, twice = Span(0, 2, "PER"), Triple(ANN, ROME, "works_in")
     rows = [ROW, Example("x:2", TEXT, spans=(within, ANN, ROME), triples=(
         Triple(within, ROME, "lives_in"), Triple(ANN, ROME, "lives_in"), twice))]
-    settings = task.Settings(type_pairs=(("PER", "LOC"),))
+    settings = task.Settings(patterns=(("PER", "lives_in", "LOC"),))
     learned = task.learned(rows, settings)
     ragged = encoder.encode_ragged([row.text_input for row in learned], offsets=True)
     told = task.remarks(learned, ragged, task.targets(learned, LABELS, ragged), LABELS, settings)
@@ -188,7 +201,7 @@ def test_remarks_tell_what_cannot_be_found(encoder: Encoder) -> None:
 
 
 def test_validation_takes_both_passes_into_account(encoder: Encoder) -> None:
-    rows = task.learned([ROW], task.Settings(type_pairs=(("PER", "LOC"),)))
+    rows = task.learned([ROW], task.Settings(patterns=(("PER", "lives_in", "LOC"),)))
     ragged = encoder.encode_ragged([row.text_input for row in rows], offsets=True)
     targets = task.targets(rows, LABELS, ragged)
     right = [9 * np.eye(11, dtype=np.float32)[np.maximum(row, 0) % MARKED] for row in targets.rows]

@@ -29,7 +29,7 @@ METRICS: dict[str, Form] = {
 LOWER_IS_BETTER = ()
 SHORT = ("f1_micro", "precision_micro", "recall_micro", "f1_boundaries", "f1_entities", "accuracy")
 BY_DISTANCE = False
-BASELINE = Named("dictionary", "dictionary of the training entities, commonest relation of their types")
+BASELINE = Named("dictionary", "dictionary of entities, commonest relation of types")
 PAGE = Page(
     headline=(MAIN, "f1_entities"), drawn=("f1_micro", "f1_boundaries", "f1_entities"),
     sections={"classes": classes, "extracted": extracted}, suffix="_triples", words=TRIPLE_WORDS, marked=True,
