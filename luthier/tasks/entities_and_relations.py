@@ -126,7 +126,7 @@ def settle(settings: Settings, examples: Sequence[Example], _model: str) -> tupl
     return settings.model_copy(update=found), told
 
 
-def learned(examples: Sequence[Example], settings: Settings) -> list[Example]:
+def taught(examples: Sequence[Example], settings: Settings) -> list[Example]:
     """Return the rows that a model learns from: the examples, then the pairs of their entities."""
     pairs = [pair for row in examples for pair in learned_pairs(row, _bounds(settings), settings.negatives)]
     return [*examples, *pairs]

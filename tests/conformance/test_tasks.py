@@ -48,6 +48,7 @@ LABEL_SETS = [
     LabelSet(("score",), "similarity"),
     LabelSet(("relevant",), "retrieval"),
     LabelSet(("lives_in", "works_in"), "joint_extraction", types=("PER", "LOC")),
+    LabelSet(("relevant",), "re_ranking"),
     LabelSet(("Cause-Effect(e1,e2)", "Cause-Effect(e2,e1)", "Other"), "relation_classification", negative="Other"),
 ]
 CASES = [(name, labels) for name in plugins.names("tasks") for labels in LABEL_SETS
@@ -101,6 +102,8 @@ class Case:
         if self.labels.problem_type == "retrieval":
             wrong = len(self.rows) + np.arange(len(targets))
             return np.eye(2 * len(targets), dtype=np.float32)[np.where(targets[:, 1] == 2, wrong, targets[:, 0])]
+        if self.labels.of_candidates:
+            return 20 * targets[:, 1:] - 10
         if self.labels.of_numbers:
             return targets[:, None]
         if self.labels.of_answers:
@@ -108,10 +111,8 @@ class Case:
                     .astype(np.float32) for row in targets.rows]
         if isinstance(targets, SpanTargets):
             return [self._saying(len(real), spans) for real, spans in zip(targets.tokens, targets.spans, strict=True)]
-        if self.labels.of_triples:
+        if self.labels.of_spans or self.labels.of_triples:
             return [every[np.maximum(row, 0) % MARKED] for row in targets.rows]
-        if self.labels.of_spans:
-            return [every[np.maximum(row, 0)] for row in targets.rows]
         if self.labels.of_relations:  # at the marks alone: what stands elsewhere must not count
             return [np.where((row > 0)[:, None], np.tile(every[np.maximum(row, 0) // 4][:, : len(self.labels)], 2), 99)
                     .astype(np.float32) for row in targets.rows]
@@ -132,7 +133,8 @@ class Case:
             return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
         if self.labels.per_token or self.labels.of_texts:
             return [generator.normal(size=(len(ids), self.outputs)).astype(np.float32) for ids in self.learned.ids]
-        return generator.normal(size=(len(self.rows), self.outputs)).astype(np.float32)
+        sequences = len(self.learned) if self.labels.of_candidates else len(self.rows)
+        return generator.normal(size=(sequences, self.outputs)).astype(np.float32)
 
     def decode(self, logits: Logits) -> list[Any]:
         if self.labels.of_texts:  # decoded from what was written, not from logits
@@ -161,6 +163,10 @@ def examples(labels: LabelSet) -> list[Example]:
     if labels.problem_type == "retrieval":
         return [Example(f"x:{number}", text, passages=Passages((f"found {number}",), ("never",) * (number % 2)))
                 for number, text in enumerate(texts)]
+    if labels.of_candidates:
+        found = [(f"found {number}", "never", "not this", "nor that")[: 3 + number % 2] for number in range(len(texts))]
+        return [Example(f"x:{number}", text, passages=Passages(own[:1], own[1:], candidates=own))
+                for number, (text, own) in enumerate(zip(texts, found, strict=True))]
     if labels.of_numbers:
         return [Example(f"x:{number}", text, value=float(number + 1)) for number, text in enumerate(texts)]
     if labels.of_texts:
@@ -192,7 +198,7 @@ def case(request: pytest.FixtureRequest, tiny_model: Path) -> Case:
     task, rows = plugins.load("tasks", name), examples(labels)
     # Where texts are written, the targets are other texts' tokens.
     given = [row.targets[0] if row.targets else row.text_input for row in rows]
-    taught = task.learned(rows, task.Settings()) if hasattr(task, "learned") else rows
+    taught = task.taught(rows, task.Settings()) if hasattr(task, "taught") else rows
     given_each = given if taught is rows else [row.text_input for row in taught]
     learned = task.rows_of(rows, task.Settings()) if hasattr(task, "rows_of") else given_each
     parts = [encoded(Encoder.load(tiny_model), task, task.Settings(), texts) for texts in (given, learned)]
@@ -240,6 +246,8 @@ def test_labels_survive_the_round_trip(case: Case) -> None:
     assert set(found) == set(case.task.METRICS)
     if case.labels.of_texts:
         assert (found["accuracy"], found["loss"]) == (1.0, 0.0)
+    elif case.labels.of_candidates:
+        assert all(found[name] == 1.0 for name in case.task.METRICS if name != "loss")
     elif case.compares:
         assert found[case.task.best_metric(case.labels)] == pytest.approx(1.0)
         assert {name for name in found if found[name]} <= set(case.task.metrics_of(case.labels))
@@ -292,6 +300,15 @@ def test_losses_and_gradients_are_finite(case: Case, scale: float) -> None:
 
 
 @pytest.mark.slow
+def test_label_smoothing_changes_the_loss_where_it_is_not_refused(case: Case) -> None:
+    import torch
+
+    logits, targets = padded(case.random()), every_target(case)
+    plain, smoothed = (case.task.loss(logits, targets, label_smoothing=share) for share in (0.0, 0.2))
+    assert torch.equal(plain, smoothed) is bool(getattr(case.task, "UNSMOOTHED", ""))
+
+
+@pytest.mark.slow
 def test_a_built_model_answers_with_a_logit_for_each_output(case: Case, tiny_model: Path, tmp_path: Path) -> None:
     import torch
 
@@ -322,8 +339,9 @@ def test_the_loss_of_a_row_does_not_depend_on_its_company(case: Case) -> None:
     targets, logits = every_target(case), padded(case.random())
     options = {"class_weights": torch.arange(1.0, case.outputs + 1), "label_smoothing": 0.1}
     together = case.task.loss(logits, targets, **options)
-    alone = torch.cat([case.task.loss(logits[row : row + 1], targets[row : row + 1], **options)
-                       for row in range(len(case.taught))])
+    grouped = hasattr(case.task, "GROUPED")
+    parts = [places_of(case.learned, row) if grouped else [row] for row in range(len(case.taught))]
+    alone = torch.cat([case.task.loss(logits[part], targets[part], **options) for part in parts])
     assert torch.allclose(together, alone, atol=1e-5)
 
 

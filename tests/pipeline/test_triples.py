@@ -60,12 +60,12 @@ def sentences(rows: int, seed: int) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("triples") / "who.jsonl"
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in sentences(140, 0)), encoding="utf-8")
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in sentences(200, 0)), encoding="utf-8")
     return path
 
 
 TRAINING: dict[str, Any] = {
-    "train": {"num_train_epochs": 8, "learning_rate": 3e-3, "per_device_train_batch_size": 16, "precision": "fp32"},
+    "train": {"num_train_epochs": 10, "learning_rate": 3e-3, "per_device_train_batch_size": 16, "precision": "fp32"},
     "validation": {"early_stopping_patience": None},
 }
 
@@ -189,10 +189,10 @@ def test_what_is_scored_is_what_is_served(bundle: Path, data: Path, opened: Pred
 def test_files_are_answered(bundle: Path, data: Path, tmp_path: Path) -> None:
     done = predict_file(bundle, data, tmp_path / "out.jsonl")
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert done.rows == len(rows) == 140
+    assert done.rows == len(rows) == 200
     assert set(rows[0]) == {"id", "text", "given_entities", "given_relations", "entities", "relations", "truncated"}
     assert sum([{k: r[k] for k in ("subject", "object", "label")} for r in row["relations"]] == sorted(
-        row["given_relations"], key=lambda r: r["subject"]) for row in rows) > 120
+        row["given_relations"], key=lambda r: r["subject"]) for row in rows) > 180
     predict_file(bundle, data, tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text(encoding="utf-8-sig").startswith("id,text,")
 

@@ -65,13 +65,13 @@ def test_the_training_rows_decide_which_pairs_are_looked_at() -> None:
 
 def test_a_row_is_learned_as_its_text_and_as_its_pairs() -> None:
     settings, _ = task.settle(task.Settings(), [ROW], "any")
-    first, *pairs = task.learned([ROW], settings)
+    first, *pairs = task.taught([ROW], settings)
     assert first is ROW
     assert [(row.text_input, row.labels) for row in pairs] == [
         (Marked(TEXT, Argument(0, 3, "PER"), Argument(13, 17, "LOC")), ("lives_in",)),
         (Marked(TEXT, Argument(23, 26, "PER"), Argument(13, 17, "LOC")), ())]
     assert len({row.id for row in pairs}) == 2
-    assert [row.labels for row in task.learned([ROW], settings.model_copy(update={"negatives": 0}))[1:]] == [
+    assert [row.labels for row in task.taught([ROW], settings.model_copy(update={"negatives": 0}))[1:]] == [
         ("lives_in",)]
 
 
@@ -106,7 +106,7 @@ def test_overlapping_entities_are_tagged_by_the_first_and_longest() -> None:
 
 
 def test_targets_are_tags_of_texts_and_outputs_at_marks(encoder: Encoder) -> None:
-    rows = task.learned([ROW], task.Settings(patterns=(("PER", "lives_in", "LOC"),)))
+    rows = task.taught([ROW], task.Settings(patterns=(("PER", "lives_in", "LOC"),)))
     ragged = encoder.encode_ragged([row.text_input for row in rows], offsets=True)
     targets = task.targets(rows, LABELS, ragged)
     plain = named_entities.targets([ROW], LabelSet(LABELS.types, "token_classification"),
@@ -191,7 +191,7 @@ def test_remarks_tell_what_cannot_be_found(encoder: Encoder) -> None:
     rows = [ROW, Example("x:2", TEXT, spans=(within, ANN, ROME), triples=(
         Triple(within, ROME, "lives_in"), Triple(ANN, ROME, "lives_in"), twice))]
     settings = task.Settings(patterns=(("PER", "lives_in", "LOC"),))
-    learned = task.learned(rows, settings)
+    learned = task.taught(rows, settings)
     ragged = encoder.encode_ragged([row.text_input for row in learned], offsets=True)
     told = task.remarks(learned, ragged, task.targets(learned, LABELS, ragged), LABELS, settings)
     assert told[0] == ("5 pairs of entities are learned beside 2 texts, 1 of them without a relation (task.negatives)")
@@ -201,7 +201,7 @@ def test_remarks_tell_what_cannot_be_found(encoder: Encoder) -> None:
 
 
 def test_validation_takes_both_passes_into_account(encoder: Encoder) -> None:
-    rows = task.learned([ROW], task.Settings(patterns=(("PER", "lives_in", "LOC"),)))
+    rows = task.taught([ROW], task.Settings(patterns=(("PER", "lives_in", "LOC"),)))
     ragged = encoder.encode_ragged([row.text_input for row in rows], offsets=True)
     targets = task.targets(rows, LABELS, ragged)
     right = [9 * np.eye(11, dtype=np.float32)[np.maximum(row, 0) % MARKED] for row in targets.rows]

@@ -40,5 +40,5 @@ def knows(manifest: Manifest) -> str:
     most = settings.get("max_distance")
     near = f" up to {most} characters apart" if most is not None else ""
     return (f"It knows the types and relations above and no others, finds no entity within another, tells one relation "
-            f"of a pair at most, and tells triples of {len(settings.get('patterns') or ())} patterns (subject, relation, "
-            f"object){near}.")
+            f"of a pair at most, and tells triples of {len(settings.get('patterns') or ())} patterns (subject, "
+            f"relation, object){near}.")
