@@ -68,14 +68,18 @@ def windows(lengths: Sequence[int], room: int, overlap: int) -> list[tuple[slice
     Args:
         lengths: tokens of the text, or of the first and the second one.
         room: tokens of a window that are not special.
-        overlap: tokens that neighbouring windows share. Of a pair at most half of what the second text has of a
-            window, so that a long first text does not multiply the windows.
+        overlap: tokens that neighbouring windows share. Of a pair at most half of what the text in windows has of
+            one, so that a long other text does not multiply the windows.
 
-    The first text of a pair stands in each window; it keeps its first ``room // 2`` tokens where both do not fit.
+    The first text of a pair stands in each window; it keeps its first ``room // 2`` tokens where both do not fit. Only
+    where the second one has no more than ``room // 2`` and the first does not fit beside it, they change their parts.
     """
     if len(lengths) == 1:
         return [(part,) for part in _slices(lengths[0], room, overlap)]
     first, second = lengths
+    if second <= room // 2 and first + second > room:
+        left = room - second
+        return [(part, slice(0, second)) for part in _slices(first, left, min(overlap, left // 2))]
     if first + second > room:
         first = min(first, room // 2)
     left = room - first

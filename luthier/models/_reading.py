@@ -76,19 +76,18 @@ class Reader:
             placed = self._located(encodings, part, [one for parts in sources for one in parts])
             rows.offsets += [one if len(one) else np.zeros((1, 2), np.int64) for one in placed]
 
-    def windowed(self, texts: Sequence[TextInput], rows: Rows, *, overlap: int, offsets: bool) -> None:
-        """Make windows of the texts that are too long: rows that name the text they are from."""
+    def windowed_with_places(self, texts: Sequence[TextInput], rows: Rows, *, overlap: int) -> None:
+        """Make windows of the texts that are too long, rows that name the text they are from, and say where in the
+        texts the tokens stand; of texts with marks the windows around these.
+        """
         frames = Frame.of(self.tokenizer, pair=False), Frame.of(self.tokenizer, pair=True)
-        offsets |= any(isinstance(text, Marked) for text in texts)  # to know where the marks are
-        read = self.tokenizer.encode_batch if offsets else self.tokenizer.encode_batch_fast
         shared = self.numbers.__getitem__
         for first, counts, parts in _batches(texts):
-            sources = [self._source(part, whole=True) for part in parts] if offsets else []
-            given = [one.text for one in sources] or [_valid_form(part, self.form) for part in parts]
-            encodings = read(given, add_special_tokens=False)
+            sources = [self._source(part, whole=True) for part in parts]
+            encodings = self.tokenizer.encode_batch([one.text for one in sources], add_special_tokens=False)
             tokens = [list(map(shared, encoding.ids)) for encoding in encodings]
             owner = [np.full(len(ids), number, np.int64) for number, ids in enumerate(tokens)]
-            places = self._located(encodings, owner, sources) if offsets else []
+            places = self._located(encodings, owner, sources)
             ends = np.cumsum([0, *counts]).tolist()
             for number, (begin, end) in enumerate(pairwise(ends), first):
                 row = texts[number]
@@ -96,14 +95,43 @@ class Reader:
                              written(row) if isinstance(row, Marked) else None)
                 self._add(text, rows, overlap)
 
+    def windowed(self, texts: Sequence[TextInput], rows: Rows, *, overlap: int) -> None:
+        """Make windows of the texts that are too long: rows that name the text they are from.
+
+        A text that fits has the ids that ``cut`` gives it, and costs no more than there.
+        """
+        frames = Frame.of(self.tokenizer, pair=False), Frame.of(self.tokenizer, pair=True)
+        shared = self.numbers.__getitem__
+        for first, counts, parts in _batches(texts):
+            given = iter([_valid_form(part, self.form) for part in parts])
+            whole = [_given([next(given) for _ in range(count)]) for count in counts]
+            for number, encoding in enumerate(self.tokenizer.encode_batch_fast(whole), first):
+                ids = list(map(shared, encoding.ids))
+                if len(ids) <= self.max_length:
+                    rows.ids.append(ids or [self.pad_id])
+                    rows.type_ids.append(encoding.type_ids or [0])
+                    rows.truncated.append(False)
+                    rows.owners.append(number)
+                    rows.fresh.append(len(ids))
+                    continue
+                count = counts[number - first]
+                names = _sequence(encoding, frames[count - 1], count).tolist()
+                tokens = [[token for token, name in zip(ids, names, strict=True) if name == part]
+                          for part in range(count)]
+                self._add(_Text(number, frames[count - 1], tokens, []), rows, overlap)
+
     def _add(self, text: _Text, rows: Rows, overlap: int) -> None:
         """Add the windows of one text."""
-        for window in self._windows(text, overlap):
+        found = self._windows(text, overlap)
+        lost, read = text.loses(found), [0] * len(text.tokens)
+        for window in found:
             ids = [ids[part] for ids, part in zip(text.tokens, window, strict=True)]
             rows.ids.append(text.frame.ids(ids) or [self.pad_id])
             rows.type_ids.append(text.frame.type_ids(ids) or [0])
-            rows.truncated.append(text.loses(window))
+            rows.truncated.append(lost)
             rows.owners.append(text.number)
+            rows.fresh.append(sum(part.stop - max(part.start, end) for part, end in zip(window, read, strict=True)))
+            read = [part.stop for part in window]
             if text.places:
                 sequence = text.frame.sequence([len(part) for part in ids])
                 placed = np.zeros((max(len(sequence), 1), 2), np.int64)
@@ -174,11 +202,11 @@ class _Text:
         at = [int((ends > place).argmax()) for place in (first, second)]
         return at[0], at[1], int(np.flatnonzero(self.places[0][:, 0] < self.marks.end).max(initial=0)) + 1
 
-    def loses(self, window: tuple[slice, ...]) -> bool:
-        """Return whether a part of the text, or of a pair's first one, stands in no window."""
+    def loses(self, windows: Sequence[tuple[slice, ...]]) -> bool:
+        """Return whether a part of the text, or of one of a pair, stands in no window."""
         if self.marks is not None:
-            return bool(window[0].stop - window[0].start < len(self.tokens[0]))
-        return len(window) == 2 and bool(window[0].stop < len(self.tokens[0]))
+            return bool(windows[0][0].stop - windows[0][0].start < len(self.tokens[0]))
+        return any(windows[-1][name].stop < len(ids) for name, ids in enumerate(self.tokens))
 
 
 def parts_of(text: TextInput, row: int) -> tuple[str, ...]:

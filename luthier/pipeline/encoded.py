@@ -27,7 +27,7 @@ LIMIT = 1 << 30
 """Bytes of all kept files."""
 WORTHWHILE = 1_000_000
 """Characters of texts from which they are kept: fewer are tokenised in less time than anybody notices."""
-VERSION = 3
+VERSION = 4
 """Of the files."""
 _WEIGHTS = (".safetensors", ".bin", ".pt", ".onnx", ".h5", ".msgpack")
 
@@ -81,16 +81,17 @@ def _read(place: Path, texts: int, overlap: int | None, offsets: bool) -> Ragged
             type_ids = _rows(stored["type_ids"], lengths) if "type_ids" in stored else None
             places = _arrays(stored["offsets"], lengths) if offsets else None
             sequence = _arrays(stored["sequence"], lengths) if offsets else None
-            owners = None if overlap is None else stored["owners"].astype(np.int64)
+            owners, fresh = (None if overlap is None else stored[name].astype(np.int64) for name in ("owners", "fresh"))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     rows = texts if owners is None else len(owners)
     if not len(lengths) == len(truncated) == rows:
         return None
-    if owners is not None and not np.array_equal(np.unique(owners), np.arange(texts)):
+    if owners is not None and fresh is not None and (
+            not np.array_equal(np.unique(owners), np.arange(texts)) or len(fresh) != rows):
         return None
     used(place)
-    return Ragged(ids, type_ids, truncated, places, sequence, owners, overlap or 0)
+    return Ragged(ids, type_ids, truncated, places, sequence, owners, overlap or 0, fresh)
 
 
 def _arrays(flat: Any, lengths: Int64) -> list[Int64]:
@@ -117,8 +118,8 @@ def _write(place: Path, ragged: Ragged) -> str | None:
     if ragged.offsets and ragged.sequence:
         arrays["offsets"] = np.concatenate(ragged.offsets).astype(np.int32)
         arrays["sequence"] = np.concatenate(ragged.sequence).astype(np.int8)
-    if ragged.owners is not None:
-        arrays["owners"] = ragged.owners
+    if ragged.owners is not None and ragged.fresh is not None:
+        arrays |= {"owners": ragged.owners, "fresh": ragged.fresh}
     why = keep(place, lambda file: np.savez(file, **arrays), LIMIT)
     return None if why is None else f"tokens: not kept for the next run: {why}"
 

@@ -1,6 +1,7 @@
 """Tasks: one file each says what a head learns and how its logits are read. Decoding and metrics are numpy only."""
 
 from luthier.tasks._numbers import grade_scores, number_scores
+from luthier.tasks._pooling import Pooling, pooled, pooled_tensor, shares
 from luthier.tasks._ranking import RANKINGS, blocks, ranking_scores, ranks, top_k
 from luthier.tasks._relations import has_directions, relation_outcomes, relations_of
 from luthier.tasks._scores import averages, confusion_matrix, counts, precision_recall_f1
@@ -8,6 +9,6 @@ from luthier.tasks._span_targets import SpanTargets
 from luthier.tasks._texts import first_targets
 from luthier.tasks._tokens import TokenTargets
 
-__all__ = ["RANKINGS", "SpanTargets", "TokenTargets", "averages", "blocks", "confusion_matrix", "counts",
-           "first_targets", "grade_scores", "has_directions", "number_scores", "precision_recall_f1",
-           "ranking_scores", "ranks", "relation_outcomes", "relations_of", "top_k"]
+__all__ = ["RANKINGS", "Pooling", "SpanTargets", "TokenTargets", "averages", "blocks", "confusion_matrix", "counts",
+           "first_targets", "grade_scores", "has_directions", "number_scores", "pooled", "pooled_tensor",
+           "precision_recall_f1", "ranking_scores", "ranks", "relation_outcomes", "relations_of", "shares", "top_k"]

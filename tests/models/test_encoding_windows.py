@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from luthier.errors import DataError, ModelError
-from luthier.models.encoding import Encoder, Ragged
+from luthier.models.encoding import Encoder, Ragged, spread
 
 LONG = 100_000
 """More tokens than any text here has."""
@@ -97,7 +97,7 @@ def test_texts_that_fit_are_the_rows_they_were(model: Path, rows: list[str], off
 
 @given(first=words, second=words, max_length=st.integers(4, 40), data=st.data())
 @settings(max_examples=100, deadline=None)
-def test_of_a_pair_the_second_text_is_windowed(
+def test_of_a_pair_the_second_text_is_windowed_or_the_first_where_that_loses_nothing(
     model: Path, whole: Encoder, first: str, second: str, max_length: int, data: st.DataObject,
 ) -> None:
     overlap = data.draw(st.integers(0, max_length - 4))
@@ -105,17 +105,53 @@ def test_of_a_pair_the_second_text_is_windowed(
     ragged = encoder.encode_ragged([(first, second)], offsets=True)
     left, right = (whole.encode_ragged([text]).ids[0][1:-1] for text in (first, second))
     room = max_length - 3
+    turned = len(right) <= room // 2 and len(left) + len(right) > room
+    if turned:
+        left, right = right, left
     kept = left if len(left) + len(right) <= room else left[: room // 2]
     shared = min(overlap, (room - len(kept)) // 2)
     assert ragged.sequence is not None
     assert ragged.type_ids is not None
-    parts = [[[token for token, name in zip(ids, names.tolist(), strict=True) if name == part] for part in (0, 1)]
+    sides = (1, 0) if turned else (0, 1)
+    parts = [[[token for token, name in zip(ids, names.tolist(), strict=True) if name == part] for part in sides]
              for ids, names in zip(ragged.ids, ragged.sequence, strict=True)]
     assert all(one == kept for one, _ in parts)
     assert joined([other for _, other in parts], shared) == right
     assert (ragged.truncated == (len(kept) < len(left))).all()
     assert ragged.lengths.max() <= max_length
     assert all(len(row) == len(ids) for row, ids in zip(ragged.type_ids, ragged.ids, strict=True))
+    assert ragged.fresh is not None
+    assert ragged.fresh.sum() == len(kept) + len(right)
+
+
+@given(rows=st.lists(words | st.tuples(words, words), min_size=1, max_size=4), max_length=st.integers(4, 40),
+       data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_windows_without_places_are_those_with_places(
+    model: Path, rows: list[Any], max_length: int, data: st.DataObject,
+) -> None:
+    encoder = Encoder.load(model, max_length=max_length, overlap=data.draw(st.integers(0, max_length - 4)))
+    plain, placed = (encoder.encode_ragged(rows, offsets=offsets) for offsets in (False, True))
+    assert (plain.ids, plain.type_ids) == (placed.ids, placed.type_ids)
+    for name in ("truncated", "owners"):
+        np.testing.assert_array_equal(getattr(plain, name), getattr(placed, name))
+    # What stands around a text that fits is counted too: a lone window has all the weight.
+    assert plain.fresh is not None
+    assert placed.fresh is not None
+    several = np.bincount(plain.owners)[plain.owners] > 1
+    np.testing.assert_array_equal(plain.fresh[several], placed.fresh[several])
+
+
+def test_the_first_and_the_last_windows_of_a_text_are_kept_with_some_between(model: Path) -> None:
+    every = Encoder.load(model, max_length=12, overlap=2).encode_ragged(["good", "very " * 61, "good " * 20])
+    few = spread(every, 4)
+    assert few.owners is not None
+    assert few.fresh is not None
+    assert np.bincount(few.owners).tolist() == [1, 4, 3]
+    assert few.ids == [every.ids[row] for row in (0, 1, 3, 6, 8, 9, 10, 11)]
+    assert few.fresh.tolist() == [3, 10, 8, 8, 3, 10, 8, 2]
+    assert spread(every, 9) is every
+    assert spread(few, 1).ids == [every.ids[row] for row in (0, 1, 9)]
 
 
 @pytest.mark.parametrize("text", ["very good, 3.14 times! " * 870, "我的卡在哪里？很好，很好。" * 1540])
