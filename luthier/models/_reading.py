@@ -11,10 +11,10 @@ import numpy as np
 
 from luthier.errors import DataError
 from luthier.models import _offsets
-from luthier.models._frames import Frame, around, windows
+from luthier.models._frames import Frame, Reach, around, at_ends, windows
 from luthier.models._ragged import Rows
 from luthier.schema import Int64, Marked, TextInput
-from luthier.text import Aligned, Written, written
+from luthier.text import Aligned, Written, sentence_ends, written
 from luthier.text import normalize as normalize_text
 from luthier.text.normalize import Form
 
@@ -76,9 +76,11 @@ class Reader:
             placed = self._located(encodings, part, [one for parts in sources for one in parts])
             rows.offsets += [one if len(one) else np.zeros((1, 2), np.int64) for one in placed]
 
-    def windowed_with_places(self, texts: Sequence[TextInput], rows: Rows, *, overlap: int) -> None:
+    def windowed_with_places(self, texts: Sequence[TextInput], rows: Rows, *, overlap: int,
+                             reach: Reach | None = None) -> None:
         """Make windows of the texts that are too long, rows that name the text they are from, and say where in the
-        texts the tokens stand; of texts with marks the windows around these.
+        texts the tokens stand; of texts with marks the windows around these, of others those that end with sentences
+        where ``reach`` says how long they are.
         """
         frames = Frame.of(self.tokenizer, pair=False), Frame.of(self.tokenizer, pair=True)
         shared = self.numbers.__getitem__
@@ -92,8 +94,9 @@ class Reader:
             for number, (begin, end) in enumerate(pairwise(ends), first):
                 row = texts[number]
                 text = _Text(number, frames[end - begin - 1], tokens[begin:end], places[begin:end],
-                             written(row) if isinstance(row, Marked) else None)
-                self._add(text, rows, overlap)
+                             written(row) if isinstance(row, Marked) else None,
+                             sentence_ends(row) if reach is not None and isinstance(row, str) else None)
+                self._add(text, rows, overlap, reach)
 
     def windowed(self, texts: Sequence[TextInput], rows: Rows, *, overlap: int) -> None:
         """Make windows of the texts that are too long: rows that name the text they are from.
@@ -120,9 +123,9 @@ class Reader:
                           for part in range(count)]
                 self._add(_Text(number, frames[count - 1], tokens, []), rows, overlap)
 
-    def _add(self, text: _Text, rows: Rows, overlap: int) -> None:
+    def _add(self, text: _Text, rows: Rows, overlap: int, reach: Reach | None = None) -> None:
         """Add the windows of one text."""
-        found = self._windows(text, overlap)
+        found = self._windows(text, overlap, reach)
         lost, read = text.loses(found), [0] * len(text.tokens)
         for window in found:
             ids = [ids[part] for ids, part in zip(text.tokens, window, strict=True)]
@@ -140,8 +143,10 @@ class Reader:
                 rows.offsets.append(placed)
                 rows.sequence.append(sequence if len(sequence) else np.full(1, -1, np.int64))
 
-    def _windows(self, text: _Text, overlap: int) -> list[tuple[slice, ...]]:
+    def _windows(self, text: _Text, overlap: int, reach: Reach | None) -> list[tuple[slice, ...]]:
         counts, room = [len(ids) for ids in text.tokens], self.max_length - text.frame.special
+        if reach is not None and text.ends is not None:
+            return at_ends(text.places[0], text.ends, room, overlap, reach)
         if text.marks is None or counts[0] <= room:
             return windows(counts, room, overlap)
         return [(part,) for part in around(counts[0], room, text.marked_tokens)]
@@ -192,6 +197,8 @@ class _Text:
     """(T, 2) int64 of each; empty where nobody asked."""
     marks: Written | None = None
     """Where marks stand in the text, if it has some."""
+    ends: Sequence[int] | None = None
+    """Where its sentences end, if that is where windows end."""
 
     @property
     def marked_tokens(self) -> tuple[int, int, int]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from luthier.errors import ModelError
 from luthier.models import _tokenizer_files as files
+from luthier.models._frames import Reach
 from luthier.models._languages import set_language
 from luthier.models._ragged import Ragged, Rows, spread
 from luthier.models._reading import Reader
@@ -25,7 +26,7 @@ from luthier.text.normalize import Form
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["Encoder", "Ragged", "spread"]
+__all__ = ["Encoder", "Ragged", "Reach", "spread"]
 
 
 class Encoder:
@@ -116,12 +117,14 @@ class Encoder:
         ragged = self.encode_ragged(texts)
         return self.collate(ragged, range(len(ragged)))
 
-    def encode_ragged(self, texts: Sequence[TextInput], *, offsets: bool = False) -> Ragged:
+    def encode_ragged(self, texts: Sequence[TextInput], *, offsets: bool = False,
+                      reach: Reach | None = None) -> Ragged:
         """Encode N texts or pairs, each at its own length, so that the caller can put like lengths together.
 
         Args:
             texts: N texts or pairs of texts.
             offsets: also say where in the text each token stands, at about twice the time.
+            reach: how much of a text a window holds, where windows shall end with sentences; read with offsets alone.
 
         Raises:
             DataError: a row is neither a text nor a pair of texts; the message gives its number.
@@ -130,7 +133,7 @@ class Encoder:
         paired = self.uses_type_ids and any(not isinstance(text, str) for text in texts)
         marked = any(isinstance(text, Marked) for text in texts)
         if self.overlap is not None and (offsets or marked):
-            self._reader.windowed_with_places(texts, rows, overlap=self.overlap)
+            self._reader.windowed_with_places(texts, rows, overlap=self.overlap, reach=reach)
         elif self.overlap is not None:
             self._reader.windowed(texts, rows, overlap=self.overlap)
         elif offsets:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from luthier.models.encoding import Encoder, Ragged
+from luthier.models.encoding import Encoder, Ragged, Reach
 from luthier.models.files import cache_directory, sha256_of
 from luthier.models.kept import keep, used
 from luthier.schema import Int64, Marked, TextInput, parts
@@ -33,7 +33,7 @@ _WEIGHTS = (".safetensors", ".bin", ".pt", ".onnx", ".h5", ".msgpack")
 
 
 def encode(
-    encoder: Encoder, directory: Path, texts: Sequence[TextInput], *, offsets: bool = False
+    encoder: Encoder, directory: Path, texts: Sequence[TextInput], *, offsets: bool = False, reach: Reach | None = None
 ) -> tuple[Ragged, str | None]:
     """Return the token ids of texts, and what there is to say of where they came from.
 
@@ -42,14 +42,15 @@ def encode(
         directory: the model's.
         texts: as ``Encoder.encode_ragged`` takes them.
         offsets: as there, places of the tokens in the texts.
+        reach: as there, how much of a text a window holds.
     """
     if sum(len(part) for text in texts for part in _parts(text)) < WORTHWHILE:
-        return encoder.encode_ragged(texts, offsets=offsets), None
-    place = cache_directory() / "tokens" / f"{_key(encoder, directory, texts, offsets)}.npz"
+        return encoder.encode_ragged(texts, offsets=offsets, reach=reach), None
+    place = cache_directory() / "tokens" / f"{_key(encoder, directory, texts, offsets, reach)}.npz"
     found = _read(place, len(texts), encoder.overlap, offsets)
     if found is not None:
         return found, f"tokens: {len(texts)} texts were tokenised before; read from {place.parent}"
-    ragged = encoder.encode_ragged(texts, offsets=offsets)
+    ragged = encoder.encode_ragged(texts, offsets=offsets, reach=reach)
     return ragged, _write(place, ragged)
 
 
@@ -61,10 +62,12 @@ def _parts(text: TextInput) -> tuple[str, ...]:
     return marks.text, f"\0marks {marks.head} {marks.tail}"
 
 
-def _key(encoder: Encoder, directory: Path, texts: Sequence[TextInput], offsets: bool = False) -> str:
+def _key(encoder: Encoder, directory: Path, texts: Sequence[TextInput], offsets: bool = False,
+         reach: Reach | None = None) -> str:
     known = [(file.name, sha256_of(file)) for file in sorted(directory.iterdir())
              if file.is_file() and file.suffix not in _WEIGHTS]
-    decides = (VERSION, version("tokenizers"), known, encoder.max_length, encoder.normalize, encoder.overlap, offsets)
+    decides = (VERSION, version("tokenizers"), known, encoder.max_length, encoder.normalize, encoder.overlap, offsets,
+               reach)
     told = hashlib.sha256(repr(decides if encoder.language is None else (*decides, encoder.language)).encode())
     for text in texts:
         given = [part.encode("utf-8", "surrogatepass") for part in _parts(text)]

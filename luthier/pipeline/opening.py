@@ -17,6 +17,7 @@ from luthier import plugins
 from luthier import recipe as recipes
 from luthier.errors import RecipeError
 from luthier.inference import Predictor
+from luthier.inference.inputs import reach_of
 from luthier.models.chat import ChatEncoder
 from luthier.models.encoding import Encoder, Ragged, spread
 from luthier.models.files import ModelFiles
@@ -139,7 +140,7 @@ def _ragged(encoder: Encoder, directory: Path, rows: Sequence[Example], task: Mo
             settings: Any) -> tuple[Ragged, str | None]:
     """Return the token ids of examples as the task learns from them, and what there is to say of where they were."""
     if not hasattr(task, "sequences"):
-        return encoded.encode(encoder, directory, inputs(rows), offsets=task.OFFSETS)
+        return encoded.encode(encoder, directory, inputs(rows), offsets=task.OFFSETS, reach=reach_of(task, settings))
     texts, owners = task.sequences(task.rows_of(rows, settings), settings)
     ragged, note = encoded.encode(encoder, directory, texts, offsets=task.OFFSETS)
     return replace(ragged, owners=owners), note

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from luthier.errors import DataError, ModelError
-from luthier.models.encoding import Encoder, Ragged, spread
+from luthier.models.encoding import Encoder, Ragged, Reach, spread
+from luthier.text import sentence_ends
 
 LONG = 100_000
 """More tokens than any text here has."""
@@ -152,6 +153,44 @@ def test_the_first_and_the_last_windows_of_a_text_are_kept_with_some_between(mod
     assert few.fresh.tolist() == [3, 10, 8, 8, 3, 10, 8, 2]
     assert spread(every, 9) is every
     assert spread(few, 1).ids == [every.ids[row] for row in (0, 1, 9)]
+
+
+@given(text=st.lists(HARD | st.sampled_from(["。", "good. Very", "\n"]) | st.characters(), max_size=80).map("".join),
+       characters=st.integers(1, 30), sentences=st.integers(1, 4), max_length=st.integers(6, 40))
+@settings(max_examples=100, deadline=None)
+def test_windows_end_with_sentences_and_hold_no_more_than_they_may(
+    model: Path, whole: Encoder, text: str, characters: int, sentences: int, max_length: int,
+) -> None:
+    encoder, reach = Encoder.load(model, max_length=max_length, overlap=2), Reach(characters, sentences)
+    ragged = encoder.encode_ragged(["good", text], offsets=True, reach=reach)
+    right = whole.encode_ragged([text], offsets=True)
+    assert ragged.offsets is not None
+    assert ragged.fresh is not None
+    assert right.offsets is not None
+    mine = windows_of(ragged, 1)
+    fresh = ragged.fresh[mine].tolist()
+    assert [token for row, new in zip(mine, fresh, strict=True)
+            for token in ragged.ids[row][1:-1][len(ragged.ids[row]) - 2 - new:]] == right.ids[0][1:-1]
+    assert ragged.lengths.max() <= max_length
+    for row in mine:
+        places = ragged.offsets[row][1:-1]
+        if len(places) > 1:
+            assert places[:, 1].max() - places[0, 0] <= characters
+    if len(text.strip()) <= characters and len(sentence_ends(text)) < sentences and len(right.ids[0]) <= max_length:
+        assert len(mine) == 1
+
+
+def test_a_window_takes_as_many_sentences_as_rows_had(model: Path) -> None:
+    encoder, text = Encoder.load(model, max_length=100, overlap=10), "很好。good! 北京。\nvery good. Very。"
+
+    def windows(characters: int, sentences: int) -> list[str]:
+        found = encoder.encode_ragged([text], offsets=True, reach=Reach(characters, sentences)).offsets or []
+        return [text[places[1, 0]:places[-2, 1]] for places in found]
+
+    assert windows(99, 1) == ["很好。", "good!", "北京。", "very good.", "Very。"]
+    assert windows(99, 2) == ["很好。good!", "北京。\nvery good.", "Very。"]
+    assert windows(12, 99) == ["很好。good! 北京。", "very good.", "Very。"]
+    assert windows(99, 99) == [text]
 
 
 @pytest.mark.parametrize("text", ["very good, 3.14 times! " * 870, "我的卡在哪里？很好，很好。" * 1540])
