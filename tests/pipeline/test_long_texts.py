@@ -96,7 +96,7 @@ def test_texts_that_fit_are_read_as_they_are_where_texts_are_cut(
 def test_of_a_very_long_text_some_windows_are_learned_and_the_others_told(
     rows: list[tuple[str, str]], tiny_model: Path, tmp_path: Path,
 ) -> None:
-    data = rows_of(tmp_path / "long.jsonl", [(FILLER * 3 + text if label == "good" else text, label)
+    data = rows_of(tmp_path / "long.jsonl", [(FILLER * 3 + text if label == rows[0][1] else text, label)
                                              for text, label in rows])
     found = opened(data, tiny_model, tmp_path / "run", max_length=32, max_train_windows=3)
     assert max(np.bincount(found.train.ragged.owners)) == 3
@@ -112,7 +112,7 @@ def test_numbers_of_long_texts_are_learned_from_all_their_windows(
     rows: list[tuple[str, str]], tiny_model: Path, tmp_path: Path,
 ) -> None:
     data = tmp_path / "numbers.jsonl"
-    data.write_text("".join(json.dumps({"text": FILLER + text, "score": 0.5 + 3.0 * (label == "good")}) + "\n"
+    data.write_text("".join(json.dumps({"text": FILLER + text, "score": 0.5 + 3.0 * (label == rows[0][1])}) + "\n"
                             for text, label in rows), "utf-8")
     said = {**QUIET, "model": {"name": str(tiny_model), "max_length": 32}, "task": "regression", "label": "score",
             "train": {"num_train_epochs": 20, "learning_rate": 3e-3, "per_device_train_batch_size": 8,
@@ -151,7 +151,8 @@ def test_windows_of_taggers_hold_what_nearly_all_training_rows_do(task: Any) -> 
 
 def test_a_text_of_many_sentences_is_read_as_rows_were(tiny_model: Path) -> None:
     encoder = Encoder.load(tiny_model, max_length=128, overlap=32)
-    found = encoded(encoder, named_entities, named_entities.Settings(window_sentences=1), ["很好。很好。\ngood", "good"])
+    texts = ["很好。很好。\ngood", "good"]
+    found = encoded(encoder, named_entities, named_entities.Settings(window_sentences=1), texts)
     assert found.owners is not None
     assert found.owners.tolist() == [0, 0, 0, 1]
-    assert len(encoded(encoder, named_entities, named_entities.Settings(), ["很好。很好。\ngood", "good"])) == 2
+    assert len(encoded(encoder, named_entities, named_entities.Settings(), texts)) == 2
