@@ -44,13 +44,14 @@ def encode(
         offsets: as there, places of the tokens in the texts.
         reach: as there, how much of a text a window holds.
     """
+    own = {} if reach is None else {"reach": reach}  # which only the encoder of windows knows
     if sum(len(part) for text in texts for part in _parts(text)) < WORTHWHILE:
-        return encoder.encode_ragged(texts, offsets=offsets, reach=reach), None
+        return encoder.encode_ragged(texts, offsets=offsets, **own), None
     place = cache_directory() / "tokens" / f"{_key(encoder, directory, texts, offsets, reach)}.npz"
     found = _read(place, len(texts), encoder.overlap, offsets)
     if found is not None:
         return found, f"tokens: {len(texts)} texts were tokenised before; read from {place.parent}"
-    ragged = encoder.encode_ragged(texts, offsets=offsets, reach=reach)
+    ragged = encoder.encode_ragged(texts, offsets=offsets, **own)
     return ragged, _write(place, ragged)
 
 
@@ -66,9 +67,10 @@ def _key(encoder: Encoder, directory: Path, texts: Sequence[TextInput], offsets:
          reach: Reach | None = None) -> str:
     known = [(file.name, sha256_of(file)) for file in sorted(directory.iterdir())
              if file.is_file() and file.suffix not in _WEIGHTS]
-    decides = (VERSION, version("tokenizers"), known, encoder.max_length, encoder.normalize, encoder.overlap, offsets,
-               reach)
-    told = hashlib.sha256(repr(decides if encoder.language is None else (*decides, encoder.language)).encode())
+    decides = (VERSION, version("tokenizers"), known, encoder.max_length, encoder.normalize, encoder.overlap, offsets)
+    own = encoder.language, getattr(encoder, "prompt", None), reach
+    more = tuple(one for one in own if one is not None)
+    told = hashlib.sha256(repr((*decides, *more)).encode())
     for text in texts:
         given = [part.encode("utf-8", "surrogatepass") for part in _parts(text)]
         told.update(b"".join(len(part).to_bytes(8, "little") + part for part in given) + b"\n")

@@ -24,9 +24,10 @@ class Groups:
     starts: Int64
     """(N + 1,) int64, where the rows of each group begin, and where the last one ends."""
     lengths: Int64
-    """(N,) int64, tokens of each group's longest row; all windows of a text together count for as many longest ones."""
+    """(N,) int64, tokens of each group's longest row; where batches may be cut between groups, those of all its rows,
+    padded to that."""
     share: Float32 | None = None
-    """Of each row in its text's mean, where windows are pooled; ``None`` where rows have losses of their own."""
+    """Of each row in its text's mean, where windows are pooled; ``None`` where nothing is."""
 
     def __len__(self) -> int:
         """Return N."""
@@ -34,24 +35,22 @@ class Groups:
 
     @classmethod
     def of(cls, ragged: Ragged, task: ModuleType) -> Groups:
-        """Return the rows one by one, or all of an example together, where the task compares sequences or pools windows
-        and an example has several.
-        """
+        """Return the rows one by one, or, where those of an example have one loss, all of them together."""
         alone = cls(np.arange(len(ragged) + 1), ragged.lengths)
-        if not (compares(task) or pools(task)) or ragged.owners is None:
+        if not (groups(task) or pools(task)) or ragged.owners is None:
             return alone
         starts = np.flatnonzero(np.diff(ragged.owners, prepend=-1))
-        if pools(task) and len(starts) == len(ragged):
+        if pools(task) and len(starts) == len(ragged):  # every text in one window
             return alone
         longest, ends = np.maximum.reduceat(ragged.lengths, starts), np.append(starts, len(ragged))
-        return cls(ends, longest * np.diff(ends), shares(ragged)) if pools(task) else cls(ends, longest)
+        lengths = longest if compares(task) else longest * np.diff(ends)
+        return cls(ends, lengths, shares(ragged) if pools(task) else None)
 
     def rows(self, groups: Int64) -> Int64:
         """Return the rows of B groups, group after group."""
         sizes = self.starts[groups + 1] - self.starts[groups]
         first = np.repeat(self.starts[groups] - np.cumsum(sizes) + sizes, sizes)
         return first + np.arange(sizes.sum())
-
 
     def pooled(self, logits: torch.Tensor, groups: Int64, how: Pooling) -> torch.Tensor:
         """Return the logits of B groups, (B, C), from those of their rows; as they are where nothing is pooled."""
@@ -69,6 +68,11 @@ def pooling(settings: Any) -> Pooling:
     """Return how a task's settings pool windows: by their mean where they leave it open."""
     found: Pooling = getattr(settings, "pooling", "mean")
     return found
+
+
+def groups(task: ModuleType) -> bool:
+    """Return whether the rows of an example have one loss together, so that batches are made of whole examples."""
+    return compares(task) or bool(getattr(task, "GROUPED", False))
 
 
 def compares(task: ModuleType) -> bool:
