@@ -266,8 +266,9 @@ def _length_notes(ragged: dict[str, Ragged], encoder: Encoder) -> tuple[str, ...
         counts = np.concatenate([np.bincount(part.owners) for part in ragged.values() if part.owners is not None])
         if (counts <= 1).all():
             return (f"length: every train and valid text fits into {limit} tokens",)
-        return (f"length: {(counts > 1).sum():,} of {len(counts):,} train and valid texts have more than {limit} "
-                f"tokens and are read in {counts[counts > 1].sum():,} windows that share {encoder.overlap}",)
+        several = counts[counts > 1]
+        return (f"length: {len(several):,} of {len(counts):,} train and valid texts do not fit into a window and are read "
+                f"in {several.sum():,}, of up to {limit} tokens that share up to {encoder.overlap}",)
     cut = sum(int(part.truncated.sum()) for part in ragged.values())
     if not cut:
         return (f"length: every train and valid text fits into {limit} tokens",)

@@ -35,8 +35,9 @@ def settled(examples: Sequence[Example], characters: int | None, sentences: int 
     known = {"window_characters": _usual([len(row.text.strip()) for row in examples]),
              "window_sentences": _usual([1 + len(sentence_ends(row.text)) for row in examples])}
     found = {name: known[name] if value is None else value for name, value in most.items()}
-    told = (f"windows hold up to {found['window_characters']:,} characters and {found['window_sentences']} sentences, "
-            "as training rows do (task.window_characters, task.window_sentences)")
+    several = "s" * (found["window_sentences"] > 1)
+    told = (f"windows hold up to {found['window_characters']:,} characters and {found['window_sentences']} "
+            f"sentence{several}, as training rows do (task.window_characters, task.window_sentences)")
     return found, [told] if None in most.values() else []
 
 
