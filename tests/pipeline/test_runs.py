@@ -39,7 +39,7 @@ def test_a_bundle_holds_all_that_the_design_names(tiny_bundle: Path) -> None:
     names = {path.relative_to(tiny_bundle).as_posix() for path in tiny_bundle.rglob("*") if path.is_file()}
     assert names == {
         "README.md", "config.json", "events.jsonl", "luthier.json", "model.safetensors", "probes.jsonl", "recipe.yaml",
-        "report/data.json", "report/index.html", "report/scores.json", "report/splits.json",
+        "report/data.json", "report/index.html", "report/learned.json", "report/scores.json", "report/splits.json",
         "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json",
     }
     manifest = json.loads((tiny_bundle / "luthier.json").read_text())
@@ -58,6 +58,7 @@ def test_the_number_reported_is_the_number_served(tiny_bundle: Path, tiny_csv: P
     test.write_text("\n".join([lines[0], *(lines[int(row.split(":")[1]) - 1] for row in splits["test"])]) + "\n")
     scored = luthier.evaluate(tiny_bundle, test, json=tmp_path / "scores.json")
     reported = json.loads((tiny_bundle / "report" / "scores.json").read_text())["systems"]["tuned"]
+    assert scored.warnings == ()
     again = json.loads((tmp_path / "scores.json").read_text())
     assert again["metrics"] == pytest.approx(reported["metrics"], abs=1e-5)
     assert scored.scores.rows == 12
