@@ -6,10 +6,12 @@ import csv
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,25 @@ def test_the_number_reported_is_the_number_served(tiny_bundle: Path, tiny_csv: P
     again = json.loads((tmp_path / "scores.json").read_text())
     assert again["metrics"] == pytest.approx(reported["metrics"], abs=1e-5)
     assert scored.scores.rows == 12
+
+
+def test_rows_that_were_learned_from_are_told(tiny_bundle: Path, tiny_csv: Path, tmp_path: Path) -> None:
+    seen: list[Mapping[str, Any]] = []
+    scored = luthier.evaluate(tiny_bundle, tiny_csv, json=tmp_path / "scores.json", report=tmp_path / "page",
+                              listener=seen.append)
+    told = ("48 of 60 rows, or rows nearly equal to them, were in the training data (36 were learned from, 12 chose "
+            "the best step): the scores say less of new rows")
+    assert scored.warnings == (told,)
+    assert {"event": "warning", "text": told} in seen
+    assert json.loads((tmp_path / "scores.json").read_text())["seen_in_training"] == {"train": 36, "valid": 12}
+    assert told in (tmp_path / "page" / "index.html").read_text()
+    older = tmp_path / "older"
+    shutil.copytree(tiny_bundle, older)
+    (older / "report" / "learned.json").unlink()
+    manifest = json.loads((older / "luthier.json").read_text())
+    del manifest["files"]["report/learned.json"]
+    (older / "luthier.json").write_text(json.dumps(manifest))
+    assert luthier.evaluate(older, tiny_csv).warnings == ()
 
 
 def test_transformers_opens_a_full_bundle_and_gives_the_same_logits(tiny_bundle: Path) -> None:
@@ -239,7 +260,7 @@ def test_rows_left_out_of_an_evaluation_are_told(tiny_bundle: Path, tmp_path: Pa
 
 
 def test_output_of_an_unknown_kind_is_refused(tiny_bundle: Path, tiny_csv: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="expected a .jsonl or .csv file"):
+    with pytest.raises(DataError, match="expected a .jsonl, .csv or .xlsx file"):
         predict_file(tiny_bundle, tiny_csv, tmp_path / "out.xlsx")
 
 
