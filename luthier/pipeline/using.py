@@ -71,23 +71,19 @@ def evaluate(
     if report is not None:
         check_directory(Path(report))
     predictor, chosen = open_fastest(bundle, opening)
-    layout = layout_of(predictor, data, columns, labelled=True)
-    examples, bad = read_all(layout, max_bad_rows=recipe_of(predictor).get("data", {}).get("max_bad_rows", 100))
-    if listener is not None:
-        for text in (chosen, *layout.notes, *(f"left out line {row.line}: {row.reason}" for row in bad)):
-            listener({"event": "note", "text": text})
-    unknown = sorted({name for row in examples for name in row.label_names} - set(predictor.labels.names))
-    if unknown:
-        raise DataError(f"{data} holds labels that the bundle does not know: {', '.join(unknown[:10])}",
-                        f"the bundle knows: {', '.join(predictor.labels.names[:20])}")
+    examples, notes = _read(predictor, data, columns)
+    tell = listener or (lambda _: None)
+    for text in (chosen, *notes):
+        tell({"event": "note", "text": text})
     seed = spawn(recipe_of(predictor).get("seed", 0), "bootstrap")
-    settings = settings or EvaluationSettings()
+    if settings is None:  # as deep as in training, so that the scores can be compared
+        depth = recipe_of(predictor).get("evaluation", {}).get("candidates")
+        settings = EvaluationSettings() if depth is None else EvaluationSettings(candidates=depth)
     scored = score(predictor, examples, predictor.labels, settings, seed=seed)
     seen = _seen(predictor, Path(bundle), examples)
     scored = replace(scored, warnings=_doubts(seen, len(examples)))
     for text in scored.warnings:
-        if listener is not None:
-            listener({"event": "warning", "text": text})
+        tell({"event": "warning", "text": text})
     if json is not None:
         numbers = {"bundle": Path(bundle).name, "rows": len(examples), "seen_in_training": seen,
                    **scored.to_dict()}
@@ -103,6 +99,24 @@ def evaluate(
             warnings=scored.warnings,
         ))
     return scored
+
+
+def _read(predictor: Predictor, data: str | Path, columns: Columns | None) -> tuple[list[Example], list[str]]:
+    """Return the rows of a file as they are scored, and what there is to say of them.
+
+    Raises:
+        DataError: the file cannot be used, or holds labels that the bundle does not know.
+    """
+    layout = layout_of(predictor, data, columns, labelled=True)
+    examples, bad = read_all(layout, max_bad_rows=recipe_of(predictor).get("data", {}).get("max_bad_rows", 100))
+    kind = kind_of(predictor.labels.problem_type)
+    if hasattr(kind, "gathered"):  # rows that are scored together
+        examples = kind.gathered(examples)
+    unknown = sorted({name for row in examples for name in row.label_names} - set(predictor.labels.names))
+    if unknown:
+        raise DataError(f"{data} holds labels that the bundle does not know: {', '.join(unknown[:10])}",
+                        f"the bundle knows: {', '.join(predictor.labels.names[:20])}")
+    return examples, [*layout.notes, *(f"left out line {row.line}: {row.reason}" for row in bad)]
 
 
 def _seen(predictor: Predictor, bundle: Path, examples: Sequence[Example]) -> dict[str, int]:

@@ -12,8 +12,10 @@ from luthier.schema.embeddings import Embedding, Similarity
 from luthier.schema.examples import Dataset, Example, GoldAnswer, Passages, Span
 from luthier.schema.labels import ANSWERED, EMBEDDING, GENERATED, LabelSet, ProblemType, Scale
 from luthier.schema.marked import Argument, Marked
+from luthier.schema.rankings import Candidates, Ranked, Relevance, Reranked
 
-__all__ = ["ANSWERED", "EMBEDDING", "GENERATED", "Answer", "Argument", "Batch", "Bool", "Conversation", "Dataset",
-           "Decision", "Embedding", "Entities", "Entity", "Estimate", "Example", "Float32", "FoundAnswer", "Generated",
-           "GoldAnswer", "Int64", "LabelSet", "Logits", "Marked", "Passage", "Passages", "Prediction", "ProblemType",
-           "Role", "Scale", "Similarity", "Span", "TextInput", "Turn", "parts"]
+__all__ = ["ANSWERED", "EMBEDDING", "GENERATED", "Answer", "Argument", "Batch", "Bool", "Candidates", "Conversation",
+           "Dataset", "Decision", "Embedding", "Entities", "Entity", "Estimate", "Example", "Float32", "FoundAnswer",
+           "Generated", "GoldAnswer", "Int64", "LabelSet", "Logits", "Marked", "Passage", "Passages", "Prediction",
+           "ProblemType", "Ranked", "Relevance", "Reranked", "Role", "Scale", "Similarity", "Span", "TextInput", "Turn",
+           "parts"]

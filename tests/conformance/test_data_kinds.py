@@ -43,6 +43,7 @@ ROWS: dict[str, Callable[[int], Row]] = {
     "dialogue": lambda n: {"prompt": f"text {n}", "completion": f"words {n}"},
     "similarity": lambda n: {"text": f"text {n}", "text_b": f"other {n}", "score": n / 7},
     "retrieval": lambda n: {"anchor": f"text {n}", "positive": f"passage {n}"},
+    "re_ranking": lambda n: {"query": f"text {n}", "passage": f"passage {n}", "relevance": 1 + n % 2},
     "relation_classification": lambda n: {"text": f"Anna met Bob in {n}.", "head": "Anna", "tail": "Bob",
                                           "relation": ["met(e1,e2)", "Other"][n % 2]},
 }
