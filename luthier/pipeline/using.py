@@ -112,7 +112,7 @@ def _read(predictor: Predictor, data: str | Path, columns: Columns | None) -> tu
     kind = kind_of(predictor.labels.problem_type)
     if hasattr(kind, "gathered"):  # rows that are scored together
         examples = kind.gathered(examples)
-    unknown = sorted({name for row in examples for name in row.label_names} - set(predictor.labels.names))
+    unknown = sorted({name for row in examples for name in row.label_names} - predictor.labels.known)
     if unknown:
         raise DataError(f"{data} holds labels that the bundle does not know: {', '.join(unknown[:10])}",
                         f"the bundle knows: {', '.join(predictor.labels.names[:20])}")
