@@ -9,7 +9,7 @@ from luthier.schema import Int64
 from luthier.tasks import SpanTargets, TokenTargets
 from luthier.tuning import whole_batch
 from luthier.tuning.feeding import laid_out, send
-from luthier.tuning.grouping import compares
+from luthier.tuning.grouping import compares, pooling
 from luthier.tuning.job import Targets
 from luthier.tuning.optimizer import set_rate, step_clipped
 from luthier.tuning.precision import autocast
@@ -37,8 +37,8 @@ def take_step(run: Run, step: int) -> None:
     seed_step(spawn(job.seed, "dropout"), step, run.device)
     loss = torch.zeros((), device=run.device)
     share = sum(_answers(job.train.targets, rows, len(one)) for rows, one in zip(micro_batches, groups, strict=True))
-    for rows in micro_batches:
-        loss += _backward(run, rows, share, step)
+    for one in groups:
+        loss += _backward(run, one, share, step)
     norm = step_clipped(run.optimizer, settings.max_grad_norm)
     run.progress.step = step
     run.pending.append(({"step": step, "epoch": round(step / run.per_epoch, 4), "rows": sum(map(len, groups)),
@@ -47,9 +47,10 @@ def take_step(run: Run, step: int) -> None:
         report(run)
 
 
-def _backward(run: Run, rows: Int64, share: int, step: int) -> torch.Tensor:
+def _backward(run: Run, micro: Int64, share: int, step: int) -> torch.Tensor:
     """Add the gradient of a micro-batch to the weights, and return its loss: the sum over answers, by their share."""
-    job, settings = run.job, run.job.train_settings
+    job, settings, rows = run.job, run.job.train_settings, run.groups.rows(micro)
+    asked = rows if run.groups.share is None else micro
 
     def logits(part: Int64) -> torch.Tensor:
         with autocast(run.device, run.precision):
@@ -57,7 +58,8 @@ def _backward(run: Run, rows: Int64, share: int, step: int) -> torch.Tensor:
         return found.float()
 
     def loss(logits: torch.Tensor) -> torch.Tensor:
-        targets = send(laid_out(job.train.targets[rows], logits, run.lengths[rows]), run.device)
+        logits = run.groups.pooled(logits, micro, pooling(job.task_settings))
+        targets = send(laid_out(job.train.targets[asked], logits, run.lengths[rows]), run.device)
         losses: torch.Tensor = job.task.loss(logits, targets, class_weights=run.weights,
                                              label_smoothing=settings.label_smoothing_factor, **job.options)
         return losses.sum() / share
