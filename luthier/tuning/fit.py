@@ -131,7 +131,8 @@ def _start(job: Job, events: Events, decisions: Mapping[str, Decision], parts: I
                                 accumulation=settings.gradient_accumulation_steps)
     run = _Run(
         job, events, make_optimizer(job.model, settings, parts.layers, head=job.head),
-        {**decisions, **told, "class_weights": why_weights, "word_table": describe_table(table)},
+        {**decisions, **told, "class_weights": why_weights, "word_table": describe_table(table),
+         **job.decided_width()},
         None if weights is None else torch.from_numpy(weights).to(device),
         table, feed, groups, Progress(),
         total=per_epoch * (settings.num_train_epochs or EPOCHS), per_epoch=per_epoch,
@@ -312,7 +313,7 @@ def _dealt(run: _Run, step: int) -> Step:
     if run.epoch_plan[0] != epoch:
         settings = run.job.train_settings
         run.epoch_plan = epoch, plan(
-            run.sizes if run.job.train.writes else run.groups.lengths,
+            run.job.sizes(run.job.train) if run.job.train.writes else run.groups.lengths,
             batch_size=settings.per_device_train_batch_size, accumulation=settings.gradient_accumulation_steps,
             max_tokens=None if compares(run.job.task) else run.job.batch_tokens,
             seed=spawn(run.job.seed, "order"), epoch=epoch)
