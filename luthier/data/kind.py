@@ -13,6 +13,7 @@ from luthier import plugins
 from luthier.data.clean import Found, Splits
 from luthier.data.layout_values import Layout, Seen
 from luthier.data.rows import Record
+from luthier.data.split import Division
 from luthier.schema import Example, LabelSet, ProblemType
 from luthier.text.normalize import Form
 
@@ -105,8 +106,8 @@ class Kind(Protocol):
         """Return ``size`` rows in their order, alike in their labels."""
 
     def divided(self, rows: Sequence[Example], shares: Mapping[str, float],
-                seed: int, /) -> tuple[Splits, list[str]]:
-        """Split rows by the shares; return also the labels too rare to be split."""
+                seed: int, /) -> Division:
+        """Split rows by the shares, those that tell each other's answers together."""
 
     def label_names(self, rows: Sequence[Example], called: str, /) -> tuple[str, ...]:
         """Return the names of the label set, from the train rows before they are split.
@@ -144,6 +145,9 @@ class SomeKind(Protocol):
 
     def task_for(self, rows: Sequence[Example], /) -> tuple[str, str] | None:
         """Return the name of the task that learns from these rows, and the reason; ``None`` where ``TASK`` will do."""
+
+    def leaking(self, early: Sequence[Example], late: Sequence[Example], found: Found, /) -> list[bool]:
+        """Return which early rows hold an answer of a late one, where not only nearly equal rows do."""
 
 
 def kind_of(problem_type: str) -> Kind:

@@ -24,7 +24,7 @@ from luthier.models.from_nothing import made_new
 from luthier.models.hardware import cores
 from luthier.models.seq2seq import check_languages
 from luthier.models.sources import resolve
-from luthier.pipeline import encoded
+from luthier.pipeline import encoded, lengths
 from luthier.pipeline.conversations import encoded_conversations
 from luthier.pipeline.loading import Loaded
 from luthier.pipeline.targets import encoded_targets
@@ -95,8 +95,9 @@ def _opened(loaded: Loaded) -> Opened:
     base = _base(loaded)
     task = plugins.load("tasks", recipe.task["name"])
     settings = choice_settings(recipe, "task")
-    encoder = _encoder(recipe, base.path, task, settings)
+    encoder, chosen = _sized_encoder(loaded, base.path, task, settings)
     ragged, told = _read(loaded, base.path, encoder, task, settings)
+    told = [*chosen, *told]
 
     def build() -> Built:
         found: Built = task.build(base, dataset.labels, dropout=recipe.model.dropout,
@@ -179,6 +180,20 @@ def _encoder(recipe: Recipe, directory: Path, task: ModuleType, settings: Any) -
     overlap = OVERLAP if task.WINDOWS and recipe.model.overlap is None else recipe.model.overlap
     return Encoder.load(directory, max_length=recipe.model.max_length, normalize=recipe.prepare.normalize,
                         overlap=overlap, language=getattr(settings, "source_language", None))
+
+
+def _sized_encoder(loaded: Loaded, directory: Path, task: ModuleType, settings: Any) -> tuple[Encoder, list[str]]:
+    """Open the tokenizer; of a model that could read a book, with a length that the training rows decide."""
+    recipe = loaded.recipe
+    encoder = _encoder(recipe, directory, task, settings)
+    if recipe.model.max_length is not None or hasattr(task, "encoder") or getattr(task, "GENERATES", False):
+        return encoder, []
+    if encoder.max_length <= lengths.LONG:
+        return encoder, []
+    ragged, _ = _ragged(encoder, directory, loaded.dataset.train, task, settings)
+    length, why = lengths.chosen(encoder.max_length, ragged.lengths)
+    model = recipe.model.model_copy(update={"max_length": length})
+    return _encoder(recipe.override(model=model), directory, task, settings), [why]
 
 
 def inputs(examples: Sequence[Example]) -> list[TextInput]:

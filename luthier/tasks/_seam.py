@@ -24,6 +24,8 @@ class SomeTask(Protocol):
     """Whether its answers are written token by token; see decision 0011."""
     TOGETHER: bool
     """Whether its loss compares all sequences of a batch, so that it cannot be computed in parts."""
+    UNSMOOTHED: str
+    """Why ``train.label_smoothing_factor`` is refused, in words."""
     PAIR_ANSWER: type[Any]
     """The class of the answers to pairs, where ``ANSWER`` is that to texts and a bundle takes both."""
 

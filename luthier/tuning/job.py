@@ -15,6 +15,7 @@ from luthier.models.hardware import memory
 from luthier.recipe import TrainSettings, ValidationSettings
 from luthier.schema import Decision, Int64, LabelSet
 from luthier.tasks import SpanTargets, TokenTargets
+from luthier.tuning.grouping import compares
 
 if TYPE_CHECKING:
     import torch
@@ -127,6 +128,11 @@ class Job:
     @property
     def _device(self) -> str:
         return str(next(self.model.parameters()).device)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return what loss, metrics and guess of the task take besides: its settings, where texts are compared."""
+        return {"settings": self.task_settings} if compares(self.task) else {}
 
     @property
     def metric(self) -> str:

@@ -142,7 +142,7 @@ def test_what_a_row_is_labelled_with_decides_the_hash(kind: Kind, rows: list[Exa
 @every_kind
 def test_samples_and_splits_keep_rows_whole_and_in_order(kind: Kind, rows: list[Example]):
     place = {row.id: number for number, row in enumerate(rows)}
-    parts, _ = kind.divided(rows, SHARES, 3)
+    parts = kind.divided(rows, SHARES, 3).parts
     for chosen in (kind.sampled(rows, 20, 3), *parts.values()):
         assert [place[row.id] for row in chosen] == sorted(place[row.id] for row in chosen)
         assert all(row == rows[place[row.id]] for row in chosen)

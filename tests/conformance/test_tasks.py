@@ -276,6 +276,15 @@ def test_losses_and_gradients_are_finite(case: Case, scale: float) -> None:
 
 
 @pytest.mark.slow
+def test_label_smoothing_changes_the_loss_where_it_is_not_refused(case: Case) -> None:
+    import torch
+
+    logits, targets = padded(case.random()), every_target(case)
+    plain, smoothed = (case.task.loss(logits, targets, label_smoothing=share) for share in (0.0, 0.2))
+    assert torch.equal(plain, smoothed) is bool(getattr(case.task, "UNSMOOTHED", ""))
+
+
+@pytest.mark.slow
 def test_a_built_model_answers_with_a_logit_for_each_output(case: Case, tiny_model: Path, tmp_path: Path) -> None:
     import torch
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,20 @@ def test_rows_are_counted_as_examples(files: ModelFiles, tmp_path: Path) -> None
     started = next(event for event in seen if event["event"] == "run_started")
     assert (started["train_rows"], started["valid_rows"], started["steps_per_epoch"]) == (30, 30, 4)
     assert sum(event["rows"] for event in seen if event["event"] == "step") == 30
+
+
+@pytest.mark.parametrize(("labels", "own"), [(RETRIEVAL, {"scale": 5.0, "symmetric": True}), (SCORED, {"scale": 3.0})])
+def test_validation_takes_the_loss_that_is_learned(files: ModelFiles, tmp_path: Path, labels: LabelSet,
+                                                   own: dict[str, Any]) -> None:
+    given = job(files, tmp_path, rows=20, labels=labels, settings=own, dropout=0.0, train={
+        "num_train_epochs": 1, "per_device_train_batch_size": 20, "learning_rate": 1e-9})
+    given = replace(given, valid=given.train)
+    fitted, seen = run(given)
+    assert fitted.history[0]["metrics"]["loss"] == pytest.approx(losses(seen)[0], rel=1e-3)
+    targets = given.train.targets
+    guess = [similarity.guessed(targets, targets, labels, chosen)["loss"] for chosen in (None, given.task_settings)]
+    # Of pairs that are all alike every difference is 0, whatever it is multiplied by.
+    assert (guess[0] != pytest.approx(guess[1])) is (labels is RETRIEVAL)
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from luthier.data import clean, split
+from luthier.data import both_ways, clean, split
 from luthier.data.cells import text_cell, texts_in_memory
 from luthier.data.clean import Found, Splits
 from luthier.data.kind import BY_KEYS
@@ -14,10 +14,11 @@ from luthier.data.layout_values import Layout, Seen
 from luthier.data.passages import find_passages, joined, passages_of
 from luthier.data.report import DataReport
 from luthier.data.rows import Record
+from luthier.data.split import Division
 from luthier.data.text_columns import check_distinct
 from luthier.errors import DataError
 from luthier.schema import Example, LabelSet, Passages, ProblemType
-from luthier.text import loose_key, normalize
+from luthier.text import normalize
 from luthier.text.normalize import Form
 
 PROBLEM: ProblemType = "retrieval"
@@ -125,9 +126,17 @@ def settled(splits: Splits, found: Found, *, drop: bool) -> Splits:
     return result
 
 
-def divided(rows: Sequence[Example], shares: Mapping[str, float], seed: int) -> tuple[Splits, list[str]]:
-    """Split the rows, nearly equal queries together. A passage may belong to queries of several splits."""
-    return split.stratified(rows, shares, seed, together=lambda row: loose_key(row.text))
+def divided(rows: Sequence[Example], shares: Mapping[str, float], seed: int) -> Division:
+    """Split the rows, nearly equal queries together, and rows in which a query is the passage of another.
+
+    A passage that is no query may belong to queries of several splits.
+    """
+    return split.stratified(rows, shares, seed, ties=both_ways.ties(rows, _positive))
+
+
+def leaking(early: Sequence[Example], late: Sequence[Example], _found: Found) -> list[bool]:
+    """Tell which early rows have a late row's query, or its pair of query and passage the other way round."""
+    return both_ways.leaking(early, late, _positive)
 
 
 def label_names(_rows: Sequence[Example], _called: str) -> tuple[str, ...]:
@@ -162,6 +171,10 @@ def lines(report: DataReport) -> list[str]:
     told = (f"{name} {one['queries']:,} queries, {one['passages']:,} passages" for name, one in report.passages.items())
     given = report.passages.get("train", {}).get("negatives", 0)
     return [f"{'; '.join(told)}" + (f"; {given:,} given negatives to learn from" if given else "")]
+
+
+def _positive(row: Example) -> tuple[str, ...]:
+    return row.passages.positive if row.passages else ()
 
 
 def _counts(rows: Sequence[Example]) -> dict[str, int]:
