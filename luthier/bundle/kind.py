@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -12,6 +13,22 @@ if TYPE_CHECKING:
     from luthier.bundle.manifest import Manifest
 
 SEAM = "bundle.kinds"
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How a bundle is used without Luthier."""
+
+    pipeline: str
+    """The hub's name of the task."""
+    door: str
+    """The class of transformers that opens it."""
+    output: str
+    """Code that takes what the model gives: ``model`` and ``batch`` are at hand."""
+    batch: str | None = None
+    """Code that makes ``batch``, where a text alone is not what the model is given; ``tokenizer`` is at hand."""
+    cut: str | None = None
+    """What is cut at ``{length}`` tokens, in place of the ends of texts."""
 
 
 class BundleKind(Protocol):
@@ -54,6 +71,15 @@ class SomeKind(Protocol):
     """Code that makes ``batch`` with ``tokenizer``, in place of a plain call."""
     CUT: str
     """What is said of length in place of how many tokens are read; ``{length}`` stands for them."""
+    HEADING: str
+    """What stands over what the card says of labels, where they are none."""
+    HEADLESS: bool
+    """Whether no part of its models is new."""
+
+    def use(self, manifest: Manifest) -> Use:
+        """Return how a bundle is used, in place of ``PIPELINE``, ``DOOR``, ``OUTPUT``, ``BATCH`` and ``CUT``, where not
+        all are used alike."""
+        ...
 
 
 @cache

@@ -149,6 +149,9 @@ class SomeKind(Protocol):
     def leaking(self, early: Sequence[Example], late: Sequence[Example], found: Found, /) -> list[bool]:
         """Return which early rows hold an answer of a late one, where not only nearly equal rows do."""
 
+    def gathered(self, rows: Sequence[Example], /) -> list[Example]:
+        """Return the rows with those that are one example joined."""
+
 
 def kind_of(problem_type: str) -> Kind:
     """Return the kind of a problem type.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from luthier import plugins
 from luthier.evaluation.scores import Judged, RowError
+from luthier.recipe import EvaluationSettings
 from luthier.schema import Answer, Dataset, Example, Float32, LabelSet, TextInput
 
 if TYPE_CHECKING:
@@ -157,6 +158,10 @@ class SomeKind(Protocol):
 
         ``judge`` gets the answers to it.
         """
+        ...
+
+    def with_candidates(self, examples: Sequence[Example], settings: EvaluationSettings, /) -> list[Example]:
+        """Return the rows that are scored: with what they need beside them, which depends on the settings."""
         ...
 
     def weighed(self, judged: Judged, shares: Sequence[Float32], /) -> Judged:

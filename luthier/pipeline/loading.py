@@ -11,6 +11,7 @@ from luthier import plugins
 from luthier.data import BadRow, Columns, DataReport, Layout, inspect, kind_of, prepare, read_all
 from luthier.data.descriptions import described
 from luthier.errors import DataError, RecipeError
+from luthier.pipeline.prompting import pace, settle_prompt
 from luthier.pipeline.settings import AUTO
 from luthier.recipe import NEW_MODEL, Recipe, spawn
 from luthier.schema import Dataset, Example, LabelSet, ProblemType
@@ -102,11 +103,12 @@ def settle(
     report = report.with_bad_rows(bad or {})
     recipe, decided = _settle_model(recipe, report, dataset.labels)
     recipe, told = _settle_task(recipe, problem_type, dataset)
+    recipe, prompted = settle_prompt(recipe, report, dataset)
     dataset = replace(dataset, labels=_labels(recipe, dataset.labels))
     _check_grades(recipe, dataset.labels)
     recipe, rate = _settle_learning_rate(recipe)
     recipe, epochs = _settle_epochs(recipe, dataset.train)
-    return Loaded(dataset, report, recipe, (*notes, *described_notes, *told, *decided, *rate, *epochs))
+    return Loaded(dataset, report, recipe, (*notes, *described_notes, *told, *decided, *prompted, *rate, *epochs))
 
 
 def _columns(recipe: Recipe) -> Columns:
@@ -188,9 +190,10 @@ def _settle_model(recipe: Recipe, report: DataReport, labels: LabelSet) -> tuple
     if labels.of_dialogues:
         return _settle_language_model(recipe, report)
     if labels.of_texts:
-        raise RecipeError("to write texts takes an encoder-decoder, and none comes as a package",
-                          "name one: --model google-t5/t5-small (any T5, mT5, BART, Pegasus or Marian from a hub or a "
-                          f"directory), or --model {NEW_MODEL}, which starts from nothing and needs many rows")
+        raise RecipeError("which model shall write the texts is not said, and each kind asks for other rows and time",
+                          f"name one: --model {LANGUAGE_MODEL} (a decoder with a prompt, English, a package; add "
+                          "--method lora), --model google-t5/t5-small (any T5, mT5, BART, Pegasus or Marian from a hub "
+                          f"or a directory), or --model {NEW_MODEL}, which starts from nothing and needs many rows")
     code = report.language
     name = MODEL_FOR_LANGUAGE.get(code, MULTILINGUAL)
     why = {"en": "the text is English", "zh": "the text is Chinese"}.get(code, "the text is not in one known language")
@@ -222,7 +225,7 @@ def _settle_epochs(recipe: Recipe, train: Sequence[Example]) -> tuple[Recipe, li
     rows = len(task.rows_of(train, _own(task, recipe)) if hasattr(task, "rows_of") else train)
     batch = recipe.train.per_device_train_batch_size * recipe.train.gradient_accumulation_steps
     per_epoch = -(-rows // batch)
-    least: int = task.LEAST_STEPS
+    _, least = pace(recipe)
     epochs = min(max(EPOCHS, -(-least // per_epoch)), MOST_EPOCHS)
     settled = recipe.override(train=recipe.train.model_copy(update={"num_train_epochs": epochs}))
     why = "the default" if epochs == EPOCHS else f"because an epoch over {rows} rows has only {per_epoch} steps"
@@ -238,10 +241,11 @@ def _settle_learning_rate(recipe: Recipe) -> tuple[Recipe, list[str]]:
         notes.append(f"learning rate: {NEW_LEARNING_RATE:g}, the default of a model made from nothing")
     elif train.learning_rate is None:
         own: float = plugins.load("tuning.methods", name).LEARNING_RATE
-        rate: float = task.LEARNING_RATES.get(name, own)
+        rates, _ = pace(recipe)
+        rate: float = rates.get(name, own)
         train = train.model_copy(update={"learning_rate": rate})
         notes.append(f"learning rate: {rate:g}, the default of method {name}"
-                     + (f" for task {recipe.task['name']}" if name in task.LEARNING_RATES else ""))
+                     + (f" for task {recipe.task['name']}" if name in rates else ""))
     if train.head_learning_rate is None and head is not None:
         train = train.model_copy(update={"head_learning_rate": head})
         notes.append(f"learning rate of the new head: {head:g}, the default of task {recipe.task['name']}")

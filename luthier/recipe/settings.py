@@ -189,6 +189,8 @@ class EvaluationSettings(Settings):
     """Score the model as it was before tuning."""
     max_errors: int = Field(20, ge=0)
     """Most confident errors shown with their texts."""
+    candidates: int = Field(50, ge=0)
+    """Where passages are ordered: so many that TF-IDF finds for each query; 0 for the row's own, right and wrong."""
 
 
 class Recipe(Settings):

@@ -26,11 +26,36 @@ class SomeTask(Protocol):
     """Whether its loss compares all sequences of a batch, so that it cannot be computed in parts."""
     UNSMOOTHED: str
     """Why ``train.label_smoothing_factor`` is refused, in words."""
+    GROUPED: bool
+    """Whether a row has several sequences whose loss is one, so that batches are made of whole rows."""
+    SEARCHED: int
+    """Passages that a search finds for each query to learn from; see ``learned``."""
     PAIR_ANSWER: type[Any]
     """The class of the answers to pairs, where ``ANSWER`` is that to texts and a bundle takes both."""
 
     def settle(self, settings: Any, examples: Sequence[Example], model: str, /) -> tuple[Any, list[str]]:
         """Return the settings with what the training rows, or the model's name, decide, and notes that say it."""
+
+    def settle_model(self, settings: Any, examples: Sequence[Example], known: Any, /) -> tuple[Any, list[str]]:
+        """Do as ``settle`` does, once the model is chosen; ``known`` is a ``tasks._prompts.Known``."""
+
+    def pace(self, settings: Any, /) -> tuple[Mapping[str, float], int]:
+        """Return what ``LEARNING_RATES`` and ``LEAST_STEPS`` are for the model at hand."""
+
+    def taught(self, examples: Sequence[Example], settings: Any, /) -> list[Example]:
+        """Return the rows that a model learns from, where one example is learned as several."""
+
+    def learned(self, rows: Sequence[Example], wrong: Any, settings: Any, seed: int, /) -> list[Example]:
+        """Return what training rows are learned as, with some of the wrong passages of ``SEARCHED`` that are found."""
+
+    def validated(self, rows: Sequence[Example], wrong: Any, settings: Any, /) -> list[Example]:
+        """Return what validation rows are scored as, with wrong passages; offered with ``learned``."""
+
+    def follow_up(self, answers: Sequence[Any], texts: Sequence[TextInput], settings: Any, /) -> list[TextInput]:
+        """Return the rows that the model is asked about after its first answers."""
+
+    def combined(self, answers: Sequence[Any], replies: Sequence[Any], settings: Any, /) -> list[Any]:
+        """Return the answers with what the replies to ``follow_up`` say; offered with it."""
 
     def label_set(self, labels: LabelSet, settings: Any, /) -> LabelSet:
         """Return the label set as the settings want it."""

@@ -15,7 +15,7 @@ from luthier.models.hardware import memory
 from luthier.recipe import TrainSettings, ValidationSettings
 from luthier.schema import Decision, Int64, LabelSet
 from luthier.tasks import SpanTargets, TokenTargets
-from luthier.tuning.grouping import compares
+from luthier.tuning.grouping import groups
 
 if TYPE_CHECKING:
     import torch
@@ -131,8 +131,8 @@ class Job:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Return what loss, metrics and guess of the task take besides: its settings, where texts are compared."""
-        return {"settings": self.task_settings} if compares(self.task) else {}
+        """Return what loss, metrics and guess of the task take besides: its settings, where rows have several texts."""
+        return {"settings": self.task_settings} if groups(self.task) else {}
 
     @property
     def metric(self) -> str:
