@@ -24,6 +24,10 @@ class SomeTask(Protocol):
     """Whether its answers are written token by token; see decision 0011."""
     TOGETHER: bool
     """Whether its loss compares all sequences of a batch, so that it cannot be computed in parts."""
+    POOLS: bool
+    """Whether the windows of a text have one answer together, so that their outputs are pooled before the loss."""
+    NEEDS_WINDOWS: bool
+    """Whether a text must not be cut: what is asked about may stand anywhere."""
     UNSMOOTHED: str
     """Why ``train.label_smoothing_factor`` is refused, in words."""
     GROUPED: bool
@@ -69,6 +73,9 @@ class SomeTask(Protocol):
     def encoder(self, directory: Path, settings: Any, *, max_length: int | None, normalize: str,
                 stored: bool) -> Encoder:
         """Open a tokenizer of the task's own kind, from a model's directory, or, where ``stored``, from a bundle's."""
+
+    def reach(self, settings: Any, /) -> Any:
+        """Return how much of a text a window holds, a ``models._frames.Reach``, or ``None`` where that is not bounded."""
 
     def rows_of(self, examples: Sequence[Example], settings: Any, /) -> list[TextInput]:
         """Return what ``sequences`` is given for examples that are learned from."""

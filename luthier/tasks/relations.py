@@ -41,6 +41,8 @@ OFFSETS = True
 """Whether it needs to know where tokens stand in the text."""
 WINDOWS = True
 """Whether long texts are read in windows, when the recipe leaves that open."""
+NEEDS_WINDOWS = True
+"""Whether a text must not be cut: its marks may stand anywhere."""
 METRICS = ("relation_f1", "f1_micro", "f1_macro", "accuracy", "loss")
 """What ``metrics`` gives and ``validation.metric_for_best_model`` may name; more is better, but for ``loss``."""
 LEAST_STEPS = 300
