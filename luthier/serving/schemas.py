@@ -189,7 +189,9 @@ class GeneratedBody(BaseModel):
     """What a model that writes texts says of one text."""
 
     generated_text: str = Field(description="What was written.")
-    score: float | None = Field(description="Geometric mean of the probabilities of its tokens.")
+    score: float | None = Field(description=(
+        "Geometric mean of the probabilities that the model gave its tokens, the one that ended it included; with "
+        "num_beams above 1 exp(sum of log probabilities / tokens ** length_penalty), at most 1."))
     finish_reason: Literal["stop", "length"] = Field(
         description="stop where the model or a stop string ended it, length where it got no more tokens.")
     truncated: bool = Field(description="True when the text was too long and the model did not see its end.")

@@ -85,7 +85,8 @@ def _start(job: Job, events: Events, decisions: Mapping[str, Decision], parts: I
                                 accumulation=settings.gradient_accumulation_steps)
     run = Run(
         job, events, make_optimizer(job.model, settings, parts.layers, head=job.head),
-        {**decisions, **told, "class_weights": why_weights, "word_table": describe_table(table)},
+        {**decisions, **told, "class_weights": why_weights, "word_table": describe_table(table),
+         **job.decided_width()},
         None if weights is None else torch.from_numpy(weights).to(device),
         table, feed, groups, Progress(),
         total=per_epoch * (settings.num_train_epochs or EPOCHS), per_epoch=per_epoch,

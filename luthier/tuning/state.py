@@ -70,7 +70,7 @@ def dealt(run: Run, step: int) -> Step:
     if run.epoch_plan[0] != epoch:
         settings = run.job.train_settings
         run.epoch_plan = epoch, plan(
-            run.sizes if run.job.train.writes else run.groups.lengths,
+            run.job.sizes(run.job.train) if run.job.train.writes else run.groups.lengths,
             batch_size=settings.per_device_train_batch_size, accumulation=settings.gradient_accumulation_steps,
             max_tokens=None if compares(run.job.task) else run.job.batch_tokens,
             seed=spawn(run.job.seed, "order"), epoch=epoch)

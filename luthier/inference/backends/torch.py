@@ -11,8 +11,7 @@ import numpy as np
 
 from luthier.bundle import EXACT, Manifest
 from luthier.inference.backends._modules import ATTENTION, check_threads, choose_device, open_module
-from luthier.models.causal import continued_log_shares
-from luthier.models.outputs import shifted
+from luthier.models.likelihood import continued_log_shares, written_log_shares
 from luthier.models.seq2seq import target_tokens
 from luthier.plugins import require
 from luthier.recipe import Decoding
@@ -89,18 +88,10 @@ class TorchBackend:
         Returns:
             (B, T) float32, natural logarithms.
         """
-        import torch
-
         model = self._opened
         if not model.config.is_encoder_decoder:
             return continued_log_shares(model, batch, targets)
-        tokens = target_tokens(model.config, self.name)
-        before = torch.from_numpy(shifted(targets, tokens.start, tokens.pad)).to(self.device)
-        with torch.inference_mode():
-            logits = model(**self._inputs(batch), decoder_input_ids=before).logits.float()
-            places = torch.from_numpy(np.maximum(targets, 0)).to(self.device)[..., None]
-            found = torch.log_softmax(logits, -1).gather(-1, places)[..., 0]
-        return np.asarray(found.cpu().numpy(), dtype=np.float32)
+        return written_log_shares(model, self._inputs(batch), targets, target_tokens(model.config, self.name))
 
     def close(self) -> None:
         """Let go of the weights."""
