@@ -267,8 +267,8 @@ def _length_notes(ragged: dict[str, Ragged], encoder: Encoder) -> tuple[str, ...
         if (counts <= 1).all():
             return (f"length: every train and valid text fits into {limit} tokens",)
         several = counts[counts > 1]
-        return (f"length: {len(several):,} of {len(counts):,} train and valid texts do not fit into a window and are read "
-                f"in {several.sum():,}, of up to {limit} tokens that share up to {encoder.overlap}",)
+        return (f"length: {len(several):,} of {len(counts):,} train and valid texts do not fit into a window and are "
+                f"read in {several.sum():,}, of up to {limit} tokens that share up to {encoder.overlap}",)
     cut = sum(int(part.truncated.sum()) for part in ragged.values())
     if not cut:
         return (f"length: every train and valid text fits into {limit} tokens",)
