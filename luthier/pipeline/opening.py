@@ -98,6 +98,7 @@ def _opened(loaded: Loaded) -> Opened:
     task = plugins.load("tasks", recipe.task["name"])
     settings = choice_settings(recipe, "task")
     loaded, drawn = with_candidates(loaded, task, settings)
+    loaded = _taught(loaded, task, settings)
     dataset = loaded.dataset
     encoder, chosen = _sized_encoder(loaded, base.path, task, settings)
     ragged, told = _read(loaded, base.path, encoder, task, settings)
@@ -118,6 +119,14 @@ def _opened(loaded: Loaded) -> Opened:
     if hasattr(task, "remarks"):
         told += task.remarks(dataset.train, ragged["train"], train.targets, dataset.labels, settings)
     return Opened(base, build, build(), encoder, task, settings, train, valid, tuple(told))
+
+
+def _taught(loaded: Loaded, task: ModuleType, settings: Any) -> Loaded:
+    """Return the train and valid rows as the task learns from them, where that is other rows than it is asked with."""
+    if not hasattr(task, "taught"):
+        return loaded
+    train, valid = (tuple(task.taught(rows, settings)) for rows in (loaded.dataset.train, loaded.dataset.valid))
+    return replace(loaded, dataset=replace(loaded.dataset, train=train, valid=valid))
 
 
 def _read(loaded: Loaded, directory: Path, encoder: Encoder, task: ModuleType,

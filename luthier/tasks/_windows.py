@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -72,7 +74,7 @@ def whole_texts(ragged: Ragged) -> Iterator[tuple[int, Int64, list[tuple[int, In
     """
     owners, own, places, every = owners_of(ragged), of_text(ragged), places_of(ragged), shared_of(ragged)
     begins = np.flatnonzero(np.diff(owners, prepend=-1)).tolist()
-    for begin, end in zip(begins, [*begins[1:], len(owners)], strict=True):
+    for begin, end in zip(begins, [*begins[1:], len(owners)] if begins else [], strict=True):
         rows, parts, at = [], [], 0
         for row in range(begin, end):
             shared = min(every[row], at)
@@ -80,3 +82,20 @@ def whole_texts(ragged: Ragged) -> Iterator[tuple[int, Int64, list[tuple[int, In
             parts.append(places[row][own[row]][shared:])
             at += len(own[row]) - shared
         yield int(owners[begin]), np.concatenate(parts), rows
+
+
+def chosen_texts(ragged: Ragged, texts: Sequence[int]) -> Ragged:
+    """Return the rows of some of the texts alone, which are numbered anew in their order."""
+    numbers = np.full(int(owners_of(ragged).max(initial=-1)) + 1, -1, np.int64)
+    numbers[list(texts)] = np.arange(len(texts))
+    rows = chosen_rows(ragged, texts)
+    parts: dict[str, Any] = {name: [value[row] for row in rows] for name in ("ids", "type_ids", "offsets", "sequence")
+                             if (value := getattr(ragged, name)) is not None}
+    return replace(ragged, **parts, truncated=ragged.truncated[rows], owners=numbers[owners_of(ragged)[rows]],
+                   fresh=None if ragged.fresh is None else ragged.fresh[rows])
+
+
+def chosen_rows(ragged: Ragged, texts: Sequence[int]) -> list[int]:
+    """Return the rows of some of the texts."""
+    found: list[int] = np.flatnonzero(np.isin(owners_of(ragged), np.asarray(texts, np.int64))).tolist()
+    return found

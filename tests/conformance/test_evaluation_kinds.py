@@ -31,7 +31,9 @@ from luthier.schema import (
     Entity,
     Estimate,
     Example,
+    Extraction,
     FoundAnswer,
+    FoundRelation,
     Generated,
     GoldAnswer,
     LabelSet,
@@ -44,6 +46,7 @@ from luthier.schema import (
     Similarity,
     Span,
     TextInput,
+    Triple,
     Turn,
 )
 
@@ -164,6 +167,17 @@ def relations() -> Case:
     return Case(labels, rows, tuple(said[:12]), tuple(said[1:]))
 
 
+def triples() -> Case:
+    labels = LabelSet(("knows", "likes"), "joint_extraction", types=("PER", "LOC"))
+    spans = (Span(0, 3, "PER"), Span(4, 4 + len(SECRET), "LOC"))
+    rows = tuple(Example(f"x:{n}", f"Ann {SECRET} {n}", spans=spans, triples=(Triple(*spans, labels.names[n % 2]),))
+                 for n in range(12))
+    found = (Entity("PER", 0.9, "Ann", 0, 3), Entity("LOC", 0.8, SECRET, 4, 4 + len(SECRET)))
+    right = [Extraction(found, (FoundRelation(labels.names[n % 2], 0.7, 0, 1),)) for n in range(12)]
+    wrong = [Extraction(found[::-1], (FoundRelation(labels.names[n % 2], 0.6, 0, 1),)) for n in range(12)]
+    return Case(labels, rows, tuple(right), tuple(wrong))
+
+
 CASES = {
     "single-label-classification": classes("single_label_classification"),
     "multi-label-classification": classes("multi_label_classification"),
@@ -176,6 +190,7 @@ CASES = {
     "retrieval": rankings(),
     "re-ranking": orders(),
     "relation-classification": relations(),
+    "joint-extraction": triples(),
 }
 """A new kind adds its own."""
 
