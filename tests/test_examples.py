@@ -109,6 +109,19 @@ def test_the_recipe_for_similarity(tiny_model: Path, tmp_path: Path) -> None:
     assert hit.number == 0
 
 
+def test_the_recipe_for_re_ranking(tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(EXAMPLES)
+    command = [sys.executable, "-m", "luthier", "train", "examples/judged.yaml", "--model", str(tiny_model),
+               "model.max_length=64", "train.num_train_epochs=1", "evaluation.bootstrap=100"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "MAP" in result.stdout
+    with luthier.load(tmp_path / "runs" / "judged") as predictor:
+        passages = ["青禾电饭煲：两年内免费维修。", "青禾电饭煲：规格为四升。"]
+        found = luthier.rerank(predictor, "青禾电饭煲保修多久？", passages)
+    assert sorted(hit.number for hit in found) == [0, 1]
+
+
 def test_the_recipe_for_relations(tiny_model: Path, tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(EXAMPLES)
     command = [sys.executable, "-m", "luthier", "train", "examples/relations.yaml", "--model", str(tiny_model),
@@ -120,6 +133,17 @@ def test_the_recipe_for_relations(tiny_model: Path, tmp_path: Path) -> None:
            "tail": {"start": 27, "end": 40}}
     (found,) = luthier.load(tmp_path / "runs" / "suppliers").predict([row])
     assert found.label in found.names
+
+
+def test_the_recipe_for_entities_and_relations(tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(EXAMPLES)
+    command = [sys.executable, "-m", "luthier", "train", "examples/deals.yaml", "--model", str(tiny_model),
+               "train.num_train_epochs=1", "evaluation.bootstrap=100"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "triple F1" in result.stdout
+    (found,) = luthier.load(tmp_path / "runs" / "deals").predict(["Ida Brandt joined Novak Glass."])
+    assert set(found.to_dict()) == {"entities", "relations", "truncated"}
 
 
 def test_labels_in_levels(tiny_model: Path, tmp_path: Path) -> None:

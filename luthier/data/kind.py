@@ -6,6 +6,7 @@ settles them, names their labels and describes them. What several kinds do alike
 A kind whose rows may ask for another task than ``TASK`` also offers ``task_for(rows)``, which returns its name and the
 reason, or ``None`` where ``TASK`` will do. One whose rows may hold answers of others, not only of nearly equal rows,
 offers ``leaking(early, late, found)``, which tells which early rows hold an answer of a late one.
+One that has several rows for what is one example offers ``gathered(rows)``, which joins them.
 """
 
 from __future__ import annotations

@@ -70,6 +70,8 @@ def prepare(train: Sequence[Example], valid: Sequence[Example] | None, test: Seq
     for name, rows in given.items():
         kind.check(name, rows)
         kept = normalized(rows, lambda row: kind.normal(row, settings.normalize), found)
+        if hasattr(kind, "gathered"):
+            kept = _gathered(name, kept, kind, notes)
         splits[name] = distinct(kept, kind.target, found, drop=settings.deduplicate)
     splits = kind.settled(splits, found, drop=settings.deduplicate)
     leaking: Leaking = getattr(kind, "leaking", nearly_equal)
@@ -100,6 +102,14 @@ def content_hash(splits: Splits, kind: Kind) -> str:
             line = json.dumps([name, row.id, row.text, row.text_b, row.labels, *kind.hashed(row)], ensure_ascii=True)
             digest.update(line.encode() + b"\n")
     return digest.hexdigest()
+
+
+def _gathered(name: str, rows: list[Example], kind: Kind, notes: list[str]) -> list[Example]:
+    """Join the rows that are one example together, and say how many are left."""
+    found: list[Example] = kind.gathered(rows)  # type: ignore[attr-defined]  # few kinds have it
+    if len(found) < len(rows):
+        notes.append(f"{name}: {len(rows):,} rows are {len(found):,}, {kind.REPEATED[1]}")
+    return found
 
 
 def _with_unique_ids(given: Splits) -> Splits:

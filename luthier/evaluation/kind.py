@@ -99,7 +99,8 @@ class Kind(Protocol):
     """One problem type, as evaluation sees it.
 
     A kind that asks a predictor for more than an answer to each row also offers ``asked``, from the rows to what
-    ``predict`` is given; ``judge`` gets the answers to that.
+    ``predict`` is given; ``judge`` gets the answers to that. One whose rows need something beside them that depends on
+    the settings offers ``with_candidates``, from rows and settings to the rows that are scored.
     """
 
     MAIN: str

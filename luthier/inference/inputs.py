@@ -8,19 +8,21 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from luthier.errors import DataError
-from luthier.schema import Conversation, Marked, TextInput, Turn
+from luthier.schema import Candidates, Conversation, Marked, TextInput, Turn
 from luthier.text import check_marked, marked
 from luthier.text.conversations import parsed
 from luthier.text.marks import FORM
 
 if TYPE_CHECKING:
-    from luthier.models.encoding import Encoder, Ragged
+    from luthier.models.encoding import Encoder, Ragged, Reach
 
 
 def encoded(encoder: Encoder, task: ModuleType, settings: Any, rows: Sequence[TextInput]) -> Ragged:
     """Return the token ids of N rows as a task's model reads them: whole, or each text of a row by itself."""
     if not hasattr(task, "sequences"):
-        return encoder.encode_ragged(rows, offsets=task.OFFSETS)
+        reach = reach_of(task, settings)
+        own = {} if reach is None else {"reach": reach}  # which only the encoder of windows knows
+        return encoder.encode_ragged(rows, offsets=task.OFFSETS, **own)
     texts, owners = task.sequences(rows, settings)
     try:
         return replace(encoder.encode_ragged(texts, offsets=task.OFFSETS), owners=owners)
@@ -28,8 +30,15 @@ def encoded(encoder: Encoder, task: ModuleType, settings: Any, rows: Sequence[Te
         raise (error if error.row is None else error.at(int(owners[error.row]))) from None
 
 
+def reach_of(task: ModuleType, settings: Any) -> Reach | None:
+    """Return how much of a text a window of a task holds; ``None`` where only the model's length bounds it."""
+    found: Reach | None = task.reach(settings) if hasattr(task, "reach") else None
+    return found
+
+
 def checked(
-    rows: Sequence[Any], *, pair: bool | None, relations: bool = False, conversations: bool = False, first: int = 0
+    rows: Sequence[Any], *, pair: bool | None, relations: bool = False, conversations: bool = False,
+    candidates: bool = False, first: int = 0,
 ) -> Sequence[TextInput]:
     """Return the rows when each is what the bundle reads.
 
@@ -38,12 +47,13 @@ def checked(
         pair: whether one row must be two texts; ``None`` where it may be one or two.
         relations: whether one row must be a text with two marked stretches: a ``Marked``, or its JSON form.
         conversations: whether one row is a conversation; a text is what a user says then.
+        candidates: whether one row is a query with passages: a pair with one, or ``Candidates`` or their JSON form.
         first: number of the first row, for messages of a stream.
 
     Raises:
         DataError: the rows are one row instead of a list, or a row is something else than the bundle reads.
     """
-    if isinstance(rows, str | bytes | Mapping | Marked):
+    if isinstance(rows, str | bytes | Mapping | Marked | Candidates):
         wanted = "texts with what is marked in them" if relations else "pairs of texts" if pair else "texts"
         raise DataError(f"expected a list of {wanted}, got one {type(rows).__name__}",
                         "put it into a list: predict([text])")
@@ -53,6 +63,8 @@ def checked(
         return [_marked(row, number) for number, row in enumerate(rows, first)]
     if conversations:
         return [_conversation(row, number) for number, row in enumerate(rows, first)]
+    if candidates:
+        return [_candidates(row, number) for number, row in enumerate(rows, first)]
     fits = _is_either if pair is None else _is_pair if pair else _is_text
     for number, row in enumerate(rows, first):
         if not fits(row):
@@ -82,6 +94,38 @@ def _conversation(row: Any, number: int) -> Conversation:
     except ValueError as error:
         raise DataError(str(error), 'give a text, or a list of messages such as [{"role": "user", "content": "…"}]',
                         row=number) from None
+
+
+def listed(row: Any) -> Candidates:
+    """Return the query and the passages in what a caller sends.
+
+    Raises:
+        ValueError: it is no object with just these, or they are no texts.
+    """
+    query, passages = row.get("query"), row.get("passages")
+    if unknown := [key for key in row if key not in ("query", "passages")]:
+        raise ValueError(f"unknown key {unknown[0]!r:.60}")
+    if not isinstance(query, str):
+        raise ValueError(f"expected a text for \"query\", got {type(query).__name__}")
+    if isinstance(passages, str) or not isinstance(passages, Sequence) or not all(
+            isinstance(one, str) for one in passages):
+        raise ValueError("expected a list of texts for \"passages\"")
+    return Candidates(query, tuple(passages))
+
+
+def _candidates(row: Any, number: int) -> TextInput:
+    if _is_pair(row):
+        found: TextInput = row
+        return found
+    if isinstance(row, Candidates):
+        row = {"query": row.query, "passages": row.passages}
+    fix = 'give (query, passage) to have one scored, or {"query": …, "passages": [...]} to have several ordered'
+    if not isinstance(row, Mapping):
+        raise DataError(f"expected a query with passages, got {type(row).__name__} {row!r:.60}", fix, row=number)
+    try:
+        return listed(row)
+    except ValueError as error:
+        raise DataError(str(error), fix, row=number) from None
 
 
 def _is_text(row: object) -> bool:

@@ -14,6 +14,7 @@ from luthier.bundle import Manifest
 from luthier.errors import DataError, ModelError
 from luthier.inference.backend import Backend
 from luthier.inference.batching import plan
+from luthier.inference.following import followed
 from luthier.inference.inputs import checked, encoded
 from luthier.inference.streaming import WINDOW, OnBad, stream
 from luthier.inference.writing import log_shares, write, writes
@@ -75,13 +76,16 @@ class Predictor:
 
     def predict(self, texts: Sequence[TextInput], *, stop: Stop | None = None) -> list[Any]:
         """Return one answer a row, in order: a ``Prediction`` of a classifier, ``Entities`` where spans are labelled,
-        ``FoundAnswer`` where questions are answered, ``Estimate`` where numbers are learned, ``Generated`` where texts
-        are written; where texts are compared, the ``Embedding`` of a text and the ``Similarity`` of a pair.
+        ``Extraction`` where relations between them are found, too, ``FoundAnswer`` where questions are answered,
+        ``Estimate`` where numbers are learned, ``Generated`` where texts are written; where texts are compared, the
+        ``Embedding`` of a text and the ``Similarity`` of a pair; where passages are ordered, the ``Relevance`` of a
+        pair and ``Reranked`` of a query with several.
 
         Args:
             texts: N texts, or N pairs of texts for a pair bundle; where texts are compared, either, and a ``Passage``
                 is embedded as one; N ``Marked`` texts (or their JSON form) where relations are told; where
-                conversations are answered also lists of messages, or objects that hold them under ``messages``.
+                conversations are answered also lists of messages, or objects that hold them under ``messages``; where
+                passages are ordered pairs of a query and a passage, or ``Candidates`` (or their JSON form).
             stop: where texts are written, asked before each token of each row, by its number: whether to end that row
                 as it stands, with ``finish_reason`` "length". Asked in the caller's thread, so it must be quick.
 
@@ -131,7 +135,7 @@ class Predictor:
     def answers(self, ragged: Ragged, texts: Sequence[TextInput], *, stop: Stop | None = None) -> list[Any]:
         """Return one answer for each of N texts that are encoded already; ``stop`` is that of ``predict``."""
         if not writes(self.task):
-            return self.decode(self.compute(ragged), ragged, texts)
+            return followed(self, self.decode(self.compute(ragged), ragged, texts), texts)
         written = write(self.backend, self.encoder, ragged, self.task_settings.decoding, stop)
         found: list[Any] = self.task.decode(written, ragged, texts, self.labels, self.task_settings)
         return found
@@ -145,7 +149,7 @@ class Predictor:
         return log_shares(self.backend, self.encoder, self.encode(self.checked(texts)), answers)
 
     def decode(self, logits: Logits, ragged: Ragged, texts: Sequence[TextInput]) -> list[Any]:
-        """Turn the logits of N texts into one answer each."""
+        """Turn the logits of N rows into one answer each: the first one, where a task asks again after it."""
         answers: list[Any] = self.task.decode(logits, ragged, texts, self.labels, self.task_settings)
         return answers
 
@@ -173,7 +177,7 @@ class Predictor:
             DataError: a row is something else; the message names it.
         """
         return checked(rows, pair=self.pair, relations=self.labels.of_relations,
-                       conversations=self.labels.of_dialogues, first=first)
+                       conversations=self.labels.of_dialogues, candidates=self.labels.of_candidates, first=first)
 
     def close(self) -> None:
         """Let go of the weights."""

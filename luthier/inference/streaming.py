@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from luthier.errors import DataError
 from luthier.inference.writing import writes
-from luthier.schema import Conversation, Marked, TextInput
+from luthier.schema import Candidates, Conversation, Marked, TextInput
 
 if TYPE_CHECKING:
     from luthier.inference.predictor import Predictor
@@ -103,5 +103,6 @@ def _size(row: Any) -> int:
     """Return the characters of something that may be a row."""
     if isinstance(row, Marked):
         return len(row.text)
-    held = row.values() if isinstance(row, Mapping) else row if isinstance(row, tuple | list | Conversation) else (row,)
+    several = isinstance(row, tuple | list | Conversation | Candidates)
+    held = row.values() if isinstance(row, Mapping) else row if several else (row,)
     return sum(len(part) for part in held if isinstance(part, str))

@@ -149,7 +149,9 @@ def _config(directory: Path, labels: LabelSet) -> Any:
         config = AutoConfig.from_pretrained(str(directory), local_files_only=True, trust_remote_code=False)
     config.id2label = dict(enumerate(labels.names))
     config.label2id = {name: number for number, name in enumerate(labels.names)}
-    config.problem_type = None if labels.per_token or labels.of_embeddings else labels.problem_type
+    # What transformers knows no name for is left open; one output alone is learned and read in the same way.
+    unnamed = labels.per_token or labels.of_embeddings or labels.of_candidates
+    config.problem_type = None if unnamed else labels.problem_type
     if getattr(config, "pad_token_id", None) is None:
         # A decoder finds each row's last real token by it.
         tokenizer_config = tokenizer_files.read_tokenizer_config(directory)
@@ -261,6 +263,8 @@ def _unnamed_head(directory: Path, labels: LabelSet) -> bool:
         return True
     if labels.of_answers:
         return False  # the two outputs mean the same in every such model, and are mostly left unnamed
+    if labels.of_candidates and stored.get("problem_type") is None and len(stored.get("id2label") or {}) == 1:
+        return False  # so does the one output of models that score pairs
     names = stored.get("id2label") or {}
     return [names.get(str(number)) for number in range(len(names))] != list(labels.names)
 

@@ -270,7 +270,8 @@ def _open_base(directory: Path, base_directory: Path) -> nn.Module:
     try:
         config: dict[str, Any] = json.loads((directory / "config.json").read_text(encoding="utf-8"))
         names = config["id2label"]
-        kind: ProblemType = problem_of(config) or config["problem_type"]
+        # Only models that score pairs are classifiers without a type.
+        kind: ProblemType = problem_of(config) or config.get("problem_type") or "re_ranking"
         labels = LabelSet(tuple(names[str(number)] for number in range(len(names))), kind)
     except (OSError, ValueError, KeyError) as error:
         raise damaged(directory, f"config.json cannot be read ({error!r})") from error

@@ -88,7 +88,7 @@ def predict_file(
 def _answers(predictor: Predictor, layout: Layout) -> type[Any]:
     """Return the class of the answers: pairs may get another than texts, where a bundle takes both."""
     task = predictor.task
-    kind: type[Any] = task.PAIR_ANSWER if predictor.pair is None and layout.text_b else task.ANSWER
+    kind: type[Any] = task.PAIR_ANSWER if layout.text_b and hasattr(task, "PAIR_ANSWER") else task.ANSWER
     return kind
 
 

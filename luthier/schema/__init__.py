@@ -9,11 +9,14 @@ from luthier.schema.arrays import Batch, Bool, Float32, Int64, Logits, Passage, 
 from luthier.schema.conversations import Conversation, Role, Turn
 from luthier.schema.decision import Decision
 from luthier.schema.embeddings import Embedding, Similarity
-from luthier.schema.examples import Dataset, Example, GoldAnswer, Passages, Span
+from luthier.schema.examples import Dataset, Example, GoldAnswer, Passages, Span, Triple
+from luthier.schema.extraction import Extraction, FoundRelation
 from luthier.schema.labels import ANSWERED, EMBEDDING, GENERATED, LabelSet, ProblemType, Scale
 from luthier.schema.marked import Argument, Marked
+from luthier.schema.rankings import Candidates, Ranked, Relevance, Reranked
 
-__all__ = ["ANSWERED", "EMBEDDING", "GENERATED", "Answer", "Argument", "Batch", "Bool", "Conversation", "Dataset",
-           "Decision", "Embedding", "Entities", "Entity", "Estimate", "Example", "Float32", "FoundAnswer", "Generated",
-           "GoldAnswer", "Int64", "LabelSet", "Logits", "Marked", "Passage", "Passages", "Prediction", "ProblemType",
-           "Role", "Scale", "Similarity", "Span", "TextInput", "Turn", "parts"]
+__all__ = ["ANSWERED", "EMBEDDING", "GENERATED", "Answer", "Argument", "Batch", "Bool", "Candidates", "Conversation",
+           "Dataset", "Decision", "Embedding", "Entities", "Entity", "Estimate", "Example", "Extraction", "Float32",
+           "FoundAnswer", "FoundRelation", "Generated", "GoldAnswer", "Int64", "LabelSet", "Logits", "Marked",
+           "Passage", "Passages", "Prediction", "ProblemType", "Ranked", "Relevance", "Reranked", "Role", "Scale",
+           "Similarity", "Span", "TextInput", "Triple", "Turn", "parts"]

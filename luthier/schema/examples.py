@@ -9,6 +9,7 @@ from luthier.schema.arrays import TextInput
 from luthier.schema.conversations import Conversation
 from luthier.schema.labels import ANSWERED, LabelSet
 from luthier.schema.marked import Argument, Marked
+from luthier.schema.rankings import Candidates
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -20,6 +21,16 @@ class Span:
     end: int
     """The character behind its last."""
     label: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Triple:
+    """A relation between two labelled stretches of a text."""
+
+    subject: Span
+    object: Span
+    label: str
+    """What holds between them, read from the subject to the object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,15 @@ class Passages:
     """Texts that shall be found, one or more."""
     negative: tuple[str, ...] = ()
     """Texts that look right and are not."""
+    grades: tuple[float, ...] = ()
+    """How relevant each positive is, above 0; empty where all are alike, which is 1."""
+    candidates: tuple[str, ...] | None = None
+    """What another search found for the query, in its order, to be ordered anew; ``None`` where none was asked."""
+
+    @property
+    def relevance(self) -> tuple[float, ...]:
+        """Return how relevant each positive is."""
+        return self.grades or (1.0,) * len(self.positive)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +82,8 @@ class Example:
     """K label names; ``None`` when the row is unlabelled, ``()`` when it is labelled with nothing (several labels)."""
     spans: tuple[Span, ...] | None = None
     """Labelled spans of ``text`` in their order; ``None`` where spans are not what is labelled."""
+    triples: tuple[Triple, ...] | None = None
+    """Relations between ``spans``, in their order; ``None`` where they are not what is labelled."""
     value: float | None = None
     """The number that the text (or pair) has; ``None`` where numbers are not what is learned."""
     answers: tuple[GoldAnswer, ...] | None = None
@@ -81,15 +103,18 @@ class Example:
 
     @property
     def label_names(self) -> tuple[str, ...]:
-        """Return the labels that the row carries, or those of its spans, each as often as it stands there."""
+        """Return the labels that the row carries, or those of its spans and then of the relations between them, each as
+        often as it stands there."""
         if self.answers is not None:
             return (ANSWERED,) if self.answers else ()
-        return self.labels or tuple(span.label for span in self.spans or ())
+        return self.labels or (*(span.label for span in self.spans or ()), *(one.label for one in self.triples or ()))
 
     @property
     def text_input(self) -> TextInput:
         """Return what a predictor takes for this row: its text, its pair of texts, its conversation, or its text with
-        what is marked."""
+        what is marked; of a query with candidates both."""
+        if self.passages is not None and self.passages.candidates is not None:
+            return Candidates(self.text, self.passages.candidates)
         if self.conversation is not None:
             return self.conversation
         if self.arguments is not None:

@@ -8,7 +8,18 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 
-from luthier.schema import Embedding, Entities, Estimate, FoundAnswer, Generated, Prediction, Similarity
+from luthier.schema import (
+    Embedding,
+    Entities,
+    Estimate,
+    Extraction,
+    FoundAnswer,
+    Generated,
+    Prediction,
+    Relevance,
+    Reranked,
+    Similarity,
+)
 
 _PAIR = {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}
 _OBJECT = {
@@ -38,6 +49,14 @@ _SEARCH = {
     "type": "object",
     "properties": {"query": {"type": "string"}, "passage": {"type": "string"}},
     "minProperties": 1,
+    "additionalProperties": False,
+}
+
+_LIST = {
+    "type": "object",
+    "properties": {"query": {"type": "string"},
+                   "passages": {"type": "array", "minItems": 1, "items": {"type": "string"}}},
+    "required": ["query", "passages"],
     "additionalProperties": False,
 }
 
@@ -72,11 +91,12 @@ REQUEST_BODY: dict[str, Any] = {
                             {"type": "string"},
                             {"type": "array", "minItems": 1,
                              "items": {"oneOf": [{"type": "string"}, _PAIR, _OBJECT, _QUESTION, _MARKED, _SEARCH,
-                                                 _CONVERSATION]}},
+                                                 _LIST, _CONVERSATION]}},
                             _OBJECT,
                             _QUESTION,
                             _MARKED,
                             _SEARCH,
+                            _LIST,
                             _CONVERSATION,
                         ],
                     }
@@ -91,6 +111,9 @@ REQUEST_BODY: dict[str, Any] = {
                 "relation": {"summary": "a text with the two stretches whose relation is asked",
                              "value": {"inputs": {"text": "The ring was in a box.", "head": {"start": 4, "end": 8},
                                                   "tail": {"start": 18, "end": 21}}}},
+                "passages": {"summary": "a query with passages to be ordered",
+                             "value": {"inputs": {"query": "When do you open?",
+                                                  "passages": ["We open at ten.", "Cards are free."]}}},
                 "conversation": {"summary": "a conversation to be answered",
                                  "value": {"inputs": {"messages": [{"role": "user", "content": "Is it open?"}]}}},
             },
@@ -125,6 +148,23 @@ class EntitiesBody(BaseModel):
 
     entities: list[EntityBody] = Field(description="In the order of the text.")
     truncated: bool = Field(description="True when the text was too long and the model did not see its end.")
+
+
+class RelationBody(BaseModel):
+    """One relation between two of the spans."""
+
+    label: str = Field(description="What holds, read from the subject to the object.")
+    score: float = Field(description="Its probability, given the two spans.")
+    subject: int = Field(description="Place of the subject among the entities, from 0.")
+    object: int = Field(description="Place of the object among the entities, from 0.")
+
+
+class ExtractionBody(BaseModel):
+    """What a model that finds entities and the relations between them says of one text."""
+
+    entities: list[EntityBody] = Field(description="In the order of the text.")
+    relations: list[RelationBody] = Field(description="In the order of their subjects.")
+    truncated: bool = Field(description="True when the model did not see the end of the text, or not all pairs.")
 
 
 class AnswerBody(BaseModel):
@@ -169,9 +209,31 @@ class SimilarityBody(BaseModel):
     truncated: bool = Field(description="True when a text was too long and the model did not see its end.")
 
 
+class RelevanceBody(BaseModel):
+    """What a model that orders passages says of a query with one passage."""
+
+    score: float = Field(description="How well the passage answers the query, from 0 to 1.")
+    truncated: bool = Field(description="True when a text was too long and the model did not see its end.")
+
+
+class RankedBody(BaseModel):
+    """One passage in its place."""
+
+    index: int = Field(description="Which of the passages that were sent it is, from 0.")
+    relevance_score: float = Field(description="How well it answers the query, from 0 to 1.")
+
+
+class RerankedBody(BaseModel):
+    """What a model that orders passages says of a query with several."""
+
+    results: list[RankedBody] = Field(description="Every passage, the best first.")
+    truncated: bool = Field(description="True when a text was too long and the model did not see its end.")
+
+
 BODIES: dict[type, type[BaseModel]] = {
-    Prediction: PredictionBody, Entities: EntitiesBody, FoundAnswer: AnswerBody, Estimate: EstimateBody,
-    Embedding: EmbeddingBody, Similarity: SimilarityBody, Generated: GeneratedBody,
+    Prediction: PredictionBody, Entities: EntitiesBody, Extraction: ExtractionBody, FoundAnswer: AnswerBody,
+    Estimate: EstimateBody, Embedding: EmbeddingBody, Similarity: SimilarityBody, Generated: GeneratedBody,
+    Relevance: RelevanceBody, Reranked: RerankedBody,
 }
 """Class of answers -> how one is described; its fields are the class's ``KEYS``."""
 
@@ -185,6 +247,44 @@ PredictAnswer = create_model(
     predictions=(_ONE | _SEVERAL, Field(description="One object or a list, as inputs was.")),
 )
 """The answer of ``POST /predict``."""
+
+
+RERANK_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {"application/json": {"schema": {
+        "type": "object",
+        "required": ["query", "documents"],
+        "example": {"query": "When do you open?", "documents": ["We open at ten.", "Cards are free."], "top_n": 1},
+        "properties": {
+            "query": {"type": "string"},
+            "documents": {"type": "array", "minItems": 1, "items": {"oneOf": [{"type": "string"}, {
+                "type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}]}},
+            "top_n": {"type": "integer", "minimum": 1, "description": "Most results; all when left out."},
+            "return_documents": {"type": "boolean", "default": False},
+        },
+    }}},
+}
+"""The request body of ``POST /rerank`` in the words of OpenAPI."""
+
+
+class DocumentBody(BaseModel):
+    """A document as it was sent."""
+
+    text: str
+
+
+class RerankResult(RankedBody):
+    """One document in its place."""
+
+    document: DocumentBody | None = Field(None, description="The document, where return_documents was asked for.")
+
+
+class RerankAnswer(BaseModel):
+    """The answer of ``POST /rerank``."""
+
+    model: str = Field(description="Name of the model that answered.")
+    results: list[RerankResult] = Field(description="Documents, the best first.")
+    truncated: bool = Field(description="True when a text was too long and the model did not see its end.")
 
 
 class ModelBody(BaseModel):

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from luthier.recipe import TrainSettings, ValidationSettings
 from luthier.schema import Decision, Int64, LabelSet
 from luthier.tasks import SpanTargets, TokenTargets
-from luthier.tuning.grouping import compares
+from luthier.tuning.grouping import groups
 
 if TYPE_CHECKING:
     import torch
@@ -33,8 +33,9 @@ class Encoded:
 
     ragged: Ragged
     targets: Targets
-    """(N,) int64 class numbers for one label, (N, C) float32 of 0 and 1 for several, (N,) float32 for numbers; or those
-    of tokens or of spans; or what is known of each sequence where sequences are compared."""
+    """(N,) int64 class numbers for one label, (N, C) float32 of 0 and 1 for several, (N,) float32 for numbers, of texts
+    however many windows they have; or those of tokens or of spans; or what is known of each sequence where sequences
+    are compared."""
 
     def __len__(self) -> int:
         """Return the rows of token ids: N, or of windows W, or of sequences S."""
@@ -91,8 +92,8 @@ class Job:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Return what loss, metrics and guess of the task take besides: its settings, where texts are compared."""
-        return {"settings": self.task_settings} if compares(self.task) else {}
+        """Return what loss, metrics and guess of the task take besides: its settings, where rows have several texts."""
+        return {"settings": self.task_settings} if groups(self.task) else {}
 
     @property
     def metric(self) -> str:

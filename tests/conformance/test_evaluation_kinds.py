@@ -31,17 +31,22 @@ from luthier.schema import (
     Entity,
     Estimate,
     Example,
+    Extraction,
     FoundAnswer,
+    FoundRelation,
     Generated,
     GoldAnswer,
     LabelSet,
     Passage,
     Passages,
     Prediction,
+    Relevance,
+    Reranked,
     Scale,
     Similarity,
     Span,
     TextInput,
+    Triple,
     Turn,
 )
 
@@ -140,6 +145,18 @@ def rankings() -> Case:
                 dict(zip(texts, said, strict=True)))
 
 
+def orders() -> Case:
+    """Put the right passage first, or last, wherever the first search has it."""
+    case, labels = rankings(), LabelSet(("relevant",), "re_ranking")
+    rows = plugins.load(SEAM, "re_ranking").with_candidates(case.rows, SETTINGS)
+    right, wrong = [], []
+    for row in rows:
+        places = [float(text in row.passages.positive) for text in row.passages.candidates]
+        right.append(Reranked.of([Relevance(0.1 + 0.8 * place) for place in places]))
+        wrong.append(Reranked.of([Relevance(0.9 - 0.8 * place) for place in places]))
+    return Case(labels, case.rows, tuple(right), tuple(wrong))
+
+
 def relations() -> Case:
     labels = LabelSet(("Met(e1,e2)", "Met(e2,e1)", "Other"), "relation_classification", negative="Other")
     rows = tuple(Example(f"x:{n}", f"Ann {'met' if n % 3 < 2 else 'and'} {SECRET} {n}", labels=(labels.names[n % 3],),
@@ -148,6 +165,17 @@ def relations() -> Case:
     said = [Prediction((labels.names[n % 3],), labels.names, np.eye(3, dtype=np.float32)[n % 3] * 0.7 + 0.1)
             for n in range(13)]
     return Case(labels, rows, tuple(said[:12]), tuple(said[1:]))
+
+
+def triples() -> Case:
+    labels = LabelSet(("knows", "likes"), "joint_extraction", types=("PER", "LOC"))
+    spans = (Span(0, 3, "PER"), Span(4, 4 + len(SECRET), "LOC"))
+    rows = tuple(Example(f"x:{n}", f"Ann {SECRET} {n}", spans=spans, triples=(Triple(*spans, labels.names[n % 2]),))
+                 for n in range(12))
+    found = (Entity("PER", 0.9, "Ann", 0, 3), Entity("LOC", 0.8, SECRET, 4, 4 + len(SECRET)))
+    right = [Extraction(found, (FoundRelation(labels.names[n % 2], 0.7, 0, 1),)) for n in range(12)]
+    wrong = [Extraction(found[::-1], (FoundRelation(labels.names[n % 2], 0.6, 0, 1),)) for n in range(12)]
+    return Case(labels, rows, tuple(right), tuple(wrong))
 
 
 CASES = {
@@ -160,7 +188,9 @@ CASES = {
     "dialogue": conversations(),
     "similarity": pairs(),
     "retrieval": rankings(),
+    "re-ranking": orders(),
     "relation-classification": relations(),
+    "joint-extraction": triples(),
 }
 """A new kind adds its own."""
 

@@ -26,8 +26,10 @@ from luthier.schema import (
     Scale,
     Span,
     TextInput,
+    Triple,
 )
 from luthier.tasks import SpanTargets
+from luthier.tasks._two_passes import MARKED
 from luthier.tuning.validation import better
 
 WIDTH = 8
@@ -45,6 +47,8 @@ LABEL_SETS = [
     LabelSet((GENERATED,), "dialogue"),
     LabelSet(("score",), "similarity"),
     LabelSet(("relevant",), "retrieval"),
+    LabelSet(("lives_in", "works_in"), "joint_extraction", types=("PER", "LOC")),
+    LabelSet(("relevant",), "re_ranking"),
     LabelSet(("Cause-Effect(e1,e2)", "Cause-Effect(e2,e1)", "Other"), "relation_classification", negative="Other"),
 ]
 CASES = [(name, labels) for name in plugins.names("tasks") for labels in LABEL_SETS
@@ -62,6 +66,8 @@ class Case:
     """What a predictor makes of the rows."""
     learned: Ragged
     """What is learned from: the same, but where a row has more texts than it is asked with."""
+    taught: list[Example]
+    """The rows as they are learned from: the same, but where each is learned as several, the rows themselves first."""
 
     @property
     def compares(self) -> bool:
@@ -82,7 +88,7 @@ class Case:
         return len(self.task.outputs(self.labels))
 
     def targets(self) -> Any:
-        return self.task.targets(self.rows, self.labels, self.learned)
+        return self.task.targets(self.taught, self.labels, self.learned)
 
     def sure(self) -> Logits:
         """Return the logits of a model that knows the targets."""
@@ -96,6 +102,8 @@ class Case:
         if self.labels.problem_type == "retrieval":
             wrong = len(self.rows) + np.arange(len(targets))
             return np.eye(2 * len(targets), dtype=np.float32)[np.where(targets[:, 1] == 2, wrong, targets[:, 0])]
+        if self.labels.of_candidates:
+            return 20 * targets[:, 1:] - 10
         if self.labels.of_numbers:
             return targets[:, None]
         if self.labels.of_answers:
@@ -103,8 +111,8 @@ class Case:
                     .astype(np.float32) for row in targets.rows]
         if isinstance(targets, SpanTargets):
             return [self._saying(len(real), spans) for real, spans in zip(targets.tokens, targets.spans, strict=True)]
-        if self.labels.of_spans:
-            return [every[np.maximum(row, 0)] for row in targets.rows]
+        if self.labels.of_spans or self.labels.of_triples:
+            return [every[np.maximum(row, 0) % MARKED] for row in targets.rows]
         if self.labels.of_relations:  # at the marks alone: what stands elsewhere must not count
             return [np.where((row > 0)[:, None], np.tile(every[np.maximum(row, 0) // 4][:, : len(self.labels)], 2), 99)
                     .astype(np.float32) for row in targets.rows]
@@ -124,8 +132,9 @@ class Case:
             vectors = generator.normal(size=(len(self.learned), WIDTH)).astype(np.float32)
             return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
         if self.labels.per_token or self.labels.of_texts:
-            return [generator.normal(size=(len(ids), self.outputs)).astype(np.float32) for ids in self.ragged.ids]
-        return generator.normal(size=(len(self.rows), self.outputs)).astype(np.float32)
+            return [generator.normal(size=(len(ids), self.outputs)).astype(np.float32) for ids in self.learned.ids]
+        sequences = len(self.learned) if self.labels.of_candidates else len(self.rows)
+        return generator.normal(size=(sequences, self.outputs)).astype(np.float32)
 
     def decode(self, logits: Logits) -> list[Any]:
         if self.labels.of_texts:  # decoded from what was written, not from logits
@@ -139,7 +148,7 @@ class Case:
                          truncated=ragged.truncated[places_of(ragged, row)],
                          owners=None if ragged.owners is None else 0 * places_of(ragged, row))
                  for ragged in (self.ragged, self.learned)]
-        return Case(self.task, self.labels, self.rows[row : row + 1], *parts)
+        return Case(self.task, self.labels, self.rows[row : row + 1], *parts, self.taught[row : row + 1])
 
 
 def places_of(ragged: Ragged, row: int) -> Any:
@@ -154,6 +163,10 @@ def examples(labels: LabelSet) -> list[Example]:
     if labels.problem_type == "retrieval":
         return [Example(f"x:{number}", text, passages=Passages((f"found {number}",), ("never",) * (number % 2)))
                 for number, text in enumerate(texts)]
+    if labels.of_candidates:
+        found = [(f"found {number}", "never", "not this", "nor that")[: 3 + number % 2] for number in range(len(texts))]
+        return [Example(f"x:{number}", text, passages=Passages(own[:1], own[1:], candidates=own))
+                for number, (text, own) in enumerate(zip(texts, found, strict=True))]
     if labels.of_numbers:
         return [Example(f"x:{number}", text, value=float(number + 1)) for number, text in enumerate(texts)]
     if labels.of_texts:
@@ -166,6 +179,11 @@ def examples(labels: LabelSet) -> list[Example]:
         return [Example(f"x:{number}", text, labels=(labels.names[number % 3],),
                         arguments=(Argument(0, 4), Argument(len(text) - 5, len(text)))) for number, text in
                 enumerate(texts)]
+    if labels.of_triples:
+        ends = [(Span(0, 4, "PER"), Span(len(text) - 5, len(text), "LOC")) for text in texts]
+        return [Example(f"x:{number}", text, spans=two, triples=(Triple(*two, labels.names[number % 2]),))
+                if number else Example("x:0", text, spans=(), triples=())
+                for number, (text, two) in enumerate(zip(texts, ends, strict=True))]
     if not labels.of_spans:
         return [Example(f"x:{number}", text, None, (labels.names[number % len(labels)],))
                 for number, text in enumerate(texts)]
@@ -180,11 +198,13 @@ def case(request: pytest.FixtureRequest, tiny_model: Path) -> Case:
     task, rows = plugins.load("tasks", name), examples(labels)
     # Where texts are written, the targets are other texts' tokens.
     given = [row.targets[0] if row.targets else row.text_input for row in rows]
-    learned = task.rows_of(rows, task.Settings()) if hasattr(task, "rows_of") else given
+    taught = task.taught(rows, task.Settings()) if hasattr(task, "taught") else rows
+    given_each = given if taught is rows else [row.text_input for row in taught]
+    learned = task.rows_of(rows, task.Settings()) if hasattr(task, "rows_of") else given_each
     parts = [encoded(Encoder.load(tiny_model), task, task.Settings(), texts) for texts in (given, learned)]
     return Case(task, labels, rows, *[replace(
         ragged, truncated=np.arange(len(ragged)) % 2 == 0 if ragged.owners is None else ragged.owners % 2 == 0)
-        for ragged in parts])
+        for ragged in parts], taught)
 
 
 def test_it_tells_its_name_settings_and_metrics(case: Case) -> None:
@@ -203,14 +223,16 @@ def test_it_tells_its_name_settings_and_metrics(case: Case) -> None:
 
 def test_labels_survive_the_round_trip(case: Case) -> None:
     sure, scale = case.sure(), case.labels.scale
-    asked = sure[:len(case.ragged)] if case.compares else sure
+    asked = sure[:len(case.ragged)]
     answers = case.decode(asked if scale is None else scale.natural(asked).astype(np.float32))
     if case.labels.problem_type == "similarity":
         assert [answer.score for answer in answers] == pytest.approx(np.sum(asked[::2] * asked[1::2], axis=1))
     elif case.compares:
         assert all(np.array_equal(answer.vector, vector) for answer, vector in zip(answers, asked, strict=True))
     elif scale is None:
-        assert [answer.labels for answer in answers] == [row.label_names for row in case.rows]
+        relations = set(case.labels.names) if case.labels.of_triples else set()  # those come with the second pass
+        assert [answer.labels for answer in answers] == [
+            tuple(name for name in row.label_names if name not in relations) for row in case.rows]
     else:
         assert [answer.score for answer in answers] == pytest.approx([row.value for row in case.rows], rel=1e-4)
         assert [answer.grade for answer in answers] == ([1, 2, 3] if scale.grades else [None] * 3)
@@ -224,6 +246,8 @@ def test_labels_survive_the_round_trip(case: Case) -> None:
     assert set(found) == set(case.task.METRICS)
     if case.labels.of_texts:
         assert (found["accuracy"], found["loss"]) == (1.0, 0.0)
+    elif case.labels.of_candidates:
+        assert all(found[name] == 1.0 for name in case.task.METRICS if name != "loss")
     elif case.compares:
         assert found[case.task.best_metric(case.labels)] == pytest.approx(1.0)
         assert {name for name in found if found[name]} <= set(case.task.metrics_of(case.labels))
@@ -236,7 +260,7 @@ def test_labels_survive_the_round_trip(case: Case) -> None:
 
 def test_batched_equals_single(case: Case) -> None:
     logits = case.random()
-    if case.compares:
+    if len(case.learned) > len(case.ragged):
         logits = logits[:len(case.ragged)]
     together = case.decode(logits)
     for row in range(len(case.rows)):
@@ -269,7 +293,7 @@ def test_losses_and_gradients_are_finite(case: Case, scale: float) -> None:
 
     logits = (padded(case.random()) * scale).requires_grad_()
     rows = case.task.loss(logits, every_target(case), class_weights=torch.ones(case.outputs), label_smoothing=0.1)
-    assert rows.shape == (len(case.rows),)
+    assert rows.shape == (len(case.taught),)
     rows.mean().backward()
     assert torch.isfinite(rows).all()
     assert torch.isfinite(logits.grad).all()
@@ -315,8 +339,9 @@ def test_the_loss_of_a_row_does_not_depend_on_its_company(case: Case) -> None:
     targets, logits = every_target(case), padded(case.random())
     options = {"class_weights": torch.arange(1.0, case.outputs + 1), "label_smoothing": 0.1}
     together = case.task.loss(logits, targets, **options)
-    alone = torch.cat([case.task.loss(logits[row : row + 1], targets[row : row + 1], **options)
-                       for row in range(len(case.rows))])
+    grouped = hasattr(case.task, "GROUPED")
+    parts = [places_of(case.learned, row) if grouped else [row] for row in range(len(case.taught))]
+    alone = torch.cat([case.task.loss(logits[part], targets[part], **options) for part in parts])
     assert torch.allclose(together, alone, atol=1e-5)
 
 

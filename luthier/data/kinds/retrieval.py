@@ -48,10 +48,19 @@ def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
         raise DataError(f"{seen.path}: found no columns of queries and passages, nor pairs with a score, among "
                         f"{', '.join(map(repr, seen.present[:20]))}",
                         "name them: --text QUERY --label PASSAGE, or for pairs --text ONE --text-b OTHER --label SCORE")
+    return layout_of(seen, found, TASK)
+
+
+def layout_of(seen: Seen, found: tuple[str, str, tuple[str, ...]], task: str) -> Layout:
+    """Return the layout of a file whose columns of queries, passages and negatives are found.
+
+    Raises:
+        DataError: one column is named for two of them.
+    """
     query, passage, negatives = found
     check_distinct(seen.path, {"text": query, "label": passage})
     beside = f", {', '.join(map(repr, negatives))} what does not" if negatives else ""
-    note = f"similarity: column {query!r} asks, {passage!r} holds what shall be found{beside}"
+    note = f"{task}: column {query!r} asks, {passage!r} holds what shall be found{beside}"
     return Layout(path=seen.path, reader="", encoding=None, text=query, text_b=None, label=passage,
                   label_separator=None, notes=(*seen.notes, note), problem_type=PROBLEM,
                   more={f"negative {number}": column for number, column in enumerate(negatives)})
@@ -100,11 +109,13 @@ def normal(row: Example, form: Form) -> Example | None:
     found = clean.normal_texts(row, form)
     if found is None or row.passages is None:
         return found
-    positive, negative = (tuple(text for one in texts if (text := normalize(one, form)).strip())
-                          for texts in (row.passages.positive, row.passages.negative))
-    if not positive:
+    graded = [(text, grade) for one, grade in zip(row.passages.positive, row.passages.relevance, strict=True)
+              if (text := normalize(one, form)).strip()]
+    if not graded:
         return None
-    passages = Passages(positive, negative)
+    positive, grades = zip(*graded, strict=True)
+    negative = tuple(text for one in row.passages.negative if (text := normalize(one, form)).strip())
+    passages = Passages(positive, negative, grades if row.passages.grades else ())
     return found if passages == row.passages else replace(found, passages=passages)
 
 
