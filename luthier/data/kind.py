@@ -4,7 +4,8 @@ A kind is a module named after its problem type. It knows its files (``find``), 
 settles them, names their labels and describes them. What several kinds do alike are plain functions that they import.
 
 A kind whose rows may ask for another task than ``TASK`` also offers ``task_for(rows)``, which returns its name and the
-reason, or ``None`` where ``TASK`` will do.
+reason, or ``None`` where ``TASK`` will do. One whose rows are learned from without labels says ``UNLABELLED = True``,
+and one that drops near-duplicates itself says in ``NEAR`` what becomes of them.
 """
 
 from __future__ import annotations

@@ -99,7 +99,8 @@ class Kind(Protocol):
     """One problem type, as evaluation sees it.
 
     A kind that asks a predictor for more than an answer to each row also offers ``asked``, from the rows to what
-    ``predict`` is given; ``judge`` gets the answers to that.
+    ``predict`` is given; ``judge`` gets the answers to that. One whose baseline counts tokens offers
+    ``baseline_of_tokens``, from the data set and what cuts texts as the model does.
     """
 
     MAIN: str

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -17,11 +17,13 @@ from luthier.errors import BundleError, LuthierError, ModelError
 from luthier.inference.backend import Backend
 from luthier.inference.batching import plan
 from luthier.inference.inputs import checked, encoded
+from luthier.inference.modelling import check_fills, check_masks, filled, fills, is_of_documents, likelihoods
 from luthier.inference.writing import check_writes, log_shares, write, writes
 from luthier.models.outputs import in_order
 from luthier.schema import Bool, Conversation, Float32, LabelSet, Logits, Marked, TextInput
 
 if TYPE_CHECKING:
+    from luthier.models.blocks import BlockEncoder
     from luthier.models.encoding import Encoder, Ragged
 
 WINDOW = 4096
@@ -96,7 +98,8 @@ class Predictor:
     def predict(self, texts: Sequence[TextInput]) -> list[Any]:
         """Return one answer a row, in order: a ``Prediction`` of a classifier, ``Entities`` where spans are labelled,
         ``FoundAnswer`` where questions are answered, ``Estimate`` where numbers are learned, ``Generated`` where texts
-        are written; where texts are compared, the ``Embedding`` of a text and the ``Similarity`` of a pair.
+        are written, ``Filled`` where masks are filled in; where texts are compared, the ``Embedding`` of a text and the
+        ``Similarity`` of a pair; and of language models the ``Likelihood`` of each, where rows are ``Document``s.
 
         Args:
             texts: N texts, or N pairs of texts for a pair bundle; where texts are compared, either, and a ``Passage``
@@ -129,8 +132,10 @@ class Predictor:
         """Return the logits of texts that are encoded already, (N, C) float32 or an array (T, C) for each window.
 
         Raises:
-            ModelError: the bundle writes texts.
+            ModelError: the bundle writes texts, or tells hidden tokens.
         """
+        if fills(self.task):
+            raise ModelError(f"{self.name} tells hidden tokens, and has no logits of a text as a whole", "use predict")
         if writes(self.task):
             raise ModelError(f"{self.name} writes texts, and has no logits of a text as a whole", "use predict")
         if not len(ragged):
@@ -141,6 +146,12 @@ class Predictor:
 
     def answers(self, ragged: Ragged, texts: Sequence[TextInput]) -> list[Any]:
         """Return one answer for each of N texts that are encoded already."""
+        if is_of_documents(ragged, texts):
+            return list(likelihoods(self.backend, cast("BlockEncoder", self.encoder), ragged))
+        if fills(self.task):
+            told = filled(self.backend, cast("BlockEncoder", self.encoder), ragged, texts, self.task_settings.top_k)
+            given: list[Any] = self.task.decode(told, ragged, texts, self.labels, self.task_settings)
+            return given
         if not writes(self.task):
             return self.decode(self.compute(ragged), ragged, texts)
         written = write(self.backend, self.encoder, ragged, self.task_settings.decoding)
@@ -191,8 +202,11 @@ class Predictor:
                     return
 
     def _checked(self, rows: Sequence[Any], first: int = 0) -> Sequence[TextInput]:
-        return checked(rows, pair=self.pair, relations=self.labels.of_relations,
-                       conversations=self.labels.of_dialogues, first=first)
+        found = checked(rows, pair=self.pair, relations=self.labels.of_relations,
+                        conversations=self.labels.of_dialogues, first=first)
+        if self.labels.of_masks:
+            check_masks(found, first)
+        return found
 
     def close(self) -> None:
         """Let go of the weights."""
@@ -265,6 +279,8 @@ def assemble(
     module = plugins.load("inference.backends", backend)
     if writes(task):
         check_writes(backend, module)
+    if fills(task):
+        check_fills(backend, module)
     opened = module.load(
         directory, manifest, threads=threads, device=device, offline=offline)
     return Predictor(opened, encoder, manifest.labels, task, settings, manifest.pair, directory.name, manifest)

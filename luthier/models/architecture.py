@@ -49,6 +49,8 @@ def problem_of(config: Mapping[str, Any]) -> ProblemType | None:
         return "text_generation"
     if _has_head(config, "ForCausalLM"):
         return "dialogue"
+    if _has_head(config, "ForMaskedLM"):
+        return "masked_language_modelling"
     if finds_answers(config):
         return "question_answering"
     if embeds(config):

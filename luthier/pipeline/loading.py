@@ -102,7 +102,7 @@ def settle(
     dataset = replace(dataset, labels=_labels(recipe, dataset.labels))
     _check_grades(recipe, dataset.labels)
     recipe, rate = _settle_learning_rate(recipe)
-    recipe, epochs = _settle_epochs(recipe, len(dataset.train))
+    recipe, epochs = _settle_epochs(recipe, _rows(recipe, dataset))
     return Loaded(dataset, report, recipe, (*notes, *described_notes, *told, *decided, *rate, *epochs))
 
 
@@ -163,7 +163,7 @@ def _check_grades(recipe: Recipe, labels: LabelSet) -> None:
 def _settle_model(recipe: Recipe, report: DataReport, labels: LabelSet) -> tuple[Recipe, list[str]]:
     if recipe.model.name != "auto":
         return recipe, []
-    if labels.of_dialogues:
+    if labels.of_dialogues or (labels.of_tokens and not labels.of_masks):
         return _settle_language_model(recipe, report)
     if labels.of_texts:
         raise RecipeError("to write texts takes an encoder-decoder, and none comes as a package",
@@ -183,7 +183,7 @@ def _settle_language_model(recipe: Recipe, report: DataReport) -> tuple[Recipe, 
         RecipeError: the text is in a language that it does not write.
     """
     if report.language != "en":
-        raise RecipeError("to answer conversations takes a causal language model, and the only packaged one, "
+        raise RecipeError("this task takes a causal language model, and the only packaged one, "
                           f"{LANGUAGE_MODEL}, writes English; the text is not English",
                           "name one: --model Qwen/Qwen3-0.6B (Chinese and many others; any Llama, Qwen, Mistral or "
                           f"Gemma from a hub or a directory), or --model {LANGUAGE_MODEL} all the same")
@@ -202,6 +202,16 @@ def _settle_epochs(recipe: Recipe, rows: int) -> tuple[Recipe, list[str]]:
     settled = recipe.override(train=recipe.train.model_copy(update={"num_train_epochs": epochs}))
     why = "the default" if epochs == EPOCHS else f"because an epoch over {rows} rows has only {per_epoch} steps"
     return settled, [f"epochs: {epochs}, {why}"]
+
+
+def _rows(recipe: Recipe, dataset: Dataset) -> int:
+    """Return how many rows are learned from, about: documents are learned from in blocks."""
+    task = plugins.load("tasks", recipe.task["name"])
+    if not hasattr(task, "learned_rows"):
+        return len(dataset.train)
+    settings = task.Settings(**{key: value for key, value in recipe.task.items() if key != "name"})
+    found: int = task.learned_rows(dataset.train, recipe.model.max_length, settings)
+    return found
 
 
 def _settle_learning_rate(recipe: Recipe) -> tuple[Recipe, list[str]]:

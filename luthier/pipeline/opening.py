@@ -17,6 +17,7 @@ from luthier import plugins
 from luthier import recipe as recipes
 from luthier.errors import RecipeError
 from luthier.inference import Predictor
+from luthier.models.blocks import BlockEncoder
 from luthier.models.chat import ChatEncoder
 from luthier.models.encoding import Encoder, Ragged
 from luthier.models.files import ModelFiles
@@ -26,7 +27,9 @@ from luthier.models.seq2seq import check_languages
 from luthier.models.sources import resolve
 from luthier.pipeline import encoded
 from luthier.pipeline.conversations import encoded_conversations
+from luthier.pipeline.documents import encoded_documents
 from luthier.pipeline.loading import Loaded
+from luthier.pipeline.origins import said_of
 from luthier.pipeline.targets import encoded_targets
 from luthier.recipe import Recipe
 from luthier.schema import Example, LabelSet, TextInput
@@ -110,9 +113,14 @@ def _opened(loaded: Loaded) -> Opened:
         told += notes
     train, valid = (Encoded(ragged[name], task.targets(getattr(dataset, name), dataset.labels, wanted[name]))
                     for name in ("train", "valid"))
+    if hasattr(task, "hidden"):
+        train = replace(train, targets=task.hidden(train.ragged, encoder, seed=recipes.spawn(recipe.seed, "masks")))
+        valid = replace(valid, targets=task.hidden(valid.ragged, encoder, seed=None))
     if hasattr(task, "remarks"):
         told += task.remarks(dataset.train, ragged["train"], train.targets, dataset.labels, settings)
-    return Opened(base, build, build(), encoder, task, settings, train, valid, tuple(told))
+    built = build()
+    told += said_of(base, dataset.labels.problem_type, built.new_modules)
+    return Opened(base, build, built, encoder, task, settings, train, valid, tuple(told))
 
 
 def _read(loaded: Loaded, directory: Path, encoder: Encoder, task: ModuleType,
@@ -120,6 +128,8 @@ def _read(loaded: Loaded, directory: Path, encoder: Encoder, task: ModuleType,
     """Return the token ids of the train and valid rows, and what there is to say of them and their lengths."""
     if loaded.dataset.labels.of_dialogues:
         return encoded_conversations(loaded, cast(ChatEncoder, encoder))
+    if loaded.dataset.labels.of_tokens:
+        return encoded_documents(loaded, cast(BlockEncoder, encoder), together=settings.pack)
     ragged, told = {}, []
     for name, rows in loaded.dataset.splits():
         if name != "test":
@@ -167,6 +177,9 @@ def _encoder(recipe: Recipe, directory: Path, task: ModuleType, settings: Any) -
     if hasattr(task, "sequences") and recipe.model.overlap is not None:
         raise RecipeError("model.overlap asks for windows, and a text that is compared has one vector",
                           "leave model.overlap out, or cut long texts into passages of their own")
+    if recipe.model.overlap is not None and hasattr(task, "learned_rows"):
+        raise RecipeError("model.overlap asks for windows, and documents are laid out in blocks, each of which goes "
+                          "on where the one before it ends", "leave model.overlap out; model.max_length is a block's")
     if recipe.model.overlap is not None and getattr(task, "GENERATES", False):
         raise RecipeError("model.overlap asks for windows, and a text that is written for another is written once, for "
                           "all of it", "leave model.overlap out; model.max_length tells how much is read")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 
-from luthier.schema import Embedding, Entities, Estimate, FoundAnswer, Generated, Prediction, Similarity
+from luthier.schema import Embedding, Entities, Estimate, Filled, FoundAnswer, Generated, Prediction, Similarity
 
 _PAIR = {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}
 _OBJECT = {
@@ -169,9 +169,25 @@ class SimilarityBody(BaseModel):
     truncated: bool = Field(description="True when a text was too long and the model did not see its end.")
 
 
+class FillBody(BaseModel):
+    """A token that may stand at a mask."""
+
+    sequence: str = Field(description="The text with the token in place of the mask.")
+    score: float = Field(description="Its probability.")
+    token: int = Field(description="Its number.")
+    token_str: str = Field(description="What it spells.")
+
+
+class FilledBody(BaseModel):
+    """What a model that fills masks in says of one text."""
+
+    masks: list[list[FillBody]] = Field(description="For each mask its likeliest tokens, the likeliest first.")
+    truncated: bool = Field(description="True when the text was too long and the model did not see its end.")
+
+
 BODIES: dict[type, type[BaseModel]] = {
     Prediction: PredictionBody, Entities: EntitiesBody, FoundAnswer: AnswerBody, Estimate: EstimateBody,
-    Embedding: EmbeddingBody, Similarity: SimilarityBody, Generated: GeneratedBody,
+    Embedding: EmbeddingBody, Similarity: SimilarityBody, Generated: GeneratedBody, Filled: FilledBody,
 }
 """Class of answers -> how one is described; its fields are the class's ``KEYS``."""
 

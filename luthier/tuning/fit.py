@@ -21,7 +21,7 @@ from luthier.tuning import checkpoints, whole_batch
 from luthier.tuning.batching import Step, plan, steps_per_epoch
 from luthier.tuning.checkpoints import Progress
 from luthier.tuning.events import Events
-from luthier.tuning.feeding import Feed, laid_out, make_feed, send
+from luthier.tuning.feeding import Feed, laid_out, make_feed, send, turn
 from luthier.tuning.grouping import Groups, compares
 from luthier.tuning.job import Fitted, Job, Targets
 from luthier.tuning.optimizer import make_optimizer, set_rate, step_clipped
@@ -310,6 +310,7 @@ def _dealt(run: _Run, step: int) -> Step:
     """Return the groups of a step's micro-batches; each epoch is planned once, when its first step comes."""
     epoch, place = divmod(step - 1, run.per_epoch)
     if run.epoch_plan[0] != epoch:
+        turn(run.job, epoch)
         settings = run.job.train_settings
         run.epoch_plan = epoch, plan(
             run.sizes if run.job.train.writes else run.groups.lengths,

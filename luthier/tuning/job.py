@@ -83,10 +83,11 @@ class Job:
         """Return the most padded tokens that are computed at once: as asked, or fewer where each has an output for
         every word, of which several copies stand in the memory at once."""
         asked = self.train_settings.max_tokens_per_batch
-        if not self.labels.of_dialogues:
+        if not (self.labels.of_dialogues or self.labels.of_tokens):
             return asked
         words: int = self.model.config.vocab_size  # type: ignore[union-attr, assignment]  # nn.Module types it so
-        return min(asked, max(1, LOGITS // words))
+        share: float = self.task_settings.mlm_probability if self.labels.of_masks else 1.0  # hidden ones alone have one
+        return min(asked, max(1, int(LOGITS / share) // words))
 
     @property
     def metric(self) -> str:

@@ -35,6 +35,7 @@ from luthier.schema import (
     Generated,
     GoldAnswer,
     LabelSet,
+    Likelihood,
     Passage,
     Passages,
     Prediction,
@@ -150,6 +151,13 @@ def relations() -> Case:
     return Case(labels, rows, tuple(said[:12]), tuple(said[1:]))
 
 
+def documents(problem_type: Any) -> Case:
+    rows = tuple(Example(f"x:{n}", f"{SECRET} is told of {n}") for n in range(12))
+    right = tuple(Likelihood(0.0, 30 + n, 30 + n) for n in range(12))
+    return Case(LabelSet(("token",), problem_type), rows, right,
+                tuple(replace(one, log_probability=-2.0 * one.tokens - n, right=3) for n, one in enumerate(right)))
+
+
 CASES = {
     "single-label-classification": classes("single_label_classification"),
     "multi-label-classification": classes("multi_label_classification"),
@@ -161,6 +169,8 @@ CASES = {
     "similarity": pairs(),
     "retrieval": rankings(),
     "relation-classification": relations(),
+    "masked-language-modelling": documents("masked_language_modelling"),
+    "causal-language-modelling": documents("causal_language_modelling"),
 }
 """A new kind adds its own."""
 
