@@ -36,7 +36,7 @@ def job_of(bench: Bench, rows: Rows, *, seed: int, threads: int) -> Job:
     )
 
 
-def run_side(name: str, side: str, job: Job, *, module: str | None = None) -> dict[str, Any]:
+def run_side(name: str, side: str, job: Job, *, module: str | None = None, work: Path | None = None) -> dict[str, Any]:
     """Run one side in a process of its own and return its entry for the results file.
 
     Args:
@@ -44,13 +44,14 @@ def run_side(name: str, side: str, job: Job, *, module: str | None = None) -> di
         side: what the side is called.
         job: what it is told.
         module: what is run; ``benchmarks._<side>`` when left out.
+        work: what it may write into; a directory that is gone when it ends when left out.
 
     Raises:
         TuningError: the process failed.
     """
     with tempfile.TemporaryDirectory(prefix=f"luthier-{side}-") as place:
         asked, answered, log = (Path(place) / file for file in ("job.json", "answer.json", "log.txt"))
-        replace(job, work=place).write(asked)
+        replace(job, work=str(work or place)).write(asked)
         load, date, started = os.getloadavg()[0], datetime.now(UTC), time.perf_counter()
         with log.open("w", encoding="utf-8") as output:
             command = [sys.executable, "-m", module or f"benchmarks._{side}", str(asked), str(answered)]

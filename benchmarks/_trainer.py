@@ -66,8 +66,9 @@ def encode(path: str, tokenizer: Any, job: Job) -> list[dict[str, Any]]:
     return [{**{key: encoded[key][row] for key in encoded}, "labels": number[name]} for row, name in enumerate(labels)]
 
 
-def arguments_of(job: Job) -> Any:
-    """Return the ``TrainingArguments``: the job's settings, bf16 where this machine multiplies it, length groups."""
+def arguments_of(job: Job, **other: Any) -> Any:
+    """Return the ``TrainingArguments``: the job's settings, bf16 where this machine multiplies it, length groups; and
+    what is given beside."""
     from transformers import TrainingArguments
 
     from luthier.tuning.precision import choose_device, choose_precision
@@ -78,16 +79,19 @@ def arguments_of(job: Job) -> Any:
     grouped = ({"train_sampling_strategy": "group_by_length"} if "train_sampling_strategy" in known
                else {"group_by_length": True})
     warmup = {"warmup_ratio": job.warmup_ratio} if "warmup_ratio" in known else {"warmup_steps": job.warmup_ratio}
+    best = {"metric_for_best_model": "f1_macro", "greater_is_better": True, "per_device_eval_batch_size": 64}
     return TrainingArguments(
         output_dir=str(Path(job.work) / "trainer"), seed=job.seed, num_train_epochs=job.epochs,
-        learning_rate=job.learning_rate, per_device_train_batch_size=job.batch_size, per_device_eval_batch_size=64,
-        weight_decay=job.weight_decay, lr_scheduler_type=job.scheduler,
-        bf16=choose_precision("auto", device).value == "bf16", use_cpu=device == "cpu",
-        eval_strategy="epoch", save_strategy="epoch", save_total_limit=1, save_only_model=True,
-        load_best_model_at_end=True, metric_for_best_model="f1_macro", greater_is_better=True,
-        dataloader_num_workers=0, dataloader_pin_memory=False, report_to="none", disable_tqdm=True,
-        **grouped, **warmup,
+        learning_rate=job.learning_rate, per_device_train_batch_size=job.batch_size, weight_decay=job.weight_decay,
+        lr_scheduler_type=job.scheduler, bf16=choose_precision("auto", device).value == "bf16",
+        use_cpu=device == "cpu", eval_strategy="epoch", save_strategy="epoch", save_total_limit=1, save_only_model=True,
+        load_best_model_at_end=True, dataloader_num_workers=0, dataloader_pin_memory=False, report_to="none",
+        disable_tqdm=True, **{**best, **grouped, **warmup, **other},
     )
+
+
+BY_LOSS = {"metric_for_best_model": "eval_loss", "greater_is_better": False, "prediction_loss_only": True}
+"""What ``arguments_of`` is given beside where the best epoch is the one of the least validation loss."""
 
 
 def metrics(evaluated: Any) -> dict[str, float]:

@@ -9,7 +9,9 @@ The last of these adds what is missing to the published results; with ``--again 
 anew, as after a change of the loop, and keeps the other. Other tasks have ``benchmarks.accuracy_tasks``; all together:
 
     python -m benchmarks.accuracy --data DIR --suite quick      # samples, every task, half an hour; printed only
+    python -m benchmarks.accuracy --data DIR --suite quick --out docs/benchmarks.md     # the same, onto the page
     python -m benchmarks.accuracy --data DIR --suite full       # all rows of every data set, hours; writes the page
+    python -m benchmarks.accuracy --data DIR --suite quick --rows 64    # a trial of all of it
 
 Both sides read the same prepared rows and run alone, one after the other, each in a fresh process. The results file is
 written as each side ends; the page is made from it alone.
@@ -20,17 +22,20 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 
-from benchmarks import _results, _table, accuracy_tasks
+from benchmarks import _results, _table, accuracy_tasks, suite
 from benchmarks._data import Rows, prepare_rows
 from benchmarks._results import SIDES, Results
 from benchmarks._sets import SETS, Bench
 from benchmarks._sides import job_of, run_side
+from benchmarks.tasks import page
+from benchmarks.tasks.family import Bench as Task
+from benchmarks.tasks.family import Limits
 from luthier.errors import DataError, LuthierError, UnknownNameError
 from luthier.models.hardware import cores
 from luthier.pipeline.files import whole_file
@@ -38,8 +43,6 @@ from luthier.plugins import did_you_mean
 
 PAGE = Path("docs/benchmarks.md")
 RESULTS = Path("build/accuracy.json")
-QUICK, QUICK_ROWS = ("sst2", "chnsenticorp"), 1500
-"""What the quick suite has of this task."""
 TITLE = "# Benchmarks\n\nEach section is written by the command that stands in it."
 
 
@@ -66,13 +69,12 @@ def main(arguments: Sequence[str] | None = None, sets: Mapping[str, Bench] = SET
     try:
         options = parse(arguments, sets)
         if options.suite is not None:
-            run_suite(options, sets)
-            return 0
+            return 1 if run_suite(options, sets, accuracy_tasks.sets()) else 0
         results = measure(options, sets)
-        page = _table.markdown(results)
-        print(page)
+        section = _table.markdown(results)
+        print(section)
         if options.out is not None:
-            publish(page, options.out, options.rows)
+            publish(section, options.out, options.rows)
             print(f"written to {options.out}")
     except LuthierError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -100,39 +102,52 @@ def parse(arguments: Sequence[str] | None, sets: Mapping[str, Bench]) -> Options
     add("--json", type=Path, help=f"results file to write; {RESULTS} when left out")
     add("--resume-from", type=Path, help="results file of an interrupted run; sides that ended are not run again")
     add("--again", choices=SIDES, action="append", default=[], help="measure this side anew")
-    add("--suite", choices=("quick", "full"), help="every task: small samples, or all rows")
+    add("--suite", choices=suite.SUITES, help="every task: small samples, or all rows")
     said = parser.parse_args(arguments)
-    if said.suite and (said.only or said.rows or said.resume_from or said.again or said.json):
-        parser.error("--suite decides data sets, rows and results files: leave the others out")
+    if said.suite and (said.only or said.resume_from or said.again or said.json):
+        parser.error("--suite decides data sets and results files: leave the others out")
     for name in said.only:
         if name not in sets:
             raise UnknownNameError(f"no data set {name!r}; there are {', '.join(sets)}", did_you_mean(name, sets))
-    out = said.out if said.out or said.rows else PAGE
+    out = said.out if said.out or said.rows or said.suite == "quick" else PAGE
     return Options(said.data, said.only, said.seed, said.rows, said.threads, out,
                    said.json or said.resume_from or RESULTS, said.resume_from, tuple(said.again), said.suite)
 
 
-def run_suite(options: Options, sets: Mapping[str, Bench]) -> None:
-    """Run every task; what has ended is not run again.
+def run_suite(options: Options, sets: Mapping[str, Bench], known: Mapping[str, tuple[str, Task]]) -> int:
+    """Run every task; what has ended is not run again. Return how many data sets failed."""
+    name = options.suite or ""
+    quick, kept = name == "quick", suite.results_file(name, "classification", options.rows)
+    rows = min(options.rows or suite.CLASSIFICATION_ROWS, suite.CLASSIFICATION_ROWS) if quick else options.rows
+    own = replace(options, rows=rows, json=kept, suite=None)
+    tasks = suite.results_file(name, "tasks", options.rows)
+    results = accuracy_tasks.load(tasks)
+    command = f"python -m benchmarks.accuracy --data DIR --suite {name}"
+    steps = [step for seed in options.seeds for step in suite.task_steps(name, accuracy_tasks.Options(
+        options.data, seed, options.threads, Limits(options.rows, options.rows), tasks), results, known)]
+    steps += [suite.Step(one, minutes[not quick], partial(measure_more, replace(own, only=(one,)), sets))
+              for one, minutes in suite.CLASSIFICATION.items() if one in sets and minutes[not quick]]
+
+    def after() -> None:
+        if options.out is not None:
+            page.publish(results, accuracy_tasks.families(), options.out, command, quick=quick)
+
+    failed = suite.carry_out(steps, options.threads, after)
+    print("\n".join(page.sections(results, accuracy_tasks.families(), command, quick=quick).values()))
+    section = _table.markdown(_results.load(kept)) if kept.exists() else ""
+    print(section)
+    if options.out is not None and section and not failed:  # half a table would take the place of a whole one
+        publish(section, options.out, rows)
+    return failed
+
+
+def measure_more(options: Options, sets: Mapping[str, Bench]) -> None:
+    """Add what is missing to a results file, which may not be there yet.
 
     Raises:
         LuthierError: data or model are missing, or a side failed.
     """
-    quick, started = options.suite == "quick", time.perf_counter()
-    files = {part: Path(f"build/suite-{options.suite}-{part}.json") for part in ("classification", "tasks")}
-    kept = files["classification"]
-    own = replace(options, only=QUICK if quick else tuple(sets), rows=QUICK_ROWS if quick else None, json=kept,
-                  resume=kept if kept.exists() else None, suite=None)
-    page = _table.markdown(measure(own, sets))
-    results = accuracy_tasks.load(files["tasks"])
-    for seed in options.seeds:
-        accuracy_tasks.measure_all(accuracy_tasks.Options(options.data, seed, options.threads, json=files["tasks"]),
-                                   results, quick=quick)
-    print("\n".join([page, *accuracy_tasks.sections(results).values()]))
-    print(f"{(time.perf_counter() - started) / 60:.1f} minutes in all")
-    if not quick and options.out is not None:
-        publish(page, options.out)
-        accuracy_tasks.publish(results, options.out)
+    measure(replace(options, resume=options.json if options.json.exists() else None), sets)
 
 
 def _names(value: str) -> tuple[str, ...]:
@@ -198,9 +213,9 @@ def marks_of(rows: int | None) -> dict[str, str]:
 
 def publish(section: str, path: Path, rows: int | None = None) -> None:
     """Put the section into the page, beside the sections of other benchmarks and of other sizes of samples."""
-    page = path.read_text(encoding="utf-8") if path.exists() else TITLE
+    text = path.read_text(encoding="utf-8") if path.exists() else TITLE
     with whole_file(path) as file:
-        file.write(_table.replace_section(page, section, marks_of(rows)))
+        file.write(_table.replace_section(text, section, marks_of(rows)))
 
 
 def _tell(results: Results, name: str, seed: int, side: str) -> None:

@@ -41,8 +41,8 @@ def main() -> None:
         for seed in range(asked.seeds):
             rows = drawn(asked.data / "banking77", Path(folder), asked.each, seed)
             for name, model in (("as it was", asked.model), ("from the texts", str(bundle))):
-                print(f"seed {seed}, {name}: accuracy {accuracy(model, *rows, Path(folder) / 'out', asked.threads):.4f}",
-                      flush=True)
+                found = accuracy(model, *rows, Path(folder) / "out", asked.threads)
+                print(f"seed {seed}, {name}: accuracy {found:.4f}", flush=True)
 
 
 def pretrained(asked: argparse.Namespace, out: Path) -> Path:

@@ -17,17 +17,18 @@ from luthier.errors import LuthierError
 
 if TYPE_CHECKING:
     from luthier.estimator import TextClassifier
-    from luthier.inference import Corpus
+    from luthier.inference import Corpus, rerank
     from luthier.pipeline import Run, evaluate, load, train
 
 __version__ = "0.1.0"
-__all__ = ["Corpus", "LuthierError", "Run", "TextClassifier", "evaluate", "load", "train"]
+__all__ = ["Corpus", "LuthierError", "Run", "TextClassifier", "evaluate", "load", "rerank", "train"]
 
 _HOMES = {
     "Corpus": "luthier.inference",
     "Run": "luthier.pipeline",
     "evaluate": "luthier.pipeline",
     "load": "luthier.pipeline",
+    "rerank": "luthier.inference",
     "train": "luthier.pipeline",
     "TextClassifier": "luthier.estimator",
 }

@@ -22,10 +22,18 @@ from __future__ import annotations
 class LuthierError(Exception):
     """Something the caller can mend. ``str()`` gives the problem and, after an arrow, the fix."""
 
-    def __init__(self, problem: str, fix: str = "") -> None:
-        super().__init__(f"{problem}\n  -> {fix}" if fix else problem)
-        self.problem = problem
+    def __init__(self, problem: str, fix: str = "", *, row: int | None = None) -> None:
+        self.said = problem
+        """The problem without the row."""
+        self.row = row
+        """Number of the row at fault among those given, from 0; ``None`` where it is no row's."""
+        self.problem = problem if row is None else f"row {row}: {problem}"
         self.fix = fix
+        super().__init__(f"{self.problem}\n  -> {fix}" if fix else self.problem)
+
+    def at(self, row: int) -> LuthierError:
+        """Return the same error of a row with another number: where rows came from further out, they count there."""
+        return type(self)(self.said, self.fix, row=row)
 
 
 class RecipeError(LuthierError):

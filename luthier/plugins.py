@@ -48,6 +48,7 @@ _OTHER_NAMES = {
     "nested-ner": "nested-entities", "nested": "nested-entities",
     "qa": "question-answering", "squad": "question-answering", "classification": "text-classification",
     "sentiment": "text-classification", "sts": "regression", "similarity": "regression",
+    "rerank": "re-ranking", "reranker": "re-ranking", "cross-encoder": "re-ranking",
 }
 """What else people call what has a name here."""
 

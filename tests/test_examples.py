@@ -71,6 +71,20 @@ def test_the_recipe_for_texts(tmp_path: Path) -> None:
     assert found.finish_reason in ("stop", "length")
 
 
+def test_the_recipe_for_texts_with_a_prompt(tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(EXAMPLES)
+    base = make_causal(tmp_path / "base", max_length=512)
+    command = [sys.executable, "-m", "luthier", "train", "examples/notes.yaml", "--model", str(base),
+               "train.num_train_epochs=1", "evaluation.bootstrap=100", "threads=1", "model.max_length=384",
+               "task.decoding.max_new_tokens=8"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "untuned  " in result.stdout
+    assert "new head" not in result.stdout
+    (found,) = luthier.load(tmp_path / "runs" / "notes").predict(["Was at the Cork bakery. It was a blown fuse. Lena"])
+    assert found.finish_reason in ("stop", "length")
+
+
 def test_the_recipe_for_dialogue(tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(EXAMPLES)
     base = make_causal(tmp_path / "base", max_length=512)
@@ -93,6 +107,19 @@ def test_the_recipe_for_similarity(tiny_model: Path, tmp_path: Path) -> None:
     with luthier.load(tmp_path / "runs" / "faq") as predictor:
         ((hit,),) = luthier.Corpus.of(predictor, ["We are open from ten to seven."]).search(["几点开门？"], k=1)
     assert hit.number == 0
+
+
+def test_the_recipe_for_re_ranking(tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(EXAMPLES)
+    command = [sys.executable, "-m", "luthier", "train", "examples/judged.yaml", "--model", str(tiny_model),
+               "model.max_length=64", "train.num_train_epochs=1", "evaluation.bootstrap=100"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "MAP" in result.stdout
+    with luthier.load(tmp_path / "runs" / "judged") as predictor:
+        passages = ["青禾电饭煲：两年内免费维修。", "青禾电饭煲：规格为四升。"]
+        found = luthier.rerank(predictor, "青禾电饭煲保修多久？", passages)
+    assert sorted(hit.number for hit in found) == [0, 1]
 
 
 def test_the_recipe_for_relations(tiny_model: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,11 +11,12 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from benchmarks._job import Job
+from benchmarks._machine import peak_memory_mib
+from benchmarks.tasks.counts import Rows
 from luthier.errors import DataError
+from luthier.evaluation.outcomes import Array
 
 Row = TypeVar("Row")
-Scores = dict[str, dict[str, float]]
-"""Test set -> metric -> value in [0, 1]."""
 TEST = "test"
 """The name of the one test set, where there is one only."""
 
@@ -26,7 +29,7 @@ class Bench:
     model: str
     """Name that ``luthier.models.sources.resolve`` knows."""
     files: Mapping[str, tuple[str, ...]]
-    """Split -> files below ``--data``; a split that is not named is held out of train."""
+    """Split -> files below ``--data``; what is not named, or has none, is held out of train."""
     epochs: int
     learning_rate: float
     batch_size: int = 32
@@ -37,6 +40,8 @@ class Bench:
     """Of valid, and of each test."""
     quick: tuple[int, int] | None = None
     """Rows of train and of the others in the quick suite; ``None``: not in it."""
+    minutes: tuple[float, float] = (1, 10)
+    """That both sides and the speeds take on two idle cores, about: in the quick suite, and of all rows."""
     note: str = ""
 
 
@@ -48,8 +53,10 @@ class Prepared:
     """``train``, ``valid`` and ``test`` -> file."""
     sizes: Mapping[str, int]
     truth: Any
-    """What ``score`` compares with; only the family knows."""
+    """What ``counts`` compares with; only the family knows."""
     labels: tuple[str, ...] = ()
+    model: str | None = None
+    """Directory of a model that was made for these rows; that of the data set when left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +73,14 @@ class Limits:
 
 
 class Family(Protocol):
-    """The modules ``<folder>/__init__.py``; beside it stand ``luthier.py`` and ``plain.py``, one process each."""
+    """The modules ``<folder>/__init__.py``; beside it stand ``luthier.py``, ``plain.py`` and ``speed.py``, one process
+    each."""
 
     TITLE: str
     INTRODUCTION: str
     """What both sides do alike, and what each does."""
+    SPEED: str
+    """What stands for transformers where the speed of the same weights is compared."""
     SETS: Mapping[str, Bench]
     METRICS: Mapping[str, str]
     """Metric -> its title; the first is compared."""
@@ -78,8 +88,11 @@ class Family(Protocol):
     def prepare(self, bench: Bench, data: Path, folder: Path, limits: Limits) -> Prepared:
         """Write the files of a data set into ``folder``."""
 
-    def score(self, prepared: Prepared, answer: Mapping[str, Any]) -> Scores:
-        """Return the scores of a side's answer."""
+    def counts(self, prepared: Prepared, answer: Mapping[str, Any]) -> Rows:
+        """Return the counts of each row of each test for a side's answer."""
+
+    def figures(self, sums: Array) -> dict[str, Array]:
+        """Return each metric, (R,), of R draws of rows from the sums of their counts, (R, S)."""
 
 
 def write_answer(path: str, *, seconds: float, rows: int, answering: float, **more: Any) -> None:
@@ -90,12 +103,8 @@ def write_answer(path: str, *, seconds: float, rows: int, answering: float, **mo
         seconds: that tuning took.
         rows: test rows that were answered.
         answering: seconds that took, from texts to answers.
-        more: what the family's ``score`` reads, and notes.
+        more: what the family's ``counts`` reads, and notes.
     """
-    import json
-
-    from benchmarks._machine import peak_memory_mib
-
     Path(path).write_text(json.dumps({
         "tuning_seconds": round(seconds, 2), "rows_per_second": round(rows / answering, 1),
         "peak_mib": round(peak_memory_mib(), 1), **more}, ensure_ascii=False), encoding="utf-8")
@@ -111,6 +120,34 @@ def overrides(job: Job, **more: Any) -> dict[str, Any]:
                   "per_device_train_batch_size": job.batch_size, "warmup_ratio": job.warmup_ratio,
                   "weight_decay": job.weight_decay, "lr_scheduler_type": job.scheduler},
         "validation": {"early_stopping_patience": None}, "evaluation": {"baseline": False, "untuned": False}, **more}
+
+
+def refuse_missing(path: Path) -> Path:
+    """Return the path of a file that is there.
+
+    Raises:
+        DataError: it is not.
+    """
+    if not path.exists():
+        raise DataError(f"there is no file {path}", "give the folder that holds one folder for each data set")
+    return path
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a JSON lines file, perhaps with gzip.
+
+    Raises:
+        DataError: there is no such file.
+    """
+    refuse_missing(path)
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def write_lines(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> str:
+    """Write JSON lines; return the path."""
+    Path(path).write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return str(path)
 
 
 def held_out(rows: Sequence[Row], groups: Sequence[str], share: float, chooser: random.Random) -> tuple[

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from luthier.bundle.kind import BundleKind, kind_of
+from luthier.bundle.kind import BundleKind, Use, kind_of
 from luthier.bundle.manifest import Manifest
 from luthier.bundle.markdown import cell, table
 from luthier.recipe import MEMORY
@@ -46,7 +46,7 @@ def model_card(
         _header(manifest, systems, data_report),
         f"# {title}",
         _summary(manifest),
-        *([f"## Labels\n\n{labels}"] if labels else []),
+        *([f"## {getattr(_kind(manifest), 'HEADING', 'Labels')}\n\n{labels}"] if labels else []),
         "## Scores\n\n" + _scores(manifest, systems),
         "## Training data\n\n" + _data(manifest, data_report),
         "## Training\n\n" + _training(manifest),
@@ -58,7 +58,7 @@ def model_card(
 
 
 def _header(manifest: Manifest, systems: Mapping[str, Any], data_report: Mapping[str, Any]) -> str:
-    base, pipeline = manifest.base, _kind(manifest).PIPELINE
+    base, pipeline = manifest.base, _use_of(manifest).pipeline
     languages = {"zh": ["zh"], "en": ["en"], "mixed": ["zh", "en"]}.get(str(data_report.get("language")), [])
     header: dict[str, Any] = {
         "license": (base.licence or "other").lower(),
@@ -85,6 +85,14 @@ def _kind(manifest: Manifest) -> BundleKind:
     return kind_of(manifest.labels.problem_type)
 
 
+def _use_of(manifest: Manifest) -> Use:
+    kind = _kind(manifest)
+    if hasattr(kind, "use"):
+        found: Use = kind.use(manifest)
+        return found
+    return Use(kind.PIPELINE, kind.DOOR, kind.OUTPUT, getattr(kind, "BATCH", None), getattr(kind, "CUT", None))
+
+
 def _base_name(manifest: Manifest) -> str:
     """Return the base's name, for a directory without the place where it lies on this machine."""
     base = manifest.base
@@ -92,8 +100,9 @@ def _base_name(manifest: Manifest) -> str:
 
 
 def _summary(manifest: Manifest) -> str:
+    headless = getattr(_kind(manifest), "HEADLESS", False)
     what = {"full": "All weights were tuned.",
-            "adapter": "A LoRA adapter and the head were tuned; the base is needed too."}
+            "adapter": f"A LoRA adapter {'was' if headless else 'and the head were'} tuned; the base is needed too."}
     return (f"{_kind(manifest).does(manifest)} {what[manifest.kind]} Made by Luthier "
             f"{manifest.luthier} on {manifest.created[:10]}. `luthier.json` holds the recipe, the versions and the "
             "hash of every file; `probes.jsonl` holds what the model answered on that day, and is replayed whenever "
@@ -163,15 +172,16 @@ def _use(manifest: Manifest) -> str:
     ]
     batch = (f'batch = tokenizer({given}, truncation=True, max_length={manifest.length.max_length}, '
              'return_tensors="pt")')
-    run = f"{getattr(kind, 'BATCH', batch)}\n{kind.OUTPUT}"
-    door = kind.DOOR
+    use = _use_of(manifest)
+    run, door = f"{use.batch or batch}\n{use.output}", use.door
+    head = "" if getattr(kind, "HEADLESS", False) else "; the head is in the adapter"
     if manifest.kind == "full":
         blocks += ["With transformers alone:", "```python\n"
                    f"from transformers import {door}, AutoTokenizer\n\n"
                    f'model = {door}.from_pretrained("DIR").eval()\n'
                    f'tokenizer = AutoTokenizer.from_pretrained("DIR")\n{run}\n```']
     else:
-        blocks += ["With PEFT alone (BASE is the base model's directory or hub id; the head is in the adapter):",
+        blocks += [f"With PEFT alone (BASE is the base model's directory or hub id{head}):",
                    "```python\nfrom peft import PeftModel\n"
                    f"from transformers import AutoConfig, {door}, AutoTokenizer\n\n"
                    'config = AutoConfig.from_pretrained("DIR")\n'
@@ -191,7 +201,7 @@ def _limits(manifest: Manifest) -> str:
                 "is cut.")
     else:
         cut = f"Of one {'pair' if manifest.pair else 'text'} {length.max_length} tokens are read; the rest is cut"
-        cut = getattr(_kind(manifest), "CUT", cut).format(length=length.max_length)
+        cut = (_use_of(manifest).cut or cut).format(length=length.max_length)
         read = f"- {cut}, and the prediction says so (`truncated`)."
     known = f"- {_kind(manifest).knows(manifest)}"
     sure = (f"- {_kind(manifest).UNSURE}" if _kind(manifest).UNSURE else

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -14,11 +15,29 @@ if TYPE_CHECKING:
 SEAM = "bundle.kinds"
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How a bundle is used without Luthier."""
+
+    pipeline: str
+    """The hub's name of the task."""
+    door: str
+    """The class of transformers that opens it."""
+    output: str
+    """Code that takes what the model gives: ``model`` and ``batch`` are at hand."""
+    batch: str | None = None
+    """Code that makes ``batch``, where a text alone is not what the model is given; ``tokenizer`` is at hand."""
+    cut: str | None = None
+    """What is cut at ``{length}`` tokens, in place of the ends of texts."""
+
+
 class BundleKind(Protocol):
     """One problem type, as a bundle's files and its card tell of it.
 
     A file may add ``TEXT``, what its tokenizer is given in place of ``"some text"``, and ``ROW``, what its predictor
-    takes in place of that: both as code.
+    takes in place of that: both as code. ``HEADING`` stands over what it says of labels where they are none, and
+    ``HEADLESS`` says that no part of its models is new. Where its bundles are not all used alike, ``use(manifest)``
+    returns a ``Use`` in place of ``PIPELINE``, ``DOOR``, ``OUTPUT``, ``BATCH`` and ``CUT``.
     """
 
     CONFIG: str | None

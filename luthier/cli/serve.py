@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +23,7 @@ def command(
     offline: Annotated[bool, Option("--offline", help="Never ask a model hub.")] = False,
 ) -> None:
     """Serve a bundle: POST /predict, /health, /ready, /metrics, /docs."""
+    from luthier.cli import INTERRUPTED
     from luthier.inference import Opening
     from luthier.serving import Limits, serve
 
@@ -34,5 +37,22 @@ def command(
 
     if backend == "auto":
         typer.echo(f"opening {bundle}; the first start on a machine measures its backends, which takes up to a minute")
-    serve(bundle, host=host, port=port, limits=limits, on_ready=ready,
-          opening=Opening(backend, threads=threads, offline=offline))
+    try:
+        serve(bundle, host=host, port=port, limits=limits, on_ready=ready,
+              opening=Opening(backend, threads=threads, offline=offline))
+    except KeyboardInterrupt:
+        _leave(INTERRUPTED)
+        raise
+    _leave(0)
+
+
+def _leave(status: int) -> None:
+    """End the process where a model that was told to stop still computes.
+
+    The interpreter, ending, would take its thread down in the middle of C++, which aborts.
+    """
+    from luthier.serving.worker import unfinished
+
+    if unfinished():
+        sys.stdout.flush()
+        os._exit(status)

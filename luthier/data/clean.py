@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from luthier.data.ties import either_way
 from luthier.schema import Example
 from luthier.text import loose_key, normalize
 from luthier.text.normalize import Form
@@ -15,6 +16,9 @@ Splits = dict[str, list[Example]]
 Texts = tuple[str, str | None]
 Target = Callable[[Example], Hashable]
 """Returns what a row is labelled with, in one order."""
+
+Leaking = Callable[[Sequence[Example], Sequence[Example], "Found"], list[bool]]
+"""Takes rows of an earlier and of a later split; returns for each early one whether it tells an answer of a late."""
 
 CONTRADICTIONS_KEPT = 100
 """Contradictions told with their texts; all are counted."""
@@ -49,8 +53,10 @@ class Found:
     near_duplicate_rows: int = 0
     """Rows in these groups."""
     leaks: dict[str, int] = field(default_factory=dict)
-    """``train in test`` and so on -> rows of the first that nearly equal a row of the second."""
+    """``train in test`` and so on -> rows of the first that nearly equal a row of the second, or hold its answer."""
     contradictions: list[Contradiction] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What else was met, in sentences."""
 
 
 def texts_of(example: Example) -> Texts:
@@ -59,9 +65,9 @@ def texts_of(example: Example) -> Texts:
 
 
 def loose_of(example: Example) -> str:
-    """Return the key that nearly equal rows share."""
+    """Return the key that nearly equal rows share; a pair is the same whichever text comes first."""
     key = loose_key(example.text)
-    return key if example.text_b is None else f"{key}\n{loose_key(example.text_b)}"
+    return key if example.text_b is None else "\n".join(either_way(key, loose_key(example.text_b)))
 
 
 def normal_texts(row: Example, form: Form) -> Example | None:
@@ -146,23 +152,30 @@ def contradictory(split: str, examples: Sequence[Example], target: Target, told:
     return rows
 
 
-def without_leaks(splits: Splits, found: Found, *, drop: bool) -> Splits:
-    """Drop train rows that nearly equal a row of valid or test, and valid rows that nearly equal one of test.
+def nearly_equal(early: Sequence[Example], late: Sequence[Example], _found: Found) -> list[bool]:
+    """Tell which early rows nearly equal a late row."""
+    seen = set(map(loose_of, late))
+    return [loose_of(example) in seen for example in early]
+
+
+def without_leaks(splits: Splits, found: Found, leaking: Leaking, *, drop: bool) -> Splits:
+    """Drop train rows that tell an answer of valid or test, and valid rows that tell one of test.
 
     The later split keeps its row, because its score is the one that counts. Without ``drop`` they are only counted.
+
+    Args:
+        splits: the rows.
+        found: gets the counts, added to those that it holds.
+        leaking: says which rows tell an answer of others.
+        drop: whether to change anything.
     """
-    if len(splits) == 1:
-        return splits
-    keys = {name: [loose_of(example) for example in examples] for name, examples in splits.items()}
     for early, late in (("valid", "test"), ("train", "test"), ("train", "valid")):
         if early not in splits or late not in splits:
             continue
-        seen = set(keys[late])
-        leaking = [key in seen for key in keys[early]]
-        found.leaks[f"{early} in {late}"] = sum(leaking)
+        leaks = leaking(splits[early], splits[late], found)
+        found.leaks[f"{early} in {late}"] = found.leaks.get(f"{early} in {late}", 0) + sum(leaks)
         if drop:
-            splits = {**splits, early: [one for one, leaks in zip(splits[early], leaking, strict=True) if not leaks]}
-            keys[early] = [key for key, leaks in zip(keys[early], leaking, strict=True) if not leaks]
+            splits = {**splits, early: [one for one, leak in zip(splits[early], leaks, strict=True) if not leak]}
     return splits
 
 

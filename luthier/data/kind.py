@@ -4,8 +4,11 @@ A kind is a module named after its problem type. It knows its files (``find``), 
 settles them, names their labels and describes them. What several kinds do alike are plain functions that they import.
 
 A kind whose rows may ask for another task than ``TASK`` also offers ``task_for(rows)``, which returns its name and the
-reason, or ``None`` where ``TASK`` will do. One whose rows are learned from without labels says ``UNLABELLED = True``,
-and one that drops near-duplicates itself says in ``NEAR`` what becomes of them.
+reason, or ``None`` where ``TASK`` will do. One whose rows may hold answers of others, not only of nearly equal rows,
+offers ``leaking(early, late, found)``, which tells which early rows hold an answer of a late one.
+One that has several rows for what is one example offers ``gathered(rows)``, which joins them. One whose rows
+are learned from without labels says ``UNLABELLED = True``, and one that drops near-duplicates itself says in ``NEAR``
+what becomes of them.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from luthier import plugins
 from luthier.data.clean import Found, Splits
 from luthier.data.layout_values import Layout, Seen
 from luthier.data.rows import Record
+from luthier.data.split import Division
 from luthier.schema import Example, LabelSet, ProblemType
 from luthier.text.normalize import Form
 
@@ -109,8 +113,8 @@ class Kind(Protocol):
         """Return ``size`` rows in their order, alike in their labels."""
 
     def divided(self, rows: Sequence[Example], shares: Mapping[str, float],
-                seed: int, /) -> tuple[Splits, list[str]]:
-        """Split rows by the shares; return also the labels too rare to be split."""
+                seed: int, /) -> Division:
+        """Split rows by the shares, those that tell each other's answers together."""
 
     def label_names(self, rows: Sequence[Example], called: str, /) -> tuple[str, ...]:
         """Return the names of the label set, from the train rows before they are split.

@@ -45,7 +45,7 @@ def find_passages(seen: Seen, *, asked: bool) -> tuple[str, str, tuple[str, ...]
     passage = _named(present, named, (*POSITIVE_NAMES, *(PASSAGE_NAMES if asked else ())), (query,))
     if asked and not (query and passage) and (pair := roles.named_pair(present)) and not named:
         query, passage = pair
-    if query is None or passage is None or not _holds_texts(seen.rows, passage):
+    if query is None or passage is None or not holds_texts(seen.rows, passage):
         return None
     if not asked and not _told_by_names(seen, query, passage):
         return None
@@ -63,19 +63,26 @@ def passages_of(positive: Any, negatives: Sequence[Any]) -> Passages:
     Raises:
         ValueError: no passage belongs to it, or a cell holds something else than texts.
     """
-    right = _texts(positive)
+    right = passage_texts(positive)
     if not right:
         raise ValueError("no passage belongs to the query: the cell is empty")
-    return Passages(right, tuple(dict.fromkeys(text for cell in negatives for text in _texts(cell)
+    return Passages(right, tuple(dict.fromkeys(text for cell in negatives for text in passage_texts(cell)
                                                if text not in right)))
 
 
 def joined(rows: Sequence[Example]) -> Example:
-    """Return the first of the rows of one query with the passages of all: what belongs to one belongs to the query."""
+    """Return the first of the rows of one query with the passages of all: what belongs to one belongs to the query.
+
+    Of several grades of one passage the highest counts.
+    """
     every = [row.passages for row in rows if row.passages]
-    positive = tuple(dict.fromkeys(text for one in every for text in one.positive))
-    negative = dict.fromkeys(text for one in every for text in one.negative if text not in positive)
-    return replace(rows[0], passages=Passages(positive, tuple(negative)))
+    graded: dict[str, float] = {}
+    for one in every:
+        for text, grade in zip(one.positive, one.relevance, strict=True):
+            graded[text] = max(grade, graded.get(text, 0.0))
+    negative = dict.fromkeys(text for one in every for text in one.negative if text not in graded)
+    grades = () if all(grade == 1 for grade in graded.values()) else tuple(graded.values())
+    return replace(rows[0], passages=Passages(tuple(graded), tuple(negative), grades))
 
 
 def _named(present: Sequence[str], asked: str | None, names: Sequence[str], taken: Sequence[str | None]) -> str | None:
@@ -99,7 +106,7 @@ def _labels(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
     return bool(roles.few_values(rows, [column])) and max(len(cell.split()) for cell in cells) <= 2
 
 
-def _holds_texts(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
+def holds_texts(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
     """Tell whether most cells of a column hold texts."""
     cells = [cell for row in rows if (cell := row.get(column)) not in (None, "")]
     return 2 * sum(_is_texts(cell) for cell in cells) > len(cells)
@@ -107,22 +114,34 @@ def _holds_texts(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
 
 def _is_texts(cell: Any) -> bool:
     try:
-        return any(not roles.is_number(text) for text in _texts(cell))
+        return any(not roles.is_number(text) for text in passage_texts(cell))
     except ValueError:
         return False
 
 
-def _texts(cell: Any) -> tuple[str, ...]:
-    """Return the texts of a cell: one, a list of them, or objects that hold one each; empty ones are left out."""
+def passage_texts(cell: Any) -> tuple[str, ...]:
+    """Return the texts of a cell: one, a list of them, or objects that hold one each; empty ones are left out.
+
+    Raises:
+        ValueError: it holds something else.
+    """
+    return tuple(dict.fromkeys(text for text in every_text(cell) if text.strip()))
+
+
+def every_text(cell: Any) -> list[str]:
+    """Return the texts of a cell as they stand in it, empty and equal ones, too.
+
+    Raises:
+        ValueError: it holds something else.
+    """
     value = spelt(cell)
     if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ()
+        return []
     found = []
     for one in value if isinstance(value, list) else [value]:
         text = next((one[key] for key in _TEXTS if key in one), None) if isinstance(one, Mapping) else one
         if not isinstance(text, str):
             raise ValueError(f"expected a text or a list of texts, came {type(one).__name__}")
         check_characters(text, "passage")
-        if text.strip():
-            found.append(text)
-    return tuple(dict.fromkeys(found))
+        found.append(text)
+    return found

@@ -13,10 +13,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from luthier.data.clean import Found, Splits, count_near_duplicates, distinct, normalized, without_leaks
+from luthier.data.clean import (
+    Found,
+    Leaking,
+    Splits,
+    count_near_duplicates,
+    distinct,
+    nearly_equal,
+    normalized,
+    without_leaks,
+)
 from luthier.data.counting import LEAST_ROWS
 from luthier.data.kind import Kind, kind_of
 from luthier.data.labels import natural_order
+from luthier.data.paths import levelled
 from luthier.data.report import DataReport
 from luthier.errors import DataError
 from luthier.recipe import PrepareSettings
@@ -33,7 +43,7 @@ _MANY_ROWS = 100
 def prepare(train: Sequence[Example], valid: Sequence[Example] | None, test: Sequence[Example] | None,
             settings: PrepareSettings, seed: int, *,
             problem_type: ProblemType = "single_label_classification",
-            number: str = "score") -> tuple[Dataset, DataReport]:
+            number: str = "score", levels: str | None = None) -> tuple[Dataset, DataReport]:
     """Clean and split labelled examples.
 
     Args:
@@ -44,6 +54,8 @@ def prepare(train: Sequence[Example], valid: Sequence[Example] | None, test: Seq
         seed: decides the sample and the split; the same rows and seed give the same data set.
         problem_type: whether a row carries one label, several or none, labelled spans, answers, or a number.
         number: what the number is called, where rows carry one.
+        levels: what stands between the levels of a label, ``none`` where labels have none; when left out the labels
+            tell.
 
     Returns:
         Disjoint splits whose rows keep the order of their files, and the report on what happened.
@@ -58,18 +70,22 @@ def prepare(train: Sequence[Example], valid: Sequence[Example] | None, test: Seq
     for name, rows in given.items():
         kind.check(name, rows)
         kept = normalized(rows, lambda row: kind.normal(row, settings.normalize), found)
+        if hasattr(kind, "gathered"):
+            kept = _gathered(name, kept, kind, notes)
         splits[name] = distinct(kept, kind.target, found, drop=settings.deduplicate)
     splits = kind.settled(splits, found, drop=settings.deduplicate)
-    splits = without_leaks(splits, found, drop=settings.deduplicate)
+    leaking: Leaking = getattr(kind, "leaking", nearly_equal)
+    splits = without_leaks(splits, found, leaking, drop=settings.deduplicate)
     count_near_duplicates((row for rows in splits.values() for row in rows), found)
     if settings.max_rows is not None and len(splits["train"]) > settings.max_rows:
         notes.append(f"a sample of {settings.max_rows:,} of {len(splits['train']):,} rows is used (prepare.max_rows)")
         splits["train"] = kind.sampled(splits["train"], settings.max_rows, seed)
     _check_size(splits, given, found)
     names = kind.label_names(splits["train"], number)
+    notes.extend(found.notes)
     splits = _split(splits, settings, seed, kind, notes)
     _check_splits(splits, names, kind)
-    labels = kind.label_set(names, splits["train"])
+    labels = levelled(kind.label_set(names, splits["train"]), levels)
     notes.extend(kind.remarks(splits, labels))
     if len(splits["test"]) < _MANY_ROWS:
         notes.append(f"only {len(splits['test'])} test rows: the scores will be uncertain by many points")
@@ -86,6 +102,14 @@ def content_hash(splits: Splits, kind: Kind) -> str:
             line = json.dumps([name, row.id, row.text, row.text_b, row.labels, *kind.hashed(row)], ensure_ascii=True)
             digest.update(line.encode() + b"\n")
     return digest.hexdigest()
+
+
+def _gathered(name: str, rows: list[Example], kind: Kind, notes: list[str]) -> list[Example]:
+    """Join the rows that are one example together, and say how many are left."""
+    found: list[Example] = kind.gathered(rows)  # type: ignore[attr-defined]  # few kinds have it
+    if len(found) < len(rows):
+        notes.append(f"{name}: {len(rows):,} rows are {len(found):,}, {kind.REPEATED[1]}")
+    return found
 
 
 def _with_unique_ids(given: Splits) -> Splits:
@@ -127,7 +151,8 @@ def _split(splits: Splits, settings: PrepareSettings, seed: int, kind: Kind, not
         return splits
     shares = {name: share for name, share in zip(NAMES, settings.split, strict=True) if name in ("train", *missing)}
     total = sum(shares.values())
-    parts, whole = kind.divided(splits["train"], {name: share / total for name, share in shares.items()}, seed)
+    parts, whole, told = kind.divided(splits["train"], {name: share / total for name, share in shares.items()}, seed)
+    notes.extend(told)
     if whole:
         shown = ", ".join(repr(name) for name in natural_order(whole)[:10])
         notes.append(f"{len(whole)} label(s) with fewer than {len(shares)} distinct rows stand in train only, "

@@ -9,7 +9,7 @@ from typing import Any
 from luthier.data import columns as roles
 from luthier.data.cells import text_cell, tokens_of_row
 from luthier.data.labels import as_list
-from luthier.data.layout_values import Layout, Seen
+from luthier.data.layout_values import Columns, Layout, Seen
 from luthier.data.relations import inclusive, is_tagged, placed, untagged
 from luthier.data.text_columns import asked_column, with_tokens
 from luthier.errors import DataError
@@ -25,6 +25,8 @@ HEAD_NAMES = ("head", "e1", "h", "subject", "subj", "entity1", "headentity", "su
 TAIL_NAMES = ("tail", "e2", "t", "object", "obj", "entity2", "tailentity", "objectentity", "arg2",
               "尾实体", "客体", "宾语", "实体2")
 """Names of the columns of the two arguments, as ``plain`` writes them, in pairs."""
+OTHERWISE_NAMES = ("subject", "subj", "h", "主体", "主语")
+"""Those of a head that other files have, too."""
 PLACE_ENDINGS = ("span", "pos", "position", "offset", "offsets", "位置")
 TYPE_ENDINGS = ("type", "类型")
 """What is put behind an argument's name for the column of its place or its type."""
@@ -53,6 +55,8 @@ def find_related(seen: Seen, task: str | None, *, labelled: bool) -> Layout | No
     if task not in (None, RELATIONS) or (task is None and (columns.text_b or columns.label_separator or not labelled)):
         return None
     layout = next((one for one in _candidates(seen) if _mostly(seen.rows, one)), None)
+    if task is None and layout is not None and _named_otherwise(columns, layout):
+        return None
     if layout is None:
         if task is None:
             return None
@@ -70,6 +74,18 @@ def find_related(seen: Seen, task: str | None, *, labelled: bool) -> Layout | No
                             "name it: --label COLUMN (or data.label=COLUMN)")
     return replace(layout, label=label, problem_type="relation_classification",
                    notes=(*layout.notes, _told(layout, label)))
+
+
+def unread(seen: Seen) -> list[str]:
+    """Return what to say of a file whose marked stretches are not read, because its columns are named otherwise."""
+    columns = seen.columns
+    if columns.text_b or columns.label_separator or columns.text is None or columns.label is None:
+        return []
+    layout = next((one for one in _candidates(seen) if _mostly(seen.rows, one)), None)
+    if layout is None or not _named_otherwise(columns, layout):
+        return []
+    return [f"columns {layout.more['head']!r} and {layout.more['tail']!r} mark stretches of the texts, which are not "
+            f"read because text and label are named: ask for the task {RELATIONS} to read them"]
 
 
 def marked_row(values: Mapping[str, Any], layout: Layout) -> Marked:
@@ -90,6 +106,13 @@ def marked_row(values: Mapping[str, Any], layout: Layout) -> Marked:
     if "head" not in cells:
         return untagged(text)
     return placed(text, cells["head"], cells["tail"], tokens=places, types=types)
+
+
+def _named_otherwise(columns: Columns, layout: Layout) -> bool:
+    """Tell whether the caller named a text and a label that is not called a relation, beside columns whose names may
+    mean something else, such as the subject line of a letter: what was named is then all there is."""
+    return (columns.text is not None and columns.label is not None and roles.plain(columns.label) not in RELATION_NAMES
+            and roles.plain(layout.more.get("head", "")) in OTHERWISE_NAMES)
 
 
 def _candidates(seen: Seen) -> Iterator[Layout]:

@@ -2,7 +2,8 @@
 
 Greedy stratification after Sechidis, Tsoumakas and Vlahavas, "On the Stratification of Multi-label Data" (2011): the
 rarest label is dealt out first, each group of rows to the split that lacks most of that label. Here a group is what
-shares a loose key, or of questions an article or a context, and the shares are whole numbers of rows.
+shares a loose key, or of questions an article or a context, or is tied together (``data/ties.py``), and the shares are
+whole numbers of rows.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from luthier.data.clean import loose_of
+from luthier.data.ties import Ties, alike
 from luthier.schema import Example
 
 _NO_LABEL = ""
@@ -24,31 +27,46 @@ NONE_LEFT = ("no row is left for {name}: too few rows of each label",
 """What is wrong, and what mends it, where a split got no row."""
 
 
+class Division(NamedTuple):
+    """Rows cut into splits."""
+
+    parts: dict[str, list[Example]]
+    """Split -> its rows in their order; disjoint and complete."""
+    whole: list[str]
+    """Labels too rare to be split."""
+    notes: list[str]
+    """What a person should know of it, in sentences."""
+
+
 def stratified(examples: Sequence[Example], shares: Mapping[str, float], seed: int, *,
-               together: Callable[[Example], str] = loose_of) -> tuple[dict[str, list[Example]], list[str]]:
-    """Split the rows by the shares; return the splits, in the order of the rows, and the labels that stayed whole.
+               together: Callable[[Example], str] = loose_of, ties: Ties | None = None) -> Division:
+    """Split the rows by the shares.
 
     Args:
         examples: N rows.
         shares: split -> its share, summing to 1; a label with fewer groups than splits goes wholly to the first.
         seed: the same rows and seed give the same splits.
         together: gives the key that rows share which must stand in one split.
+        ties: the groups of rows that must, where more than a key decides it.
 
     Returns:
-        The splits, disjoint and complete, and the labels too rare to be split. Without groups of several rows, each
-        label is within one row of its share in every split (and has at least one row in each).
+        The splits. Without groups of several rows, each label is within one row of its share in every split (and has at
+        least one row in each).
     """
-    groups = _groups(examples, together)
+    ties = ties or Ties(_groups(examples, together))
+    groups = ties.groups
     kinds = [sorted({label for row in group for label in _labels(examples[row])}) for group in groups]
     by_label: dict[str, list[int]] = defaultdict(list)
     for number, labels in enumerate(kinds):
         for label in labels:
             by_label[label].append(number)
     wanted, whole = _targets(examples, by_label, shares)
-    where: dict[int, str] = {}
+    where = dict.fromkeys(sorted(ties.first), next(iter(shares)))
     generator = random.Random(seed)  # noqa: S311  (reproducible, not secret)
     left = sum(len(group) for group in groups)
     room = {split: share * left for split, share in shares.items()}
+    for number, split in where.items():
+        _place(split, groups[number], examples, wanted, room)
     for label in sorted(by_label, key=lambda name: (len(by_label[name]), name)):
         members = [number for number in by_label[label] if number not in where]
         generator.shuffle(members)
@@ -56,13 +74,12 @@ def stratified(examples: Sequence[Example], shares: Mapping[str, float], seed: i
         for number in members:
             split = max(shares, key=lambda name: (wanted[name][label], room[name]))
             where[number] = split
-            room[split] -= len(groups[number])
-            for row in groups[number]:
-                wanted[split].subtract(_labels(examples[row]))
+            _place(split, groups[number], examples, wanted, room)
     found: dict[str, list[int]] = {split: [] for split in shares}
     for number, split in where.items():
         found[split].extend(groups[number])
-    return {split: [examples[row] for row in sorted(rows)] for split, rows in found.items()}, whole
+    parts = {split: [examples[row] for row in sorted(rows)] for split, rows in found.items()}
+    return Division(parts, whole, [*ties.notes, *_large(groups, shares)])
 
 
 def sample(examples: Sequence[Example], size: int, seed: int) -> list[Example]:
@@ -83,6 +100,23 @@ def sample(examples: Sequence[Example], size: int, seed: int) -> list[Example]:
     return [examples[number] for number in sorted(chosen)]
 
 
+def _place(split: str, group: Sequence[int], examples: Sequence[Example], wanted: Mapping[str, Counter[str]],
+           room: dict[str, float]) -> None:
+    """Take a group of rows off what a split lacks."""
+    room[split] -= len(group)
+    for row in group:
+        wanted[split].subtract(_labels(examples[row]))
+
+
+def _large(groups: Sequence[Sequence[int]], shares: Mapping[str, float]) -> list[str]:
+    """Say that a group is larger than the smallest split should be."""
+    rows, largest = sum(map(len, groups)), max(map(len, groups), default=0)
+    if largest <= min(shares.values()) * rows:
+        return []
+    return [f"{largest:,} of {rows:,} rows share what tells their answers and stand in one split, which is more than "
+            f"the {min(shares.values()):.0%} that a split should have: the shares are rough"]
+
+
 def _settle(counts: dict[tuple[str, ...], int], ideal: Mapping[tuple[str, ...], float], size: int, least: int) -> None:
     """Add or take single rows, where the ideal is farthest, until the counts sum to ``size``."""
     while (missing := size - sum(counts.values())) != 0:
@@ -94,13 +128,10 @@ def _settle(counts: dict[tuple[str, ...], int], ideal: Mapping[tuple[str, ...], 
 
 
 def _groups(examples: Sequence[Example], together: Callable[[Example], str]) -> list[list[int]]:
-    groups: dict[str, list[int]] = defaultdict(list)
     named = {example.group for example in examples if example.group is not None}
-    for number, example in enumerate(examples):
-        key = together(example)
-        # Too few articles cannot be dealt out: then each of their contexts stands in one split.
-        groups[f"{example.group}\n" if example.group and len(named) >= _LEAST_GROUPS else key].append(number)
-    return list(groups.values())
+    # Too few articles cannot be dealt out: then each of their contexts stands in one split.
+    return alike([f"{example.group}\n" if example.group and len(named) >= _LEAST_GROUPS else together(example)
+                  for example in examples])
 
 
 def _labels(example: Example) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,10 @@ from luthier.evaluation.kind import Kind, PredictsTexts, kind_of
 from luthier.evaluation.outcomes import RowOutcomes
 from luthier.evaluation.scores import Judged, RowError, Scores
 from luthier.recipe import EvaluationSettings
-from luthier.schema import Answer, Bool, Example, Float32, LabelSet, TextInput
+from luthier.schema import Answer, Bool, Example, Float32, LabelSet, TextInput, parts
+
+AT_ONCE = 1 << 16
+"""Texts that a predictor is given at once, about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +117,12 @@ def evaluate(
     if not examples:
         raise DataError("there are no rows to evaluate", "give a file with labelled rows")
     kind = kind_of(labels.problem_type)
+    if hasattr(kind, "with_candidates"):
+        examples = kind.with_candidates(examples, settings)
     # Before the model is asked, which takes minutes.
     judge = kind.judge(examples, labels)
     started = time.perf_counter()
-    given = predictor.predict(_asked(kind, examples))
+    given = [answer for part in _parts(_asked(kind, examples)) for answer in predictor.predict(part)]
     seconds = time.perf_counter() - started
     judged = judge(given)
     if hasattr(kind, "weighed") and hasattr(predictor, "weigh"):  # a model can tell how likely right texts are
@@ -157,6 +162,16 @@ def _asked(kind: Kind, examples: Sequence[Example]) -> list[TextInput]:
     """Return what a predictor is asked: each row's text or texts, or what else the kind needs, such as a corpus."""
     own = getattr(kind, "asked", None)
     return [example.text_input for example in examples] if own is None else list(own(examples))
+
+
+def _parts(asked: Sequence[TextInput]) -> Iterator[Sequence[TextInput]]:
+    """Yield rows in parts of about ``AT_ONCE`` texts: those of queries with their candidates may be millions."""
+    start = texts = 0
+    for stop, row in enumerate(asked, 1):
+        texts += len(parts(row))
+        if texts >= AT_ONCE or stop == len(asked):
+            yield asked[start:stop]
+            start, texts = stop, 0
 
 
 def _draws(settings: EvaluationSettings, seed: int) -> Draws:

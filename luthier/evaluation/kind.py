@@ -99,8 +99,9 @@ class Kind(Protocol):
     """One problem type, as evaluation sees it.
 
     A kind that asks a predictor for more than an answer to each row also offers ``asked``, from the rows to what
-    ``predict`` is given; ``judge`` gets the answers to that. One whose baseline counts tokens offers
-    ``baseline_of_tokens``, from the data set and what cuts texts as the model does.
+    ``predict`` is given; ``judge`` gets the answers to that. One whose rows need something beside them that depends on
+    the settings offers ``with_candidates``, from rows and settings to the rows that are scored. One
+    whose baseline counts tokens offers ``baseline_of_tokens``, from the data set and what cuts texts as the model does.
     """
 
     MAIN: str

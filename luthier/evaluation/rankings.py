@@ -13,7 +13,7 @@ from luthier.errors import DataError
 from luthier.evaluation.row_values import RowValues
 from luthier.evaluation.scores import Judged, Scores
 from luthier.schema import Answer, Example, Float32, Int64, Passage, Passages, TextInput
-from luthier.tasks import blocks, ranking_scores, ranks
+from luthier.tasks import MISSED, blocks, ranking_scores, ranks
 
 NDCG = "ndcg@10"
 TRIPLETS = "triplet_accuracy"
@@ -24,11 +24,11 @@ class Ranking:
     """What came of one query."""
 
     rank: int
-    """Of its first right passage, from 1."""
+    """Of its first right passage, from 1; ``MISSED`` where none was among its candidates."""
     first: str
     """The passage that was ranked first."""
     score: float
-    """Cosine of the query and that passage."""
+    """Cosine of the query and that passage, or what else orders them."""
     truncated: bool = False
     """True when the model did not see the end of the query."""
 
@@ -44,7 +44,8 @@ class Ranking:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {"rank": self.rank, "score": round(self.score, 6), "truncated": self.truncated}
+        rank = None if self.rank == MISSED else self.rank
+        return {"rank": rank, "score": round(self.score, 6), "truncated": self.truncated}
 
     to_cells = to_dict
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from luthier.evaluation.outcomes import Array
+from luthier.evaluation.sentences import sentences
 from luthier.plugins import require
 from luthier.schema import Int64
 from luthier.text import dominant_language
@@ -23,7 +24,7 @@ from luthier.text.language import HAN, KANA
 Targets = Sequence[tuple[str, ...]]
 """Of each of N rows the texts that are right, one at least."""
 
-ROUGES = ("rouge1", "rouge2", "rougeL")
+ROUGES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 
 _BLEU_ORDER, _CHRF_ORDER, _CHRF_BETA = 4, 6, 2
 _CHINESE_SHARE = 0.5
@@ -114,7 +115,9 @@ def chrf(sums: Array) -> Array:
 
 
 def rouge(given: Sequence[str], targets: Targets, *, english: bool) -> dict[str, Array]:
-    """Return the F1 of ROUGE-1, ROUGE-2 and ROUGE-L of each row, (N,) float64 in [0, 1]; of several targets the best.
+    """Return the F1 of ROUGE-1, -2, -L and -Lsum of each row, (N,) float64 in [0, 1]; of several targets the best.
+
+    ROUGE-Lsum is ROUGE-L a sentence at a time, as summaries of several are scored; sentences are found here.
 
     Args:
         given: N texts.
@@ -129,8 +132,14 @@ def rouge(given: Sequence[str], targets: Targets, *, english: bool) -> dict[str,
     from rouge_score.rouge_scorer import RougeScorer
 
     scorer = RougeScorer(ROUGES, tokenizer=None if english else _EveryScript())
-    scores = [scorer.score_multi(texts, text) for text, texts in zip(given, targets, strict=True)]
+    scores = [scorer.score_multi([_by_sentences(one) for one in texts], _by_sentences(text))
+              for text, texts in zip(given, targets, strict=True)]
     return {name: np.array([row[name].fmeasure for row in scores], np.float64) for name in ROUGES}
+
+
+def _by_sentences(text: str) -> str:
+    """Return a text with a line for each sentence; all but ROUGE-Lsum see the same words."""
+    return "\n".join(text[start:end] for start, end in sentences(text))
 
 
 class _EveryScript:

@@ -36,7 +36,7 @@ class Texts:
     chrf: Int64
     """(N, 18) int64, see ``chrf_counts``."""
     rouge: Array
-    """(N, 3) float64: ROUGE-1, ROUGE-2 and ROUGE-L of each row."""
+    """(N, 4) float64: ROUGE-1, ROUGE-2, ROUGE-L and ROUGE-Lsum of each row."""
     right: Bool
     """(N,) bool: equal to a right text, but for white space at the ends."""
     truth: Targets
@@ -60,11 +60,11 @@ class Texts:
             rows: (G,) int64, which rows these are.
 
         Returns:
-            ``chrf`` and ``bleu`` of each draw as a collection; ``rouge1``, ``rouge2``, ``rougeL`` and ``exact_match``,
-            means over its rows.
+            ``chrf`` and ``bleu`` of each draw as a collection; those of ``ROUGES`` and ``exact_match``, means over its
+            rows.
         """
         drawn = times.sum(axis=1)
-        means = times @ self.rouge[rows] / drawn[:, None]  # (R, 3)
+        means = times @ self.rouge[rows] / drawn[:, None]  # (R, 4)
         return {CHRF: chrf(times @ self.chrf[rows].astype(np.float64)),
                 BLEU: bleu(times @ self.bleu[rows].astype(np.float64)),
                 **dict(zip(ROUGES, means.T, strict=True)),

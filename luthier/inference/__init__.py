@@ -4,6 +4,7 @@ from luthier.inference.backend import Backend
 from luthier.inference.fastest import Opening, open_fastest
 from luthier.inference.predictor import Predictor
 from luthier.inference.replaying import make_probes
+from luthier.inference.reranking import rerank
 from luthier.inference.search import Corpus, Hit
 from luthier.inference.verification import Check, VerifyReport, compare_with_memory, verify
 
@@ -18,5 +19,6 @@ __all__ = [
     "compare_with_memory",
     "make_probes",
     "open_fastest",
+    "rerank",
     "verify",
 ]

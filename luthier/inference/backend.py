@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from luthier.bundle import Manifest
-from luthier.inference.generation import Written
+from luthier.inference.generation import Stop, Written
 from luthier.recipe import Decoding
 from luthier.schema import Batch, Float32, Int64
 
@@ -67,7 +67,7 @@ class Writes(Backend, Protocol):
     """A backend that can write texts. One that cannot lacks these two, and its module says no ``GENERATES``."""
 
     def generate(self, batch: Batch, decoding: Decoding, *, text_of: TextOf, rows: Sequence[int],
-                 ends: tuple[int, ...] = ()) -> list[Written]:
+                 ends: tuple[int, ...] = (), stop: Stop | None = None) -> list[Written]:
         """Write a text for each of B texts.
 
         Args:
@@ -76,6 +76,11 @@ class Writes(Backend, Protocol):
             text_of: turns token ids into text, without special tokens.
             rows: B numbers that, with the seed, decide the draws of each row.
             ends: token ids that end what a causal language model writes; encoder-decoders know their own.
+            stop: asked at each step for each row that goes on, by its place in the batch, from this thread; a row for
+                which it says so ends as it stands.
+
+        Raises:
+            LimitError: a text leaves no room for what is to be written; ``row`` is its place in the batch.
         """
         ...
 

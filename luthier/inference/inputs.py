@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from luthier.errors import DataError
-from luthier.schema import Conversation, Marked, TextInput, Turn
+from luthier.schema import Candidates, Conversation, Marked, TextInput, Turn
 from luthier.text import check_marked, marked
 from luthier.text.conversations import parsed
 from luthier.text.marks import FORM
@@ -22,11 +22,15 @@ def encoded(encoder: Encoder, task: ModuleType, settings: Any, rows: Sequence[Te
     if not hasattr(task, "sequences"):
         return encoder.encode_ragged(rows, offsets=task.OFFSETS)
     texts, owners = task.sequences(rows, settings)
-    return replace(encoder.encode_ragged(texts, offsets=task.OFFSETS), owners=owners)
+    try:
+        return replace(encoder.encode_ragged(texts, offsets=task.OFFSETS), owners=owners)
+    except DataError as error:
+        raise (error if error.row is None else error.at(int(owners[error.row]))) from None
 
 
 def checked(
-    rows: Sequence[Any], *, pair: bool | None, relations: bool = False, conversations: bool = False, first: int = 0
+    rows: Sequence[Any], *, pair: bool | None, relations: bool = False, conversations: bool = False,
+    candidates: bool = False, first: int = 0,
 ) -> Sequence[TextInput]:
     """Return the rows when each is what the bundle reads.
 
@@ -35,12 +39,13 @@ def checked(
         pair: whether one row must be two texts; ``None`` where it may be one or two.
         relations: whether one row must be a text with two marked stretches: a ``Marked``, or its JSON form.
         conversations: whether one row is a conversation; a text is what a user says then.
+        candidates: whether one row is a query with passages: a pair with one, or ``Candidates`` or their JSON form.
         first: number of the first row, for messages of a stream.
 
     Raises:
         DataError: the rows are one row instead of a list, or a row is something else than the bundle reads.
     """
-    if isinstance(rows, str | bytes | Mapping | Marked):
+    if isinstance(rows, str | bytes | Mapping | Marked | Candidates):
         wanted = "texts with what is marked in them" if relations else "pairs of texts" if pair else "texts"
         raise DataError(f"expected a list of {wanted}, got one {type(rows).__name__}",
                         "put it into a list: predict([text])")
@@ -50,6 +55,8 @@ def checked(
         return [_marked(row, number) for number, row in enumerate(rows, first)]
     if conversations:
         return [_conversation(row, number) for number, row in enumerate(rows, first)]
+    if candidates:
+        return [_candidates(row, number) for number, row in enumerate(rows, first)]
     fits = _is_either if pair is None else _is_pair if pair else _is_text
     for number, row in enumerate(rows, first):
         if not fits(row):
@@ -77,8 +84,40 @@ def _conversation(row: Any, number: int) -> Conversation:
     try:
         return prompt(row)
     except ValueError as error:
-        raise DataError(f"row {number}: {error}", "give a text, or a list of messages such as "
-                        '[{"role": "user", "content": "…"}]') from None
+        raise DataError(str(error), 'give a text, or a list of messages such as [{"role": "user", "content": "…"}]',
+                        row=number) from None
+
+
+def listed(row: Any) -> Candidates:
+    """Return the query and the passages in what a caller sends.
+
+    Raises:
+        ValueError: it is no object with just these, or they are no texts.
+    """
+    query, passages = row.get("query"), row.get("passages")
+    if unknown := [key for key in row if key not in ("query", "passages")]:
+        raise ValueError(f"unknown key {unknown[0]!r:.60}")
+    if not isinstance(query, str):
+        raise ValueError(f"expected a text for \"query\", got {type(query).__name__}")
+    if isinstance(passages, str) or not isinstance(passages, Sequence) or not all(
+            isinstance(one, str) for one in passages):
+        raise ValueError("expected a list of texts for \"passages\"")
+    return Candidates(query, tuple(passages))
+
+
+def _candidates(row: Any, number: int) -> TextInput:
+    if _is_pair(row):
+        found: TextInput = row
+        return found
+    if isinstance(row, Candidates):
+        row = {"query": row.query, "passages": row.passages}
+    fix = 'give (query, passage) to have one scored, or {"query": …, "passages": [...]} to have several ordered'
+    if not isinstance(row, Mapping):
+        raise DataError(f"expected a query with passages, got {type(row).__name__} {row!r:.60}", fix, row=number)
+    try:
+        return listed(row)
+    except ValueError as error:
+        raise DataError(str(error), fix, row=number) from None
 
 
 def _is_text(row: object) -> bool:
@@ -102,20 +141,19 @@ def _marked(row: object, number: int) -> Marked:
         if isinstance(row, Mapping):
             return marked(row)
     except ValueError as error:
-        raise DataError(f"row {number}: {error}", fix) from None
-    raise DataError(f"row {number}: expected a text with two marked stretches, got {type(row).__name__} {row!r:.60}",
-                    fix)
+        raise DataError(str(error), fix, row=number) from None
+    raise DataError(f"expected a text with two marked stretches, got {type(row).__name__} {row!r:.60}", fix, row=number)
 
 
 def _refusal(row: object, number: int, pair: bool | None) -> DataError:
     came = f"{type(row).__name__} {row!r:.60}"
     if pair is None:
-        return DataError(f"row {number}: expected a text or a pair of texts, got {came}",
-                         "give one str to have it embedded, or (text, text_b) to have the two compared")
+        return DataError(f"expected a text or a pair of texts, got {came}",
+                         "give one str to have it embedded, or (text, text_b) to have the two compared", row=number)
     if pair:
-        return DataError(f"row {number}: expected a pair of texts, got {came}",
-                         "this bundle was tuned on pairs: give (text, text_b) for each row")
+        return DataError(f"expected a pair of texts, got {came}",
+                         "this bundle was tuned on pairs: give (text, text_b) for each row", row=number)
     if isinstance(row, tuple | list):
-        return DataError(f"row {number}: expected one text, got {came}",
-                         "this bundle was tuned on single texts: give one str for each row")
-    return DataError(f"row {number}: expected a text, got {came}", "give each row as a str; leave empty cells out")
+        return DataError(f"expected one text, got {came}",
+                         "this bundle was tuned on single texts: give one str for each row", row=number)
+    return DataError(f"expected a text, got {came}", "give each row as a str; leave empty cells out", row=number)

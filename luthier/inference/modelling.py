@@ -80,8 +80,8 @@ def check_masks(rows: Sequence[TextInput], first: int = 0) -> None:
     """
     for number, row in enumerate(rows, first):
         if not isinstance(row, Document) and not any(mask in str(row) for mask in MASKS):
-            raise DataError(f"row {number}: the text holds no mask, so there is nothing to fill in",
-                            f"put {' or '.join(MASKS)} where a word is wanted")
+            raise DataError("the text holds no mask, so there is nothing to fill in",
+                            f"put {' or '.join(MASKS)} where a word is wanted", row=number)
 
 
 def likelihoods(backend: Backend, encoder: BlockEncoder, ragged: Ragged) -> list[Likelihood]:
@@ -117,18 +117,10 @@ def weigh(backend: Backend, encoder: BlockEncoder, ragged: Ragged) -> list[Share
 
 def filled(backend: Backend, encoder: BlockEncoder, ragged: Ragged, texts: Sequence[TextInput], top_k: int,
            ) -> list[list[list[Fill]]]:
-    """Return for each of N texts and each of its masks the likeliest tokens.
-
-    Raises:
-        DataError: all masks of a text stand behind what the model reads.
-    """
+    """Return for each of N texts and each of its masks the likeliest tokens."""
     assert encoder.masking is not None  # noqa: S101 - an encoder's bundle
     mask = encoder.masking.mask
     counts = np.array([ids.count(mask) for ids in ragged.ids], np.int64)
-    if len(counts) and not counts.all():
-        number = int(counts.argmin())
-        raise DataError(f"row {number}: its mask stands behind the first {encoder.max_length} tokens, which are all "
-                        "that is read", "shorten the text before the mask")
     found: dict[int, list[list[Fill]]] = {}
     for rows in _batches(cast("TellsTokens", backend), ragged.lengths, counts):
         batch = encoder.collate(ragged, rows)

@@ -24,7 +24,7 @@ class Hit:
     number: int
     """Its place in the corpus, from 0."""
     score: float
-    """Cosine of its vector and the query's, in [-1, 1]."""
+    """Cosine of its vector and the query's, in [-1, 1]; what ``rerank`` gives it is the model's, in [0, 1]."""
     text: str
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 from luthier.bundle import Base, LengthPolicy, Manifest, TaskRecord, model_card, seal, staged, write_probes
 from luthier.inference.backends.torch import from_model
-from luthier.inference.predictor import Predictor, open_task
+from luthier.inference.opening import open_task
+from luthier.inference.predictor import Predictor
 from luthier.inference.replaying import make_probes
 from luthier.inference.verification import compare_with_memory
 from luthier.schema import LabelSet, TextInput

@@ -19,7 +19,8 @@ from luthier.bundle import (
 )
 from luthier.errors import LuthierError, ProbeError
 from luthier.inference.inputs import encoded
-from luthier.inference.predictor import Predictor, assemble, open_encoder, open_task
+from luthier.inference.opening import assemble, open_encoder, open_task
+from luthier.inference.predictor import Predictor
 from luthier.inference.replaying import answer, as_documents, differences, ids_of, rows_of
 
 

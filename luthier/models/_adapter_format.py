@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from luthier.errors import BundleError
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
+WritingType = Literal["SEQ_2_SEQ_LM", "CAUSAL_LM"]
+"""What PEFT calls models that write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,12 @@ def damaged(directory: Path, what: str) -> BundleError:
                        "copy the bundle again, or tune it again")
 
 
-def peft_config(record: Adapter, base_name: str, revision: str | None, *, writes: bool = False) -> dict[str, Any]:
+def peft_config(record: Adapter, base_name: str, revision: str | None, *,
+                writes: WritingType | None = None) -> dict[str, Any]:
     """Return PEFT's settings; layers are named in full, so that no pattern can match one too many."""
     return {
         "peft_type": "LORA",
-        "task_type": "SEQ_2_SEQ_LM" if writes else "SEQ_CLS" if record.trained else "FEATURE_EXTRACTION",
+        "task_type": writes or ("SEQ_CLS" if record.trained else "FEATURE_EXTRACTION"),
         "base_model_name_or_path": base_name,
         "revision": revision,
         "inference_mode": True,

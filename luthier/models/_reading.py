@@ -195,8 +195,9 @@ def parts_of(text: TextInput, row: int) -> tuple[str, ...]:
         return tuple(text)
     shown = f"{text!r:.60}"
     raise DataError(
-        f"row {row}: expected a text or a pair of texts, got {type(text).__name__} {shown}",
+        f"expected a text or a pair of texts, got {type(text).__name__} {shown}",
         "give each row as a str, or as a (str, str) pair",
+        row=row,
     )
 
 

@@ -10,6 +10,8 @@ from luthier.schema import EMBEDDING, ProblemType
 
 _PREFIXES = {"bert": "bert.", "roberta": "roberta.", "xlm-roberta": "roberta.", "camembert": "roberta."}
 """Model type -> what the names of its encoder's weights begin with."""
+CAUSAL = ("ForCausalLM", "LMHeadModel")
+"""What the names of causal language models end with; the second is GPT-2's and its kin's."""
 GELU = {"gelu": "none", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
 """``hidden_act`` -> how torch calls it."""
 
@@ -47,7 +49,7 @@ def problem_of(config: Mapping[str, Any]) -> ProblemType | None:
     """Return what a model of this configuration does, if anything else than to classify texts."""
     if writes(config):
         return "text_generation"
-    if _has_head(config, "ForCausalLM"):
+    if any(_has_head(config, head) for head in CAUSAL):
         return "dialogue"
     if _has_head(config, "ForMaskedLM"):
         return "masked_language_modelling"

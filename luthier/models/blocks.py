@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from luthier.errors import ModelError
+from luthier.errors import DataError, ModelError
 from luthier.models import _offsets
 from luthier.models import _tokenizer_files as files
 from luthier.models._ragged import Ragged
@@ -119,14 +119,27 @@ class BlockEncoder:
         """Encode N texts: a ``Document`` as blocks of its own, others as what is filled in or gone on with.
 
         Where one row is a ``Document``, all are taken for such, and ``owners`` tells whose each block is.
+
+        Raises:
+            DataError: a text that is to be filled in has no mask in the tokens that are read; the message names it.
         """
         if any(isinstance(text, Document) for text in texts):
             parts = [self._blocks([[one]]) for one in self._read([str(text) for text in texts])]
             ragged = _joined(parts)
         elif self.masking is not None:
-            ragged = self._encoder.encode_ragged([self.with_own_mask(str(text)) for text in texts])
+            ragged = self._with_masks([str(text) for text in texts])
         else:
             ragged = self._prompts([str(text) for text in texts])
+        return ragged
+
+    def _with_masks(self, texts: Sequence[str]) -> Ragged:
+        """Return what is filled in: of a text that is too long the first tokens, which must hold a mask."""
+        assert self.masking is not None  # noqa: S101 - nobody else asks
+        ragged = self._encoder.encode_ragged([self.with_own_mask(text) for text in texts])
+        for row, ids in enumerate(ragged.ids):
+            if self.masking.mask not in ids:
+                raise DataError(f"no mask stands in the first {self.max_length} tokens, which are all that is read",
+                                "put [MASK] where a word is wanted, and shorten the text before it", row=row)
         return ragged
 
     def with_own_mask(self, text: str) -> str:

@@ -151,7 +151,9 @@ def _config(directory: Path, labels: LabelSet) -> Any:
         config = AutoConfig.from_pretrained(str(directory), local_files_only=True, trust_remote_code=False)
     config.id2label = dict(enumerate(labels.names))
     config.label2id = {name: number for number, name in enumerate(labels.names)}
-    config.problem_type = None if labels.per_token or labels.of_embeddings else labels.problem_type
+    # What transformers knows no name for is left open; one output alone is learned and read in the same way.
+    unnamed = labels.per_token or labels.of_embeddings or labels.of_candidates
+    config.problem_type = None if unnamed else labels.problem_type
     if getattr(config, "pad_token_id", None) is None:
         # A decoder finds each row's last real token by it.
         tokenizer_config = tokenizer_files.read_tokenizer_config(directory)
@@ -175,7 +177,7 @@ def _check_sees_both_sides(config: Any, directory: Path) -> None:
         raise ModelError(f"{directory} holds a decoder ({kind}), which reads only what stands before a token: it "
                          "cannot tell what the token is part of, nor give a mean over tokens that means the text",
                          "take an encoder: minilm-l6 (English), e5-small (Chinese and many others), or one from a hub, "
-                         "such as bert-base-cased")
+                         "such as bert-base-cased; text-classification, dialogue and text-to-text take this one")
 
 
 def set_rates(config: Any, names: tuple[str, ...], rate: float | None) -> None:
@@ -267,6 +269,8 @@ def _unnamed_head(directory: Path, labels: LabelSet) -> bool:
         return True
     if labels.of_answers:
         return False  # the two outputs mean the same in every such model, and are mostly left unnamed
+    if labels.of_candidates and stored.get("problem_type") is None and len(stored.get("id2label") or {}) == 1:
+        return False  # so does the one output of models that score pairs
     names = stored.get("id2label") or {}
     return [names.get(str(number)) for number in range(len(names))] != list(labels.names)
 

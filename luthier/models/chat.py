@@ -60,7 +60,7 @@ class ChatEncoder:
 
     @classmethod
     def load(cls, directory: Path, *, max_length: int | None = None, normalize: Form = "nfc", new_tokens: int = 128,
-             source: Source = "model") -> ChatEncoder:
+             source: Source = "model", bare: bool = False) -> ChatEncoder:
         """Open the tokenizer and chat template of a model directory or bundle.
 
         Args:
@@ -70,6 +70,8 @@ class ChatEncoder:
             normalize: Unicode form given to what is said first; of what the assistant says NFC at most.
             new_tokens: most tokens of an answer, which are kept free behind a prompt, but no more than half.
             source: whose template: the model's own, where it has one, or ours.
+            bare: for single prompts: ours leaves them as they are, and a model's own asks with what it puts before
+                answers.
 
         Raises:
             ModelError: no readable tokenizer, a ``max_length`` that the model cannot take, or a template that cannot be
@@ -85,7 +87,8 @@ class ChatEncoder:
         special = {name: str(config[name]) for name in files.SPECIAL_TOKENS if name in config}
         begins = tokenizer.token_to_id(special.get("bos_token", "")) in tokenizer.encode("").ids
         own = chosen(config.get("chat_template")) if source == "model" else None
-        template = ChatTemplate.of(own or plain(special, begins=begins), special, _specials(tokenizer))
+        template = ChatTemplate.of(own or plain(special, begins=begins, bare=bare), special, _specials(tokenizer))
+        template = template.led() if bare else template
         model = files.read_json(directory / "config.json")
         encoder = Encoder(tokenizer, max_length=length, normalize=normalize, uses_type_ids=False,
                           pad_id=files.pad_id(tokenizer, model, config),
@@ -117,7 +120,7 @@ class ChatEncoder:
             lost.append(len(turns) < len(_turns_of(text)) or self._shorter(turns, text))
         return Ragged(rows, None, np.array(lost, np.bool_))
 
-    def learned(self, prompts: Sequence[Conversation], answers: Sequence[str]) -> Learned:
+    def learned(self, prompts: Sequence[TextInput], answers: Sequence[str]) -> Learned:
         """Encode N conversations with their answers, and tell which tokens are answers.
 
         Prompts are cut as they are when the model answers. The answer loses its end where it does not fit behind.
@@ -131,7 +134,8 @@ class ChatEncoder:
         """
         ids, marks, cuts = [], [], []
         shortened = passed = 0
-        for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+        for row, (text, answer) in enumerate(zip(prompts, answers, strict=True)):
+            prompt = as_conversation(text)
             turns, _ = self._prompt(prompt, row)
             shortened += turns != normal(prompt, self.normalize)
             whole = normal(turns.answered(answer), self.normalize)
@@ -149,7 +153,7 @@ class ChatEncoder:
         As many as fit behind any prompt.
         """
         most = self.max_length - self.room
-        return [self._ids(self.template.lead + text + self.template.end)[:most] for text in texts]
+        return [self.ids_of(self.template.lead + text + self.template.end)[:most] for text in texts]
 
     def collate(self, ragged: Ragged, indices: Sequence[int] | Int64) -> Batch:
         """Pad B chosen rows on the right to the longest of them: ``ids (B, T) int64``, ``mask (B, T) bool``."""
@@ -165,7 +169,8 @@ class ChatEncoder:
         text = json.dumps(self._generation, indent=2, ensure_ascii=False) + "\n"
         (directory / "generation_config.json").write_text(text, encoding="utf-8")
 
-    def _ids(self, text: str) -> list[int]:
+    def ids_of(self, text: str) -> list[int]:
+        """Return the token ids of a text that was rendered, special ones as they stand in it."""
         found: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return found
 
@@ -199,18 +204,18 @@ class ChatEncoder:
             fits, far = (middle, far) if len(shorter(middle)[1]) <= self.room else (fits, middle)
         kept, ids = shorter(fits)
         if len(ids) > self.room:
-            raise DataError(f"row {row}: the system's turn and the template have {len(ids)} tokens, and prompts have "
-                            f"room for {self.room}", "shorten the system's turn, or set a larger model.max_length")
+            raise DataError(f"the system's turn and the template have {len(ids)} tokens, and prompts have room for "
+                            f"{self.room}", "shorten the system's turn, or set a larger model.max_length", row=row)
         return kept, ids
 
     def _rendered(self, conversation: Conversation, row: int) -> list[int]:
-        return self._ids(self._text(conversation, row, answering=True))
+        return self.ids_of(self._text(conversation, row, answering=True))
 
     def _text(self, conversation: Conversation, row: int, *, answering: bool) -> str:
         try:
             return self.template.render(conversation, answering=answering)
         except DataError as error:
-            raise DataError(f"row {row}: {error.problem}", error.fix) from None
+            raise error.at(row) from None
 
     def _marked(self, whole: Conversation, row: int) -> tuple[list[int], Int64, int]:
         """Return a conversation's tokens, 1 at those of answers, (T,) int64, and how many answers are passed over."""
@@ -218,8 +223,8 @@ class ChatEncoder:
         answers = [place for place, turn in enumerate(whole.turns) if turn.role == "assistant"]
         found = [self.template.answer_in(whole, place, text) for place in answers]
         if found[-1] is None:
-            raise DataError(f"row {row}: the chat template writes the answer down otherwise than it asks for one",
-                            "leave the conversation out, or set task.chat_template=plain")
+            raise DataError("the chat template writes the answer down otherwise than it asks for one",
+                            "leave the conversation out, or set task.chat_template=plain", row=row)
         text = text[: found[-1][1]]  # nothing behind the last end is learned or read
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         starts = np.array([start for start, _ in encoding.offsets], np.int64)
@@ -232,6 +237,11 @@ class ChatEncoder:
     def _shorter(self, turns: Conversation, text: TextInput) -> bool:
         last = _turns_of(text)[-1]
         return turns.turns[-1].content != normal(Conversation((last,)), self.normalize).turns[0].content
+
+
+def has_template(directory: Path) -> bool:
+    """Return whether the model in a directory brings a chat template."""
+    return bool(files.read_tokenizer_config(directory).get("chat_template"))
 
 
 def as_conversation(text: TextInput) -> Conversation:

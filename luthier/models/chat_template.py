@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -25,6 +25,11 @@ PLAIN = (
     "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
 )
 """For models that bring no template: ``User: …``, ``Assistant: …`` and the model's own end token."""
+BARE = (
+    "{% for message in messages %}{{ message['content'] }}{% if message['role'] == 'assistant' %}"
+    "{{ eos_token if loop.last else '\\n\\n' }}{% endif %}{% endfor %}"
+)
+"""For prompts that stand as they are: what is written follows at once, examples are apart by an empty line."""
 _BEGIN = "{{ bos_token }}"
 """Stands before ``PLAIN`` where the tokenizer begins every text with that token."""
 _MARK = "LUTHIERANSWER"
@@ -93,6 +98,17 @@ class ChatTemplate:
                             "mend the conversation or leave it out; mostly turns must alternate, beginning with the "
                             "user's. task.chat_template=plain takes any") from None
 
+    def led(self) -> ChatTemplate:
+        """Return a template that asks for an answer with what it puts before each, such as thoughts left empty.
+
+        Spaces alone stay with the answer: tokenizers take them and the word behind them as one.
+        """
+        asked = self.lead.rstrip(" ")
+        if not asked:
+            return self
+        more = "{% if add_generation_prompt %}{{ " + json.dumps(asked, ensure_ascii=False) + " }}{% endif %}"
+        return replace(self, source=self.source.removesuffix("\n") + more, lead=self.lead[len(asked):])
+
     def answer_in(self, conversation: Conversation, turn: int, text: str) -> tuple[int, int] | None:
         """Return where an answer and its end stand in a rendered conversation, in characters.
 
@@ -113,12 +129,13 @@ class ChatTemplate:
         return len(prompt), end
 
 
-def plain(special: Mapping[str, str], *, begins: bool) -> str:
+def plain(special: Mapping[str, str], *, begins: bool, bare: bool = False) -> str:
     """Return the template for models that bring none.
 
     Args:
         special: the tokenizer's tokens.
         begins: whether its texts begin with a token of their own.
+        bare: for prompts that stand as they are, and not for conversations.
 
     Raises:
         ModelError: the tokenizer has no end token.
@@ -126,7 +143,7 @@ def plain(special: Mapping[str, str], *, begins: bool) -> str:
     if "eos_token" not in special:
         raise ModelError("the tokenizer has no end token (eos_token), so a model cannot learn where an answer ends",
                          "name it in tokenizer_config.json, or take another model")
-    return (_BEGIN if begins and "bos_token" in special else "") + PLAIN
+    return (_BEGIN if begins and "bos_token" in special else "") + (BARE if bare else PLAIN)
 
 
 def chosen(found: Any) -> str | None:

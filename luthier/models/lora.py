@@ -21,8 +21,8 @@ import torch
 from torch import nn
 
 from luthier.errors import ModelError
-from luthier.models._adapter_format import CONFIG, WEIGHTS, Adapter, damaged, peft_config, read_record
-from luthier.models.architecture import problem_of
+from luthier.models._adapter_format import CONFIG, WEIGHTS, Adapter, WritingType, damaged, peft_config, read_record
+from luthier.models.architecture import CAUSAL, problem_of
 from luthier.plugins import did_you_mean
 from luthier.schema import LabelSet, ProblemType
 
@@ -125,12 +125,20 @@ def save_adapter(model: nn.Module, directory: Path, *, base_name: str, revision:
     directory.mkdir(parents=True, exist_ok=True)
     tensors = {_PREFIX + name: tensor.detach().cpu().contiguous() for name, tensor in _saved(model, record)}
     save_file(tensors, directory / WEIGHTS, metadata={"format": "pt"})
-    writes = bool(getattr(model.config, "is_encoder_decoder", False)) and model.get_output_embeddings() is not None  # type: ignore[operator]
-    settings = json.dumps(peft_config(record, base_name, revision, writes=writes), indent=2, sort_keys=True)
+    settings = json.dumps(peft_config(record, base_name, revision, writes=_writing_type(model)), indent=2,
+                          sort_keys=True)
     (directory / CONFIG).write_text(settings + "\n", encoding="utf-8")
     config = copy.deepcopy(model.config)
     config.architectures = [type(model).__name__]  # type: ignore[union-attr]
     (directory / "config.json").write_text(config.to_json_string(), encoding="utf-8")  # type: ignore[operator, union-attr]
+
+
+def _writing_type(model: nn.Module) -> WritingType | None:
+    """Return what PEFT calls a model that writes; ``None`` of others."""
+    if type(model).__name__.endswith(CAUSAL):
+        return "CAUSAL_LM"
+    writes = getattr(model.config, "is_encoder_decoder", False) and model.get_output_embeddings() is not None  # type: ignore[operator]
+    return "SEQ_2_SEQ_LM" if writes else None
 
 
 def load_adapter(directory: Path, base_directory: Path) -> nn.Module:
@@ -263,7 +271,8 @@ def _open_base(directory: Path, base_directory: Path) -> nn.Module:
     try:
         config: dict[str, Any] = json.loads((directory / "config.json").read_text(encoding="utf-8"))
         names = config["id2label"]
-        kind: ProblemType = problem_of(config) or config["problem_type"]
+        # Only models that score pairs are classifiers without a type.
+        kind: ProblemType = problem_of(config) or config.get("problem_type") or "re_ranking"
         labels = LabelSet(tuple(names[str(number)] for number in range(len(names))), kind)
     except (OSError, ValueError, KeyError) as error:
         raise damaged(directory, f"config.json cannot be read ({error!r})") from error

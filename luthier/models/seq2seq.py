@@ -17,8 +17,9 @@ from luthier.models.files import ModelFiles
 from luthier.models.writers import open_writer, read_config
 from luthier.schema import LabelSet
 
-_ADVICE = ("take an encoder-decoder: a hub id or directory of T5, mT5, BART, Pegasus or Marian, such as "
-           "google-t5/t5-small, or model.name=new-seq2seq, which starts from nothing")
+_ADVICE = ("take a decoder, which is given a prompt: smollm2-135m (English, a package), or a hub id or directory of "
+           "Llama, Qwen or their kin; an encoder-decoder, such as google-t5/t5-small or any T5, mT5, BART, Pegasus or "
+           "Marian; or model.name=new-seq2seq, which starts from nothing")
 OF_LANGUAGES = ("mbart", "m2m_100", "nllb-moe")
 """Model types whose texts carry the code of a language."""
 
@@ -79,8 +80,29 @@ def check_writes(config: Mapping[str, Any], directory: Path) -> None:
     if kind in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES and config.get("is_encoder_decoder", True):
         return
     what = "a decoder alone" if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and "bert" not in kind else "an encoder alone"
-    raise ModelError(f"{directory} holds {what} ({kind}), and text-to-text needs an encoder and a decoder in one",
-                     _ADVICE)
+    raise ModelError(f"{directory} holds {what} ({kind}), and to write a text for a text takes an encoder and a "
+                     "decoder in one, or a decoder with a prompt", _ADVICE)
+
+
+def continues(directory: Path) -> bool:
+    """Return whether the model in a directory is a decoder alone, which goes on with a text, and no encoder-decoder.
+
+    Raises:
+        ModelError: it is an encoder alone; names what can write.
+    """
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+        MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
+    )
+
+    config = tokenizer_files.read_json(directory / "config.json")
+    kind = config.get("model_type")
+    both = kind in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES and config.get("is_encoder_decoder", True)
+    if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not both:
+        return True
+    check_writes(config, directory)
+    return False
 
 
 def check_languages(directory: Path, source: str | None, target: str | None) -> None:

@@ -15,7 +15,7 @@ from luthier.models.building import (
     quiet,
     set_rates,
 )
-from luthier.schema import LabelSet
+from luthier.schema import LabelSet, ProblemType
 
 
 def read_config(directory: Path, what: str) -> Any:
@@ -68,7 +68,9 @@ def open_writer(
     config = named_config(directory, outputs, what)
     set_rates(config, DROPOUTS, dropout)
     set_rates(config, ATTENTION_DROPOUTS, attention_dropout)
-    model, info = open_weights(directory, config, attention, outputs.problem_type)
+    # What the model is opens the door, and not what it is tuned for: a decoder may write texts for texts, too.
+    kind: ProblemType = "text_generation" if config.is_encoder_decoder else "dialogue"
+    model, info = open_weights(directory, config, attention, kind)
     lost = sorted({*info["missing_keys"], *(str(entry[0]) for entry in info["mismatched_keys"])})
     if lost:
         raise ModelError(

@@ -30,7 +30,7 @@ from luthier.models.encoding import Encoder
 from luthier.models.files import ModelFiles
 from luthier.pipeline.assessing import assess, summarise
 from luthier.pipeline.loading import Loaded
-from luthier.pipeline.opening import Opened, inputs, is_pair
+from luthier.pipeline.opening import Opened, asked, is_pair
 from luthier.pipeline.origins import licence_chain, parent_hash
 from luthier.pipeline.result import Run
 from luthier.recipe import Recipe
@@ -111,7 +111,7 @@ def _prove(done: Finished, directory: Path) -> None:
     """Store what the model in memory answers, open what was written and compare the two."""
     dataset = done.loaded.dataset
     memory = done.opened.predictor(dataset.labels, pair=is_pair(dataset.train, dataset.labels), model=done.model)
-    write_probes(directory, make_probes(memory, inputs(dataset.valid)))
+    write_probes(directory, make_probes(memory, asked(dataset.valid, dataset.labels)))
     seal(directory, _manifest(done, {}))
     compare_with_memory(directory, memory, offline=done.loaded.recipe.offline).close()
 

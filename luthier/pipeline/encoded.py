@@ -65,7 +65,8 @@ def _key(encoder: Encoder, directory: Path, texts: Sequence[TextInput], offsets:
     known = [(file.name, sha256_of(file)) for file in sorted(directory.iterdir())
              if file.is_file() and file.suffix not in _WEIGHTS]
     decides = (VERSION, version("tokenizers"), known, encoder.max_length, encoder.normalize, encoder.overlap, offsets)
-    told = hashlib.sha256(repr(decides if encoder.language is None else (*decides, encoder.language)).encode())
+    more = tuple(one for one in (encoder.language, getattr(encoder, "prompt", None)) if one is not None)
+    told = hashlib.sha256(repr((*decides, *more)).encode())
     for text in texts:
         given = [part.encode("utf-8", "surrogatepass") for part in _parts(text)]
         told.update(b"".join(len(part).to_bytes(8, "little") + part for part in given) + b"\n")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +56,7 @@ def predict_file(
         data: file of texts.
         out: ``.jsonl`` or ``.csv`` file, written whole or not at all; ``None`` writes JSON lines to standard output.
         columns: where the text stands; as in training when left out.
-        max_bad_rows: unreadable rows tolerated.
+        max_bad_rows: rows tolerated that cannot be read, or be encoded for the model.
         opening: backend, device and threads; chosen when left out, all backends being tried first where the file is
             large and that was not done here before.
         listener: gets ``note`` and ``count`` events.
@@ -88,7 +88,7 @@ def predict_file(
 def _answers(predictor: Predictor, layout: Layout) -> type[Any]:
     """Return the class of the answers: pairs may get another than texts, where a bundle takes both."""
     task = predictor.task
-    kind: type[Any] = task.PAIR_ANSWER if predictor.pair is None and layout.text_b else task.ANSWER
+    kind: type[Any] = task.PAIR_ANSWER if layout.text_b and hasattr(task, "PAIR_ANSWER") else task.ANSWER
     return kind
 
 
@@ -126,7 +126,7 @@ def _predicted(
 
     The predictor reads ahead by a window; rows that it has read and not answered yet wait in the queue.
     """
-    waiting: deque[tuple[Example, Cells]] = deque()
+    waiting: dict[int, tuple[Example, Cells]] = {}
     header = recipe_of(predictor).get("data", {}).get("text")
     headless = layout.text.startswith("column_")  # what the readers call the columns of a table without a header
     passages = _holds_passages(predictor, layout)
@@ -139,14 +139,20 @@ def _predicted(
                             f"{done.first_bad.line}: {done.first_bad.reason}",
                             "mend the file, or allow more with --max-bad-rows")
 
+    def unreadable(number: int, error: DataError) -> None:
+        row, _ = waiting.pop(number)
+        on_bad(BadRow(int(row.id.rpartition(":")[2]), error.said))
+
     def texts() -> Iterator[TextInput]:
+        given = count()
         for number, (row, cells) in enumerate(read_with_cells(layout, on_bad=on_bad)):
             if number == 0 and headless and row.text == header:
                 continue  # a lone column's name that only its own bundle can tell from a text
             if layout.tokens is not None and "text" not in cells:
                 cells = {**cells, "text": row.text}  # what offsets count in
-            waiting.append((row, {"text": row.text} if headless and len(cells) == 1 else cells))
+            waiting[next(given)] = row, {"text": row.text} if headless and len(cells) == 1 else cells
             yield Passage(row.text) if passages else row.text_input
 
-    for prediction in predictor.stream(texts()):
-        yield *waiting.popleft(), prediction
+    for prediction in predictor.stream(texts(), on_bad=unreadable):
+        row, cells = waiting.pop(next(iter(waiting)))
+        yield row, cells, prediction

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any
 
 from luthier import plugins
 from luthier.data import BadRow, Columns, DataReport, Layout, inspect, kind_of, prepare, read_all
 from luthier.data.descriptions import described
 from luthier.errors import DataError, RecipeError
+from luthier.pipeline.prompting import pace, settle_prompt
 from luthier.pipeline.settings import AUTO
 from luthier.recipe import NEW_MODEL, Recipe, spawn
 from luthier.schema import Dataset, Example, LabelSet, ProblemType
@@ -93,17 +96,19 @@ def settle(
 ) -> Loaded:
     """Prepare examples that are already in memory and settle the recipe's open entries."""
     dataset, report = prepare(train, valid, test, recipe.prepare, spawn(recipe.seed, "split"),
-                              problem_type=problem_type, number=recipe.data.label or "score")
+                              problem_type=problem_type, number=recipe.data.label or "score",
+                              levels=recipe.data.level_separator)
     labels, described_notes = described(dataset.labels, recipe.data.labels)
     dataset = replace(dataset, labels=labels)
     report = report.with_bad_rows(bad or {})
     recipe, decided = _settle_model(recipe, report, dataset.labels)
     recipe, told = _settle_task(recipe, problem_type, dataset)
+    recipe, prompted = settle_prompt(recipe, report, dataset)
     dataset = replace(dataset, labels=_labels(recipe, dataset.labels))
     _check_grades(recipe, dataset.labels)
     recipe, rate = _settle_learning_rate(recipe)
-    recipe, epochs = _settle_epochs(recipe, _rows(recipe, dataset))
-    return Loaded(dataset, report, recipe, (*notes, *described_notes, *told, *decided, *rate, *epochs))
+    recipe, epochs = _settle_epochs(recipe, dataset.train)
+    return Loaded(dataset, report, recipe, (*notes, *described_notes, *told, *decided, *prompted, *rate, *epochs))
 
 
 def _columns(recipe: Recipe) -> Columns:
@@ -122,9 +127,9 @@ def _settle_task(recipe: Recipe, problem_type: ProblemType, dataset: Dataset) ->
     if problem_type not in task.PROBLEMS:
         raise DataError(f"the rows are labelled for {problem_type.replace('_', ' ')}, which is not the task "
                         f"{recipe.task['name']}", "leave the task out, or give rows that are labelled for it")
+    _check_smoothing(task, recipe)
     if hasattr(task, "settle"):  # the rows decide some of its own settings
-        own = {key: value for key, value in recipe.task.items() if key != "name"}
-        settings, told = task.settle(task.Settings(**own), dataset.train, recipe.model.name)
+        settings, told = task.settle(_own(task, recipe), dataset.train, recipe.model.name)
         recipe = recipe.override(task={"name": recipe.task["name"], **settings.model_dump(mode="json")})
         notes += told
     if recipe.validation.metric_for_best_model is None:
@@ -134,6 +139,21 @@ def _settle_task(recipe: Recipe, problem_type: ProblemType, dataset: Dataset) ->
     elif hasattr(task, "metrics_of"):
         check_metric(task.metrics_of(dataset.labels), recipe.validation.metric_for_best_model)
     return recipe, notes
+
+
+def _check_smoothing(task: ModuleType, recipe: Recipe) -> None:
+    """Refuse label smoothing where the task's loss has nothing to smooth.
+
+    Raises:
+        RecipeError: says why, and which tasks take it.
+    """
+    why = getattr(task, "UNSMOOTHED", "")
+    if not why or not recipe.train.label_smoothing_factor:
+        return
+    able = [name for name in plugins.names("tasks") if not getattr(plugins.load("tasks", name), "UNSMOOTHED", "")]
+    raise RecipeError(f"train.label_smoothing_factor is {recipe.train.label_smoothing_factor:g}, and the task "
+                      f"{recipe.task['name']} has no use for it: {why}",
+                      f"leave it out; tasks that take it: {', '.join(able)}")
 
 
 def _task_of(problem_type: ProblemType, rows: Sequence[Example]) -> tuple[str, str]:
@@ -149,9 +169,13 @@ def _labels(recipe: Recipe, labels: LabelSet) -> LabelSet:
     task = plugins.load("tasks", recipe.task["name"])
     if not hasattr(task, "label_set"):
         return labels
-    own = {key: value for key, value in recipe.task.items() if key != "name"}
-    found: LabelSet = task.label_set(labels, task.Settings(**own))
+    found: LabelSet = task.label_set(labels, _own(task, recipe))
     return found
+
+
+def _own(task: ModuleType, recipe: Recipe) -> Any:
+    """Return the typed settings of the recipe's task."""
+    return task.Settings(**{key: value for key, value in recipe.task.items() if key != "name"})
 
 
 def _check_grades(recipe: Recipe, labels: LabelSet) -> None:
@@ -166,9 +190,10 @@ def _settle_model(recipe: Recipe, report: DataReport, labels: LabelSet) -> tuple
     if labels.of_dialogues or (labels.of_tokens and not labels.of_masks):
         return _settle_language_model(recipe, report)
     if labels.of_texts:
-        raise RecipeError("to write texts takes an encoder-decoder, and none comes as a package",
-                          "name one: --model google-t5/t5-small (any T5, mT5, BART, Pegasus or Marian from a hub or a "
-                          f"directory), or --model {NEW_MODEL}, which starts from nothing and needs many rows")
+        raise RecipeError("which model shall write the texts is not said, and each kind asks for other rows and time",
+                          f"name one: --model {LANGUAGE_MODEL} (a decoder with a prompt, English, a package; add "
+                          "--method lora), --model google-t5/t5-small (any T5, mT5, BART, Pegasus or Marian from a hub "
+                          f"or a directory), or --model {NEW_MODEL}, which starts from nothing and needs many rows")
     code = report.language
     name = MODEL_FOR_LANGUAGE.get(code, MULTILINGUAL)
     why = {"en": "the text is English", "zh": "the text is Chinese"}.get(code, "the text is not in one known language")
@@ -191,27 +216,22 @@ def _settle_language_model(recipe: Recipe, report: DataReport) -> tuple[Recipe, 
     return settled, [f"model: {LANGUAGE_MODEL}, because the text is English"]
 
 
-def _settle_epochs(recipe: Recipe, rows: int) -> tuple[Recipe, list[str]]:
+def _settle_epochs(recipe: Recipe, train: Sequence[Example]) -> tuple[Recipe, list[str]]:
     """Choose the passes over the rows: 3, or what makes the task's fewest steps; early stopping ends needless ones."""
     if recipe.train.num_train_epochs is not None:
         return recipe, []
+    task = plugins.load("tasks", recipe.task["name"])
+    # A query with five passages is learned from five times.
+    rows = len(task.rows_of(train, _own(task, recipe)) if hasattr(task, "rows_of") else train)
+    if hasattr(task, "learned_rows"):  # documents are learned from in blocks
+        rows = task.learned_rows(train, recipe.model.max_length, _own(task, recipe))
     batch = recipe.train.per_device_train_batch_size * recipe.train.gradient_accumulation_steps
     per_epoch = -(-rows // batch)
-    least: int = plugins.load("tasks", recipe.task["name"]).LEAST_STEPS
+    _, least = pace(recipe)
     epochs = min(max(EPOCHS, -(-least // per_epoch)), MOST_EPOCHS)
     settled = recipe.override(train=recipe.train.model_copy(update={"num_train_epochs": epochs}))
     why = "the default" if epochs == EPOCHS else f"because an epoch over {rows} rows has only {per_epoch} steps"
     return settled, [f"epochs: {epochs}, {why}"]
-
-
-def _rows(recipe: Recipe, dataset: Dataset) -> int:
-    """Return how many rows are learned from, about: documents are learned from in blocks."""
-    task = plugins.load("tasks", recipe.task["name"])
-    if not hasattr(task, "learned_rows"):
-        return len(dataset.train)
-    settings = task.Settings(**{key: value for key, value in recipe.task.items() if key != "name"})
-    found: int = task.learned_rows(dataset.train, recipe.model.max_length, settings)
-    return found
 
 
 def _settle_learning_rate(recipe: Recipe) -> tuple[Recipe, list[str]]:
@@ -223,10 +243,11 @@ def _settle_learning_rate(recipe: Recipe) -> tuple[Recipe, list[str]]:
         notes.append(f"learning rate: {NEW_LEARNING_RATE:g}, the default of a model made from nothing")
     elif train.learning_rate is None:
         own: float = plugins.load("tuning.methods", name).LEARNING_RATE
-        rate: float = task.LEARNING_RATES.get(name, own)
+        rates, _ = pace(recipe)
+        rate: float = rates.get(name, own)
         train = train.model_copy(update={"learning_rate": rate})
         notes.append(f"learning rate: {rate:g}, the default of method {name}"
-                     + (f" for task {recipe.task['name']}" if name in task.LEARNING_RATES else ""))
+                     + (f" for task {recipe.task['name']}" if name in rates else ""))
     if train.head_learning_rate is None and head is not None:
         train = train.model_copy(update={"head_learning_rate": head})
         notes.append(f"learning rate of the new head: {head:g}, the default of task {recipe.task['name']}")

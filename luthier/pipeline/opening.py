@@ -23,13 +23,14 @@ from luthier.models.encoding import Encoder, Ragged
 from luthier.models.files import ModelFiles
 from luthier.models.from_nothing import made_new
 from luthier.models.hardware import cores
-from luthier.models.seq2seq import check_languages
 from luthier.models.sources import resolve
-from luthier.pipeline import encoded
-from luthier.pipeline.conversations import encoded_conversations
+from luthier.pipeline import encoded, lengths
+from luthier.pipeline.candidates import with_candidates
+from luthier.pipeline.conversations import encoded_whole
 from luthier.pipeline.documents import encoded_documents
 from luthier.pipeline.loading import Loaded
 from luthier.pipeline.origins import said_of
+from luthier.pipeline.settings import choice_settings
 from luthier.pipeline.targets import encoded_targets
 from luthier.recipe import Recipe
 from luthier.schema import Example, LabelSet, TextInput
@@ -93,13 +94,16 @@ def _keeping_garbage() -> Iterator[None]:
 
 
 def _opened(loaded: Loaded) -> Opened:
-    recipe, dataset = loaded.recipe, loaded.dataset
+    recipe = loaded.recipe
     set_threads(recipe.threads)
     base = _base(loaded)
     task = plugins.load("tasks", recipe.task["name"])
     settings = choice_settings(recipe, "task")
-    encoder = _encoder(recipe, base.path, task, settings)
+    loaded, drawn = with_candidates(loaded, task, settings)
+    dataset = loaded.dataset
+    encoder, chosen = _sized_encoder(loaded, base.path, task, settings)
     ragged, told = _read(loaded, base.path, encoder, task, settings)
+    told = [*drawn, *chosen, *told]
 
     def build() -> Built:
         found: Built = task.build(base, dataset.labels, dropout=recipe.model.dropout,
@@ -108,7 +112,7 @@ def _opened(loaded: Loaded) -> Opened:
         return found
 
     wanted = ragged
-    if dataset.labels.of_texts and not dataset.labels.of_dialogues:
+    if dataset.labels.of_texts and not hasattr(encoder, "learned"):
         wanted, notes = encoded_targets(loaded, base.path, settings)
         told += notes
     train, valid = (Encoded(ragged[name], task.targets(getattr(dataset, name), dataset.labels, wanted[name]))
@@ -126,8 +130,8 @@ def _opened(loaded: Loaded) -> Opened:
 def _read(loaded: Loaded, directory: Path, encoder: Encoder, task: ModuleType,
           settings: Any) -> tuple[dict[str, Ragged], list[str]]:
     """Return the token ids of the train and valid rows, and what there is to say of them and their lengths."""
-    if loaded.dataset.labels.of_dialogues:
-        return encoded_conversations(loaded, cast(ChatEncoder, encoder))
+    if hasattr(encoder, "learned"):
+        return encoded_whole(loaded, cast(ChatEncoder, encoder))
     if loaded.dataset.labels.of_tokens:
         return encoded_documents(loaded, cast(BlockEncoder, encoder), together=settings.pack)
     ragged, told = {}, []
@@ -187,11 +191,23 @@ def _encoder(recipe: Recipe, directory: Path, task: ModuleType, settings: Any) -
         own: Encoder = task.encoder(directory, settings, max_length=recipe.model.max_length,
                                     normalize=recipe.prepare.normalize)
         return own
-    if getattr(task, "GENERATES", False):
-        check_languages(directory, settings.source_language, settings.target_language)
     overlap = OVERLAP if task.WINDOWS and recipe.model.overlap is None else recipe.model.overlap
     return Encoder.load(directory, max_length=recipe.model.max_length, normalize=recipe.prepare.normalize,
-                        overlap=overlap, language=getattr(settings, "source_language", None))
+                        overlap=overlap)
+
+
+def _sized_encoder(loaded: Loaded, directory: Path, task: ModuleType, settings: Any) -> tuple[Encoder, list[str]]:
+    """Open the tokenizer; of a model that could read a book, with a length that the training rows decide."""
+    recipe = loaded.recipe
+    encoder = _encoder(recipe, directory, task, settings)
+    if recipe.model.max_length is not None or hasattr(task, "encoder") or getattr(task, "GENERATES", False):
+        return encoder, []
+    if encoder.max_length <= lengths.LONG:
+        return encoder, []
+    ragged, _ = _ragged(encoder, directory, loaded.dataset.train, task, settings)
+    length, why = lengths.chosen(encoder.max_length, ragged.lengths)
+    model = recipe.model.model_copy(update={"max_length": length})
+    return _encoder(recipe.override(model=model), directory, task, settings), [why]
 
 
 def inputs(examples: Sequence[Example]) -> list[TextInput]:
@@ -199,16 +215,18 @@ def inputs(examples: Sequence[Example]) -> list[TextInput]:
     return [row.text_input for row in examples]
 
 
+def asked(examples: Sequence[Example], labels: LabelSet) -> list[TextInput]:
+    """Return the same, but where passages are ordered each query with the first of its own."""
+    if not labels.of_candidates:
+        return inputs(examples)
+    return [(row.text, row.passages.positive[0]) for row in examples if row.passages]
+
+
 def is_pair(examples: Sequence[Example], labels: LabelSet) -> bool | None:
     """Return whether the rows are pairs of texts; ``None`` where texts are compared, one or two at a time."""
+    if labels.of_candidates:
+        return True
     return None if labels.of_embeddings else bool(examples) and examples[0].text_b is not None
-
-
-def choice_settings(recipe: Recipe, key: str) -> Any:
-    """Return the typed settings of the recipe's task or method."""
-    choice = getattr(recipe, key)
-    own = {name: value for name, value in choice.items() if name != "name"}
-    return plugins.load(recipes.CHOICES[key], choice["name"]).Settings(**own)
 
 
 def set_threads(threads: int | None) -> int:

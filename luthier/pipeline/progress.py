@@ -70,7 +70,7 @@ class ProgressView:
         shown = SHOWN_OF_SPANS if SHOWN_OF_SPANS[1] in found else SHOWN
         names = [name for name in shown if name in found]
         if SHOWN_OF_RANKINGS[0] in found:
-            names = [name for name in SHOWN_OF_RANKINGS if found[name] != 0]
+            names = [name for name in SHOWN_OF_RANKINGS if found.get(name)]
         names = list(found)[:FEW] if names == ["loss"] else names
         metrics = "  ".join(f"{name.removesuffix('_micro')} {found[name]:.4f}" for name in names)
         best = "  (best)" if event.get("best") else ""

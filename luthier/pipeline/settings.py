@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from luthier import plugins, recipe
 from luthier.errors import RecipeError
-from luthier.recipe import Recipe
+from luthier.recipe import CHOICES, Recipe
 
 SHORTCUTS = {
     "valid": "data.valid",
@@ -37,7 +37,7 @@ def settings_of(seam: str, name: str) -> type[BaseModel]:
     Raises:
         UnknownNameError: no such task or method.
     """
-    if (seam, name) == (recipe.CHOICES["task"], AUTO):
+    if (seam, name) == (CHOICES["task"], AUTO):
         return recipe.Settings  # it has none until the data tell which task it is
     settings: type[BaseModel] = plugins.load(seam, name).Settings
     return settings
@@ -94,3 +94,10 @@ def _merge(values: dict[str, Any], dotted: str, value: Any) -> None:
 def _name_of(choice: Any) -> Any:
     """Return the name in ``{name: lora, …}``, or the bare name."""
     return choice.get("name") if isinstance(choice, Mapping) else choice
+
+
+def choice_settings(recipe: Recipe, key: str) -> Any:
+    """Return the typed settings of the recipe's task or method."""
+    choice = getattr(recipe, key)
+    own = {name: value for name, value in choice.items() if name != "name"}
+    return plugins.load(CHOICES[key], choice["name"]).Settings(**own)

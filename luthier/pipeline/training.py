@@ -15,10 +15,10 @@ from luthier.models.from_nothing import NEW
 from luthier.pipeline.assembling import Finished, write_bundle
 from luthier.pipeline.assessing import assess, assess_baseline
 from luthier.pipeline.loading import Loaded, load_data
-from luthier.pipeline.opening import Opened, choice_settings, fingerprint, is_pair, open_model
+from luthier.pipeline.opening import Opened, fingerprint, is_pair, open_model
 from luthier.pipeline.progress import ProgressView
 from luthier.pipeline.result import Run
-from luthier.pipeline.settings import AUTO, make_recipe
+from luthier.pipeline.settings import AUTO, choice_settings, make_recipe
 from luthier.pipeline.workplace import Workplace, workplace
 from luthier.recipe import Recipe, spawn
 from luthier.tuning import Events, Fitted, Job, Listener, open_trackers

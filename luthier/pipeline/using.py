@@ -7,7 +7,7 @@ import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 
-from luthier.data import Columns, read_all
+from luthier.data import Columns, kind_of, read_all
 from luthier.errors import DataError
 from luthier.evaluation import Evaluation, Report, write_report
 from luthier.evaluation import evaluate as score
@@ -66,6 +66,9 @@ def evaluate(
     predictor, chosen = open_fastest(bundle, opening)
     layout = layout_of(predictor, data, columns, labelled=True)
     examples, bad = read_all(layout, max_bad_rows=recipe_of(predictor).get("data", {}).get("max_bad_rows", 100))
+    kind = kind_of(predictor.labels.problem_type)
+    if hasattr(kind, "gathered"):  # rows that are scored together
+        examples = kind.gathered(examples)
     if listener is not None:
         for text in (chosen, *layout.notes, *(f"left out line {row.line}: {row.reason}" for row in bad)):
             listener({"event": "note", "text": text})
@@ -74,7 +77,9 @@ def evaluate(
         raise DataError(f"{data} holds labels that the bundle does not know: {', '.join(unknown[:10])}",
                         f"the bundle knows: {', '.join(predictor.labels.names[:20])}")
     seed = spawn(recipe_of(predictor).get("seed", 0), "bootstrap")
-    settings = settings or EvaluationSettings()
+    if settings is None:  # as deep as in training, so that the scores can be compared
+        depth = recipe_of(predictor).get("evaluation", {}).get("candidates")
+        settings = EvaluationSettings() if depth is None else EvaluationSettings(candidates=depth)
     scored = score(predictor, examples, predictor.labels, settings, seed=seed)
     if json is not None:
         numbers = {"bundle": Path(bundle).name, "rows": len(examples), **scored.to_dict()}

@@ -38,6 +38,9 @@ class DataSettings(Settings):
     """Column with the label or labels."""
     label_separator: Annotated[str, StringConstraints(strip_whitespace=False, min_length=1)] | None = None
     """What stands between several labels in one cell; makes the task multi-label."""
+    level_separator: Annotated[str, StringConstraints(strip_whitespace=False, min_length=1)] | None = None
+    """What stands between the levels of a label, such as ``/``; told from the labels when left out, and ``none`` says
+    that they have no levels."""
     labels: dict[str, str] = Field(default_factory=dict)
     """All labels or types -> what each means, which the bundle keeps; rows with any other are refused."""
     encoding: str | None = None
@@ -100,7 +103,8 @@ class ModelSettings(Settings):
     new: NewModelSettings | None = None
     """Sizes of ``new-seq2seq``, where they are not the usual ones."""
     max_length: int | None = Field(None, ge=8)
-    """Most tokens of one text, special ones included; the model's own limit when left out."""
+    """Most tokens of one text, special ones included. When left out the model's own limit, or, where that is more than
+    1,024, what the training rows need."""
     overlap: int | None = Field(None, ge=0)
     """Tokens that neighbouring windows of a long text share. When left out, a text to be classified is cut at its end,
     and other tasks read windows that share a quarter of ``max_length``."""
@@ -141,7 +145,7 @@ class TrainSettings(Settings):
     max_grad_norm: float = Field(1.0, gt=0)
     """Gradients are scaled down to this norm."""
     label_smoothing_factor: float = Field(0.0, ge=0, lt=1)
-    """Share of the target spread over all labels."""
+    """Share of the target spread over all labels; refused by tasks that have none to spread it over."""
     class_weights: Literal["auto", "none"] | dict[str, float] = "auto"
     """Loss weight of each label; ``auto`` balances them once the commonest has 3 times the rows of the rarest."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -185,6 +189,8 @@ class EvaluationSettings(Settings):
     """Score the model as it was before tuning."""
     max_errors: int = Field(20, ge=0)
     """Most confident errors shown with their texts."""
+    candidates: int = Field(50, ge=0)
+    """Where passages are ordered: so many that TF-IDF finds for each query; 0 for the row's own, right and wrong."""
 
 
 class Recipe(Settings):

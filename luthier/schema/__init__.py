@@ -13,9 +13,10 @@ from luthier.schema.examples import Dataset, Example, GoldAnswer, Passages, Span
 from luthier.schema.labels import ANSWERED, EMBEDDING, GENERATED, TOKEN, LabelSet, ProblemType, Scale
 from luthier.schema.likelihoods import Fill, Filled, Likelihood
 from luthier.schema.marked import Argument, Marked
+from luthier.schema.rankings import Candidates, Ranked, Relevance, Reranked
 
-__all__ = ["ANSWERED", "EMBEDDING", "GENERATED", "MASKS", "TOKEN", "Answer", "Argument", "Batch", "Bool",
+__all__ = ["ANSWERED", "EMBEDDING", "GENERATED", "MASKS", "TOKEN", "Answer", "Argument", "Batch", "Bool", "Candidates",
            "Conversation", "Dataset", "Decision", "Document", "Embedding", "Entities", "Entity", "Estimate", "Example",
            "Fill", "Filled", "Float32", "FoundAnswer", "Generated", "GoldAnswer", "Int64", "LabelSet", "Likelihood",
-           "Logits", "Marked", "Passage", "Passages", "Prediction", "ProblemType", "Role", "Scale", "Similarity",
-           "Span", "TextInput", "Turn", "parts"]
+           "Logits", "Marked", "Passage", "Passages", "Prediction", "ProblemType", "Ranked", "Relevance", "Reranked",
+           "Role", "Scale", "Similarity", "Span", "TextInput", "Turn", "parts"]

@@ -18,7 +18,8 @@ Logits = Float32 | list[Float32]
 
 TextInput = str | tuple[str, str] | Sequence[str] | Marked
 """What a predictor takes for one row: a text, a pair of texts, or a text with two marked stretches; while texts are
-compared, also a query with any number of passages; or a ``Conversation``, a sequence of what is said."""
+compared, also a query with any number of passages; or a ``Conversation``, a sequence of what is said, or
+``Candidates``, a query and the passages to be ordered for it."""
 
 
 class Passage(str):

@@ -9,6 +9,7 @@ from luthier.schema.arrays import TextInput
 from luthier.schema.conversations import Conversation
 from luthier.schema.labels import ANSWERED, LabelSet
 from luthier.schema.marked import Argument, Marked
+from luthier.schema.rankings import Candidates
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -47,6 +48,15 @@ class Passages:
     """Texts that shall be found, one or more."""
     negative: tuple[str, ...] = ()
     """Texts that look right and are not."""
+    grades: tuple[float, ...] = ()
+    """How relevant each positive is, above 0; empty where all are alike, which is 1."""
+    candidates: tuple[str, ...] | None = None
+    """What another search found for the query, in its order, to be ordered anew; ``None`` where none was asked."""
+
+    @property
+    def relevance(self) -> tuple[float, ...]:
+        """Return how relevant each positive is."""
+        return self.grades or (1.0,) * len(self.positive)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +99,9 @@ class Example:
     @property
     def text_input(self) -> TextInput:
         """Return what a predictor takes for this row: its text, its pair of texts, its conversation, or its text with
-        what is marked."""
+        what is marked; of a query with candidates both."""
+        if self.passages is not None and self.passages.candidates is not None:
+            return Candidates(self.text, self.passages.candidates)
         if self.conversation is not None:
             return self.conversation
         if self.arguments is not None:

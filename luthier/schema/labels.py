@@ -12,12 +12,13 @@ from luthier.schema.arrays import Int64
 
 ProblemType = Literal["single_label_classification", "multi_label_classification", "token_classification",
                       "question_answering", "regression", "relation_classification", "similarity", "retrieval",
-                      "text_generation", "dialogue", "masked_language_modelling", "causal_language_modelling"]
+                      "re_ranking", "text_generation", "dialogue", "masked_language_modelling",
+                      "causal_language_modelling"]
 """What carries labels: a text, one or several of them, in the words of a Hugging Face ``config.json``; or spans; or,
 of a question and a context, the stretches of the context that answer it; or two marked stretches of a text; or whether
-a text has a number instead; or how alike two texts are; or which passages belong to a query; or another text that is
-to be written for it, or for a conversation; or nothing but the text itself, whose tokens are told from those around
-them, or from those before them."""
+a text has a number instead; or how alike two texts are; or which passages belong to a query, found by
+their vectors or told by reading both; or another text that is to be written for it, or for a conversation; or nothing
+but the text itself, whose tokens are told from those around them, or from those before them."""
 
 ANSWERED = "answer"
 """The one label of question answering: a question that its context answers carries it, any other one none."""
@@ -126,6 +127,11 @@ class LabelSet:
     def of_embeddings(self) -> bool:
         """Whether texts are compared, and a model gives each one a vector."""
         return self.problem_type in ("similarity", "retrieval")
+
+    @property
+    def of_candidates(self) -> bool:
+        """Whether a model reads a query with one passage at a time, and orders those it is given."""
+        return self.problem_type == "re_ranking"
 
     @property
     def per_token(self) -> bool:

@@ -14,13 +14,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 
 from luthier.errors import LuthierError
 from luthier.schema import Answer, TextInput
 from luthier.serving import plan
-from luthier.serving.refusal import Refusal
-from luthier.serving.worker import Outcome, Predict, Worker, run_parts
+from luthier.serving.refusal import Refusal, stopping
+from luthier.serving.worker import Outcome, Part, Worker, run_parts, stoppable
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,12 @@ class _Request:
     weights: list[int]
     queued_at: float = field(default_factory=time.perf_counter)
     taken: int = 0
+    """Texts that went into the model, from the front."""
     predictions: list[Answer] = field(default_factory=list)
+
+
+_Chosen = tuple[_Request, int, int]
+"""A request, the first of its texts that go into a batch, and how many do."""
 
 
 class Batcher:
@@ -52,14 +58,14 @@ class Batcher:
 
     def __init__(
         self,
-        predict: Predict,
+        predict: Callable[..., list[Answer]],
         *,
         max_batch: int,
         max_queue: int = 1024,
         name: str = "model",
         on_batch: Callable[[BatchRun], None] | None = None,
     ) -> None:
-        self._predict = predict
+        self._predict = stoppable(predict)
         self._max_batch = max_batch
         self._max_queue = max_queue
         self._on_batch = on_batch
@@ -68,6 +74,7 @@ class Batcher:
         self._queued = 0
         self._busy = False
         self._closing = False
+        self._ends_at = math.inf
         self._seconds_per_row = 0.0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -84,14 +91,15 @@ class Batcher:
     async def submit(self, texts: Sequence[TextInput]) -> list[Answer]:
         """Return one prediction a text, in order.
 
-        Cancelling the call takes its texts out of the queue; those in the model already are finished and dropped.
+        Cancelling the call takes its texts out of the queue. Those in the model already are dropped: what is written
+        for them ends at the next token, other work when it is done.
 
         Raises:
             Refusal: the queue is full, the batcher is closing, or the model failed on these texts.
             LuthierError: what the predictor refused these texts with.
         """
         if self._closing:
-            raise Refusal("unavailable", "the server is stopping", "try again in a moment", retry_after=1)
+            raise stopping()
         if self._queued and self._queued + len(texts) > self._max_queue:
             raise Refusal(
                 "overloaded",
@@ -122,6 +130,10 @@ class Batcher:
             return False
         return self._worker.stop(timeout=1.0)
 
+    def hurry(self, seconds: float) -> None:
+        """Give texts that are being written so many seconds more; what is not written by then is refused."""
+        self._ends_at = time.perf_counter() + seconds
+
     def _seconds_to_drain(self) -> int:
         return min(60, max(1, math.ceil(self._queued * self._seconds_per_row)))
 
@@ -137,33 +149,36 @@ class Batcher:
         front = list(islice(self._waiting, self._max_batch))
         stop = self._max_batch
         counts = plan.deal([each.weights[each.taken : each.taken + stop] for each in front], max_rows=stop)
-        parts = [(each, each.texts[each.taken : each.taken + n]) for each, n in zip(front, counts, strict=True) if n]
+        chosen = [(each, each.taken, n) for each, n in zip(front, counts, strict=True) if n]
         now = time.perf_counter()
-        waits = tuple(now - each.queued_at for each, _ in parts if not each.taken)
-        for each, texts in parts:
-            each.taken += len(texts)
-            self._queued -= len(texts)
+        waits = tuple(now - each.queued_at for each, first, _ in chosen if not first)
+        for each, _, n in chosen:
+            each.taken += n
+            self._queued -= n
         self._waiting = deque(each for each in self._waiting if each.taken < len(each.texts))
         self._busy = True
         self._idle.clear()
         loop = asyncio.get_running_loop()
-        self._worker.put(lambda: self._run(loop, parts, waits))
+        self._worker.put(lambda: self._run(loop, chosen, waits))
 
-    def _run(
-        self, loop: asyncio.AbstractEventLoop, parts: list[tuple[_Request, list[TextInput]]], waits: tuple[float, ...]
-    ) -> None:
+    def _run(self, loop: asyncio.AbstractEventLoop, chosen: list[_Chosen], waits: tuple[float, ...]) -> None:
         """Run one batch; in the worker thread."""
         started = time.perf_counter()
-        outcomes = run_parts(self._predict, [texts for _, texts in parts])
-        run = BatchRun(sum(len(texts) for _, texts in parts), time.perf_counter() - started, waits)
+        parts = [Part(each.texts[first : first + n], partial(self._given_up, each)) for each, first, n in chosen]
+        outcomes = run_parts(self._predict, parts)
+        run = BatchRun(sum(n for *_, n in chosen), time.perf_counter() - started, waits)
         # A loop that is closed has nobody left who waits for the answer.
         with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(self._finish, [request for request, _ in parts], outcomes, run)
+            loop.call_soon_threadsafe(self._finish, chosen, outcomes, run)
 
-    def _finish(self, requests: list[_Request], outcomes: list[Outcome], run: BatchRun) -> None:
+    def _given_up(self, request: _Request) -> bool:
+        """Return whether nobody waits for a request any more; in the worker thread, which only looks."""
+        return request.answer.done() or time.perf_counter() >= self._ends_at
+
+    def _finish(self, chosen: list[_Chosen], outcomes: list[Outcome], run: BatchRun) -> None:
         """Hand out a batch's answers and start the next batch; on the event loop."""
-        for request, outcome in zip(requests, outcomes, strict=True):
-            self._settle(request, outcome)
+        for (request, first, _), outcome in zip(chosen, outcomes, strict=True):
+            self._settle(request, first, outcome)
         self._busy = False
         self._seconds_per_row = run.seconds / run.rows
         self._dispatch()
@@ -172,11 +187,11 @@ class Batcher:
         if self._on_batch is not None:
             self._on_batch(run)
 
-    def _settle(self, request: _Request, outcome: Outcome) -> None:
+    def _settle(self, request: _Request, first: int, outcome: Outcome) -> None:
         if request.answer.done():
             return
         if isinstance(outcome, LuthierError):
-            request.answer.set_exception(outcome)
+            request.answer.set_exception(outcome if outcome.row is None else outcome.at(first + outcome.row))
             self._withdraw(request)
             return
         request.predictions.extend(outcome)

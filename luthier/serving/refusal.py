@@ -18,6 +18,7 @@ STATUS = {
     "unsupported": 415,
     "validation": 422,
     "overloaded": 429,
+    "gone": 499,
     "backend": 500,
     "unavailable": 503,
     "timeout": 503,
@@ -49,6 +50,11 @@ class Refusal(LuthierError):
         """Return the JSON body, UTF-8."""
         message = f"{self.problem}; {self.fix}" if self.fix else self.problem
         return json.dumps({"error": message, "error_type": self.kind}, ensure_ascii=False).encode()
+
+
+def stopping() -> Refusal:
+    """Return the refusal of requests that come, or wait for what a model writes, while the server stops."""
+    return Refusal("unavailable", "the server is stopping", "try again in a moment", retry_after=1)
 
 
 def of_status(status: int, detail: str) -> Refusal:

@@ -8,7 +8,18 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 
-from luthier.schema import Embedding, Entities, Estimate, Filled, FoundAnswer, Generated, Prediction, Similarity
+from luthier.schema import (
+    Embedding,
+    Entities,
+    Estimate,
+    Filled,
+    FoundAnswer,
+    Generated,
+    Prediction,
+    Relevance,
+    Reranked,
+    Similarity,
+)
 
 _PAIR = {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}
 _OBJECT = {
@@ -38,6 +49,14 @@ _SEARCH = {
     "type": "object",
     "properties": {"query": {"type": "string"}, "passage": {"type": "string"}},
     "minProperties": 1,
+    "additionalProperties": False,
+}
+
+_LIST = {
+    "type": "object",
+    "properties": {"query": {"type": "string"},
+                   "passages": {"type": "array", "minItems": 1, "items": {"type": "string"}}},
+    "required": ["query", "passages"],
     "additionalProperties": False,
 }
 
@@ -72,11 +91,12 @@ REQUEST_BODY: dict[str, Any] = {
                             {"type": "string"},
                             {"type": "array", "minItems": 1,
                              "items": {"oneOf": [{"type": "string"}, _PAIR, _OBJECT, _QUESTION, _MARKED, _SEARCH,
-                                                 _CONVERSATION]}},
+                                                 _LIST, _CONVERSATION]}},
                             _OBJECT,
                             _QUESTION,
                             _MARKED,
                             _SEARCH,
+                            _LIST,
                             _CONVERSATION,
                         ],
                     }
@@ -91,6 +111,9 @@ REQUEST_BODY: dict[str, Any] = {
                 "relation": {"summary": "a text with the two stretches whose relation is asked",
                              "value": {"inputs": {"text": "The ring was in a box.", "head": {"start": 4, "end": 8},
                                                   "tail": {"start": 18, "end": 21}}}},
+                "passages": {"summary": "a query with passages to be ordered",
+                             "value": {"inputs": {"query": "When do you open?",
+                                                  "passages": ["We open at ten.", "Cards are free."]}}},
                 "conversation": {"summary": "a conversation to be answered",
                                  "value": {"inputs": {"messages": [{"role": "user", "content": "Is it open?"}]}}},
             },
@@ -185,9 +208,31 @@ class FilledBody(BaseModel):
     truncated: bool = Field(description="True when the text was too long and the model did not see its end.")
 
 
+class RelevanceBody(BaseModel):
+    """What a model that orders passages says of a query with one passage."""
+
+    score: float = Field(description="How well the passage answers the query, from 0 to 1.")
+    truncated: bool = Field(description="True when a text was too long and the model did not see its end.")
+
+
+class RankedBody(BaseModel):
+    """One passage in its place."""
+
+    index: int = Field(description="Which of the passages that were sent it is, from 0.")
+    relevance_score: float = Field(description="How well it answers the query, from 0 to 1.")
+
+
+class RerankedBody(BaseModel):
+    """What a model that orders passages says of a query with several."""
+
+    results: list[RankedBody] = Field(description="Every passage, the best first.")
+    truncated: bool = Field(description="True when a text was too long and the model did not see its end.")
+
+
 BODIES: dict[type, type[BaseModel]] = {
     Prediction: PredictionBody, Entities: EntitiesBody, FoundAnswer: AnswerBody, Estimate: EstimateBody,
     Embedding: EmbeddingBody, Similarity: SimilarityBody, Generated: GeneratedBody, Filled: FilledBody,
+    Relevance: RelevanceBody, Reranked: RerankedBody,
 }
 """Class of answers -> how one is described; its fields are the class's ``KEYS``."""
 
@@ -201,6 +246,44 @@ PredictAnswer = create_model(
     predictions=(_ONE | _SEVERAL, Field(description="One object or a list, as inputs was.")),
 )
 """The answer of ``POST /predict``."""
+
+
+RERANK_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {"application/json": {"schema": {
+        "type": "object",
+        "required": ["query", "documents"],
+        "example": {"query": "When do you open?", "documents": ["We open at ten.", "Cards are free."], "top_n": 1},
+        "properties": {
+            "query": {"type": "string"},
+            "documents": {"type": "array", "minItems": 1, "items": {"oneOf": [{"type": "string"}, {
+                "type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}]}},
+            "top_n": {"type": "integer", "minimum": 1, "description": "Most results; all when left out."},
+            "return_documents": {"type": "boolean", "default": False},
+        },
+    }}},
+}
+"""The request body of ``POST /rerank`` in the words of OpenAPI."""
+
+
+class DocumentBody(BaseModel):
+    """A document as it was sent."""
+
+    text: str
+
+
+class RerankResult(RankedBody):
+    """One document in its place."""
+
+    document: DocumentBody | None = Field(None, description="The document, where return_documents was asked for.")
+
+
+class RerankAnswer(BaseModel):
+    """The answer of ``POST /rerank``."""
+
+    model: str = Field(description="Name of the model that answered.")
+    results: list[RerankResult] = Field(description="Documents, the best first.")
+    truncated: bool = Field(description="True when a text was too long and the model did not see its end.")
 
 
 class ModelBody(BaseModel):
@@ -223,6 +306,7 @@ class HealthAnswer(BaseModel):
     """The answer of ``GET /health``."""
 
     status: str
+    models: Literal["loading", "ready", "stopping"] = Field(description="Whether requests are taken; see /ready.")
 
 
 class ErrorAnswer(BaseModel):

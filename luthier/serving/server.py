@@ -8,8 +8,10 @@ import math
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +31,12 @@ logger = logging.getLogger("luthier.serving")
 _GRACE_SECONDS = 2
 """Given on top of the time limit of a request before a stop gives up on slow readers."""
 
+_WRITING_SECONDS = 1.0
+"""Given to what a model is writing when the server stops; what is not written by then is answered 503."""
+
+_LOOK_SECONDS = 0.005
+"""Between looks at whether the server has started."""
+
 _HOSTS = "use 127.0.0.1, or 0.0.0.0 for every interface"
 
 
@@ -41,10 +49,10 @@ def serve(
     opening: Opening | None = None,
     on_ready: Callable[[str, str], None] | None = None,
 ) -> None:
-    """Serve a bundle until SIGTERM or Ctrl-C; requests in flight are answered first.
+    """Serve a bundle until SIGTERM or Ctrl-C; requests in flight are answered first. Call it in the main thread.
 
-    The port is taken before the model is loaded: a server that cannot listen says so at once, and clients that come
-    while the model loads are answered as soon as it has.
+    The port is taken before the model is loaded: a server that cannot listen says so at once. While the model loads
+    ``GET /health`` says so and everything that needs the model is answered 503.
 
     Args:
         bundle: directory of a bundle; its files are checked and its probes replayed.
@@ -53,8 +61,7 @@ def serve(
         limits: what a request may ask for; the defaults when left out.
         opening: backend, device and threads; chosen when left out, all backends being tried for a few seconds when that
             was not done on this machine before.
-        on_ready: called once with the server's URL and with which backend was taken and why; on the event loop, so it
-            must return at once.
+        on_ready: called once with the server's URL and with which backend was taken and why, when it takes requests.
 
     Raises:
         ServingError: the port cannot be taken.
@@ -63,14 +70,21 @@ def serve(
     """
     plugins.require("fastapi", "uvicorn", "prometheus_client", "swagger_ui_bundle")
     with listen(host, port) as listener:
-        from luthier.inference import open_fastest
+        repository = Repository()
+        server = make_server(repository, limits or Limits())
+        signals = _Signals(server)
+        with signals.taken(), _running(server, listener) as thread, suppress(_StoppedWhileLoading):
+            from luthier.inference import open_fastest
 
-        predictor, chosen = open_fastest(bundle, opening, measuring=True)
-        logger.info("%s", chosen)
-        tell = None if on_ready is None else lambda url: on_ready(url, chosen)
-        server = make_server(predictor, limits or Limits(), url_of(host, listener), tell)
-        with _stop_on_sigterm(server):
-            _run(server, listener)
+            predictor, chosen = open_fastest(bundle, opening, measuring=True)
+            signals.loading = False
+            logger.info("%s", chosen)
+            repository.add(predictor)
+            if on_ready is not None and not server.should_exit:
+                on_ready(url_of(host, listener), chosen)
+            thread.join()
+    if signals.interrupted:
+        raise KeyboardInterrupt
 
 
 @contextmanager
@@ -86,30 +100,10 @@ def background(
         ServingError: the port cannot be taken, or the server fails to start.
     """
     plugins.require("fastapi", "uvicorn", "prometheus_client", "swagger_ui_bundle")
-    ready = threading.Event()
-    failed: list[ServingError] = []
     with listen(host, port) as listener:
-        url = url_of(host, listener)
-        server = make_server(predictor, limits or Limits(), url, lambda _: ready.set())
-
-        def run() -> None:
-            try:
-                _run(server, listener)
-            except ServingError as error:
-                failed.append(error)
-            finally:
-                ready.set()
-
-        thread = threading.Thread(target=run, name="luthier-server")
-        thread.start()
-        ready.wait()
-        if failed:
-            raise failed[0]
-        try:
-            yield url
-        finally:
-            server.should_exit = True
-            thread.join()
+        server = make_server(Repository([predictor]), limits or Limits())
+        with _running(server, listener):
+            yield url_of(host, listener)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -143,23 +137,19 @@ def url_of(host: str, listener: socket.socket) -> str:
     return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
 
 
-def make_server(
-    predictor: Servable, limits: Limits, url: str, on_ready: Callable[[str], None] | None = None
-) -> uvicorn.Server:
-    """Return a uvicorn server over the predictor, not yet running."""
+def make_server(repository: Repository, limits: Limits) -> uvicorn.Server:
+    """Return a uvicorn server over the repository, not yet running."""
     import uvicorn
 
-
     class Server(uvicorn.Server):
-        """Says when it answers."""
+        """Tells models that write when it stops."""
 
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            if on_ready is not None:
-                on_ready(url)
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            repository.hurry(_WRITING_SECONDS)
+            await super().shutdown(sockets)
 
     config = uvicorn.Config(
-        create_app(Repository([predictor]), limits),
+        create_app(repository, limits),
         log_config=None,
         access_log=False,
         lifespan="on",
@@ -170,30 +160,64 @@ def make_server(
     return Server(config)
 
 
-def _run(server: uvicorn.Server, listener: socket.socket) -> None:
-    try:
-        server.run(sockets=[listener])
-    except SystemExit:
-        # uvicorn's way to say that the app's start-up failed.
-        raise ServingError("the server did not start", "its log has the reason") from None
-
-
 @contextmanager
-def _stop_on_sigterm(server: uvicorn.Server) -> Iterator[None]:
-    """Make SIGTERM end the server and not the process.
+def _running(server: uvicorn.Server, listener: socket.socket) -> Iterator[threading.Thread]:
+    """Run a server in a thread for the length of a ``with`` block, which begins when it answers.
 
-    uvicorn stops gracefully and then raises the signal again for the handler that was there before it. Python's own
-    would kill the process, and whoever sent the signal would read a failure from the exit status.
+    Raises:
+        ServingError: it did not start.
+    """
+    def run() -> None:
+        with suppress(SystemExit):  # uvicorn's way to say that the app's start-up failed; its log has said why
+            server.run(sockets=[listener])
+
+    thread = threading.Thread(target=run, name="luthier-server")
+    thread.start()
+    try:
+        while thread.is_alive() and not server.started:
+            time.sleep(_LOOK_SECONDS)
+        if not server.started:
+            raise ServingError("the server did not start", "its log has the reason")
+        yield thread
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+class _StoppedWhileLoading(BaseException):
+    """Thrown out of the loading of a model by a signal; nothing on the way may take it for a fault."""
+
+
+@dataclass
+class _Signals:
+    """What SIGTERM and Ctrl-C do to a server: it answers those in flight, and a second Ctrl-C does not wait for that.
+
+    The model is loaded in the main thread, and so by them thrown out of it: a thread that loads could not be stopped,
+    and the interpreter must not end while one computes.
     """
 
-    def stop(*_: object) -> None:
-        server.should_exit = True
+    server: uvicorn.Server
+    loading: bool = True
+    interrupted: bool = False
+    """Whether Ctrl-C came."""
 
-    previous = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Take the two signals for the length of a ``with`` block."""
+        before = {number: signal.signal(number, self._stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _stop(self, number: int, _: object) -> None:
+        if number == signal.SIGINT:
+            self.server.force_exit, self.interrupted = self.interrupted, True
+        self.server.should_exit = True
+        if self.loading:
+            self.loading = False
+            raise _StoppedWhileLoading
 
 
 def _cannot_listen(host: str, port: int, error: OSError) -> ServingError:

@@ -9,9 +9,10 @@ from functools import partial
 from typing import Any, NoReturn
 from unicodedata import category
 
+from luthier.errors import LuthierError
 from luthier.inference.inputs import prompt
 from luthier.plugins import did_you_mean
-from luthier.schema import Answer, Marked, Passage, TextInput
+from luthier.schema import Answer, Candidates, Marked, Passage, TextInput
 from luthier.serving.limits import Limits
 from luthier.serving.refusal import Refusal
 from luthier.text.marks import FORM, marked
@@ -23,6 +24,9 @@ _PAIR_FORMS = 'send {"inputs": [["first", "second"]]} or {"inputs": {"text": "fi
 _EITHER_FORMS = ('send {"inputs": "a text"} to have it embedded, {"inputs": [["first", "second"]]} to have two '
                  'compared, or {"inputs": {"query": "…", "passage": "…"}} with either key or both')
 _MARKED_FORM = f'send {{"inputs": {FORM}}}, or a list of these; "type" beside "end" says what the stretch names'
+
+_LIST_FORMS = ('send {"inputs": {"query": "…", "passages": ["…", "…"]}} to have passages ordered, or '
+               '{"inputs": {"query": "…", "passage": "…"}} to have one scored, or lists of these')
 
 _QUESTION = ("question", "context")
 """Keys of a pair whose second text answers the first."""
@@ -43,7 +47,8 @@ class Asked:
 
 
 def parse(
-    body: bytes, limits: Limits, *, pair: bool | None, relations: bool = False, conversations: bool = False
+    body: bytes, limits: Limits, *, pair: bool | None, relations: bool = False, conversations: bool = False,
+    candidates: bool = False,
 ) -> Asked:
     """Check a request body and return its texts.
 
@@ -51,17 +56,20 @@ def parse(
         body: UTF-8 JSON: ``{"inputs": one or a list}``, where one is a text, a ``[text, text]`` pair inside a list, or
             ``{"text": …, "text_b": …}``; of a question ``{"question": …, "context": …}``; of a relation ``{"text": …,
             "head": {"start": …, "end": …}, "tail": …}``; where texts are compared ``{"query": …}``, ``{"passage": …}``
-            or both; of a conversation a text, a list of messages or ``{"messages": […]}``.
+            or both; of a conversation a text, a list of messages or ``{"messages": […]}``; where passages are ordered
+            ``{"query": …, "passages": […]}``, or with one ``passage``.
         limits: most inputs and most characters.
         pair: whether the model takes pairs; ``None`` where it takes single texts, too.
         relations: whether it takes texts with two marked stretches.
         conversations: whether it takes conversations.
+        candidates: whether it takes a query with passages.
 
     Raises:
         Refusal: not JSON, not of this form, or over a limit; the message names the place.
     """
-    forms = _MARKED_FORM if relations else _EITHER_FORMS if pair is None else _PAIR_FORMS if pair else _FORMS
-    inputs = _inputs(_json(body), _MESSAGE_FORMS if conversations else forms)
+    forms = (_MARKED_FORM if relations else _LIST_FORMS if candidates else _EITHER_FORMS if pair is None else
+             _PAIR_FORMS if pair else _FORMS)
+    inputs = _inputs(read_json(body), _MESSAGE_FORMS if conversations else forms)
     single = not isinstance(inputs, list) or (conversations and bool(inputs) and _is_message(inputs[0]))
     rows = [inputs] if single else inputs
     if not rows:
@@ -70,9 +78,23 @@ def parse(
         raise Refusal("too_large", f"{len(rows)} inputs; this server takes {limits.max_inputs} a request",
                       f"send lists of {limits.max_inputs} or fewer, or use `luthier predict` for files")
     places = ["inputs"] if single else [f"inputs[{n}]" for n in range(len(rows))]
-    read = partial(_conversation if conversations else _marked, limits=limits) if conversations or relations else (
-        partial(_row, limits=limits, pair=pair))
-    return Asked([read(row, place) for row, place in zip(rows, places, strict=True)], single)
+    own = _conversation if conversations else _marked if relations else _candidates if candidates else None
+    read = partial(_row, limits=limits, pair=pair) if own is None else partial(own, limits=limits)
+    texts = [read(row, place) for row, place in zip(rows, places, strict=True)]
+    check_passages(texts, limits)
+    return Asked(texts, single)
+
+
+def check_passages(rows: Sequence[TextInput], limits: Limits) -> None:
+    """Refuse queries with more passages together than a request may have inputs.
+
+    Raises:
+        Refusal: there are more.
+    """
+    passages = sum(len(row.passages) for row in rows if isinstance(row, Candidates))
+    if passages > limits.max_inputs:
+        raise Refusal("too_large", f"{passages} passages; this server takes {limits.max_inputs} a request",
+                      "send fewer, those that the first search ranks highest")
 
 
 def answer(model: str, predictions: Sequence[Answer], *, single: bool) -> bytes:
@@ -82,7 +104,18 @@ def answer(model: str, predictions: Sequence[Answer], *, single: bool) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-def _json(body: bytes) -> Any:
+def unreadable(error: LuthierError, *, single: bool) -> Refusal:
+    """Return how a model's complaint about a row is told to the caller, who knows it as ``inputs[n]``."""
+    place = "" if error.row is None else "inputs: " if single else f"inputs[{error.row}]: "
+    return Refusal("validation", place + error.said, error.fix)
+
+
+def read_json(body: bytes) -> Any:
+    """Return what a request body holds.
+
+    Raises:
+        Refusal: it is not UTF-8 JSON.
+    """
     if not body.strip():
         raise Refusal("malformed", "the body is empty", _FORMS)
     try:
@@ -126,7 +159,7 @@ def _conversation(row: Any, where: str, limits: Limits) -> TextInput:
     if isinstance(row, dict) and (unknown := [key for key in row if key != "messages"]):
         raise Refusal("validation", f"{where} has the unknown key {_shown(unknown[0])}", _MESSAGE_FORMS)
     try:
-        found = prompt(_text(row, where, limits) if isinstance(row, str) else row)
+        found = prompt(read_text(row, where, limits) if isinstance(row, str) else row)
     except ValueError as error:
         raise Refusal("validation", f"{where}: {_sendable(str(error))}", _MESSAGE_FORMS) from None
     if (size := sum(map(len, found))) > limits.max_text_chars:
@@ -143,11 +176,39 @@ def _marked(row: Any, where: str, limits: Limits) -> Marked:
         found = marked(row)
     except ValueError as error:
         raise Refusal("validation", f"{where}: {_sendable(str(error))}", _MARKED_FORM) from None
-    _text(found.text, f"{where}.text", limits)
+    read_text(found.text, f"{where}.text", limits)
     for name, one in (("head", found.head), ("tail", found.tail)):
         if one.type is not None:
             _encodable(one.type, f"{where}.{name}.type")
     return found
+
+
+def _candidates(row: Any, where: str, limits: Limits) -> TextInput:
+    if not isinstance(row, dict) or not {*row} & {"query", "passage", "passages"}:
+        return _row(row, where, limits, pair=True)
+    several = "passages" in row
+    keys = ("query", "passages") if several else _SEARCH
+    if unknown := [key for key in row if key not in keys]:
+        raise Refusal("validation", f"{where} has the unknown key {_shown(unknown[0])}", _LIST_FORMS)
+    if missing := [key for key in keys if key not in row]:
+        raise Refusal("validation", f'{where} has no key "{missing[0]}"', _LIST_FORMS)
+    query = read_text(row["query"], f"{where}.query", limits)
+    if not several:
+        return query, read_text(row["passage"], f"{where}.passage", limits)
+    return Candidates(query, read_passages(row["passages"], f"{where}.passages", limits))
+
+
+def read_passages(value: Any, where: str, limits: Limits) -> tuple[str, ...]:
+    """Return a list of texts of a request.
+
+    Raises:
+        Refusal: it is none, it is empty, or a text in it cannot be read; the message names the place.
+    """
+    if not isinstance(value, list):
+        raise Refusal("validation", f"{where} is {_kind(value)}, not a list of texts", "put the texts into a list")
+    if not value:
+        raise Refusal("validation", f"{where} is an empty list", "send at least one text")
+    return tuple(read_text(one, f"{where}[{number}]", limits) for number, one in enumerate(value))
 
 
 def _row(row: Any, where: str, limits: Limits, pair: bool | None) -> TextInput:
@@ -157,7 +218,7 @@ def _row(row: Any, where: str, limits: Limits, pair: bool | None) -> TextInput:
         raise Refusal("validation", f"{where} is one text, and this model takes pairs", _PAIR_FORMS)
     if len(parts) == 2 and pair is False:
         raise Refusal("validation", f"{where} is a pair, and this model takes single texts", _FORMS)
-    texts = [_text(part, place, limits) for part, place in parts]
+    texts = [read_text(part, place, limits) for part, place in parts]
     if len(texts) == 2:
         return texts[0], texts[1]
     return Passage(texts[0]) if parts[0][1].endswith(".passage") else texts[0]
@@ -200,7 +261,12 @@ def _searched(row: dict[str, Any], where: str) -> list[tuple[Any, str]]:
     return [(row[key], f"{where}.{key}") for key in _SEARCH if key in row]
 
 
-def _text(value: Any, where: str, limits: Limits) -> str:
+def read_text(value: Any, where: str, limits: Limits) -> str:
+    """Return a text of a request when it is one that a model can read.
+
+    Raises:
+        Refusal: it is no text, empty, too long or not to be written as UTF-8; the message names the place.
+    """
     if not isinstance(value, str):
         raise Refusal("validation", f"{where} is {_kind(value)}, not a text", "put the text in quotes")
     if all(category(char) in _INVISIBLE for char in value):

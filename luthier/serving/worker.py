@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from queue import SimpleQueue
 
-from luthier.errors import DataError, LuthierError
+from luthier.errors import DataError, LimitError, LuthierError
+from luthier.inference.generation import Stop
 from luthier.schema import Answer, TextInput
-from luthier.serving.refusal import Refusal
+from luthier.serving.refusal import Refusal, stopping
 
 logger = logging.getLogger("luthier.serving")
 
-Predict = Callable[[list[TextInput]], list[Answer]]
+Predict = Callable[[list[TextInput], Stop], list[Answer]]
 Outcome = list[Answer] | LuthierError
 """What became of one part of a batch."""
+
+_THREAD = "luthier-model-"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What of a request goes into a batch."""
+
+    texts: list[TextInput]
+    given_up: Callable[[], bool]
+    """Whether nobody waits for the answer any more; asked in the worker's thread."""
 
 
 class Worker:
@@ -27,7 +41,7 @@ class Worker:
 
     def __init__(self, name: str) -> None:
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._loop, name=f"luthier-{name}", daemon=True)
+        self._thread = threading.Thread(target=self._loop, name=_THREAD + name, daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
@@ -49,27 +63,50 @@ class Worker:
             job()
 
 
-def run_parts(predict: Predict, parts: Sequence[list[TextInput]]) -> list[Outcome]:
+def unfinished() -> bool:
+    """Return whether a model still computes in a thread of this process, though its server has stopped."""
+    return any(thread.name.startswith(_THREAD) for thread in threading.enumerate())
+
+
+def stoppable(predict: Callable[..., list[Answer]]) -> Predict:
+    """Return a predictor's ``predict`` as the worker calls it: with ``stop``, where it takes one."""
+    if "stop" in inspect.signature(predict).parameters:
+        return lambda texts, stop: predict(texts, stop=stop)
+    return lambda texts, _: predict(texts)
+
+
+def run_parts(predict: Predict, parts: Sequence[Part]) -> list[Outcome]:
     """Predict the parts of several requests as one batch.
 
-    When the batch fails, each part is tried alone, so that only the requests at fault are refused.
+    When the batch fails, each part is tried alone, so that only the requests at fault are refused. A part that was
+    given up while the model wrote is refused, too; most often nobody hears it.
 
     Args:
         predict: gives one prediction a text, in order.
-        parts: the texts of each request in the batch.
+        parts: of each request in the batch.
     """
-    joined = [text for part in parts for text in part]
-    outcome = _attempt(predict, joined)
+    owners = [number for number, part in enumerate(parts) for _ in part.texts]
+    ended = set[int]()
+
+    def stop(row: int) -> bool:
+        if parts[owners[row]].given_up():
+            ended.add(owners[row])
+        return owners[row] in ended
+
+    outcome = _attempt(predict, [text for part in parts for text in part.texts], stop)
+    if isinstance(outcome, LuthierError) and len(parts) > 1:
+        return [one for part in parts for one in run_parts(predict, [part])]
     if isinstance(outcome, LuthierError):
-        return [outcome] if len(parts) == 1 else [_attempt(predict, part) for part in parts]
+        return [outcome]
     answers = iter(outcome)
-    return [[next(answers) for _ in part] for part in parts]
+    found = [[next(answers) for _ in part.texts] for part in parts]
+    return [stopping() if number in ended else own for number, own in enumerate(found)]
 
 
-def _attempt(predict: Predict, texts: list[TextInput]) -> Outcome:
+def _attempt(predict: Predict, texts: list[TextInput], stop: Stop) -> Outcome:
     try:
-        predictions = predict(texts)
-    except DataError as error:
+        predictions = predict(texts, stop)
+    except (DataError, LimitError) as error:
         return error  # the texts are the caller's to mend
     except Exception:
         # Any other fault is the server's. It belongs to the requests that wait on it and must not end the worker.

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-
-import numpy as np
 
 from luthier import recipe
 from luthier.models.building import Attention, Built
@@ -21,8 +18,8 @@ from luthier.models.files import ModelFiles
 from luthier.recipe import Decoding
 from luthier.schema import Example, Float32, Generated, LabelSet, TextInput
 from luthier.tasks import text_to_text
-from luthier.tasks._texts import first_targets
-from luthier.tasks._tokens import IGNORED, TokenTargets
+from luthier.tasks._texts import first_targets, following
+from luthier.tasks._tokens import TokenTargets
 from luthier.tasks.text_to_text import GUESS, UNWEIGHED, Written, condensed, finish, loss, outputs, weighed
 from luthier.text.normalize import Form
 
@@ -117,20 +114,14 @@ def targets(examples: Sequence[Example], _labels: LabelSet, ragged: Ragged) -> T
         DataError: an example has no answer.
     """
     first_targets(examples)
-    rows = []
-    for number, ids in enumerate(ragged.ids):
-        row = np.full(len(ids), IGNORED, np.int64)
-        answer = np.ones(len(ids), np.bool_) if ragged.sequence is None else ragged.sequence[number] == 1
-        row[:-1][answer[1:]] = np.array(ids[1:], np.int64)[answer[1:]]
-        rows.append(row)
-    return TokenTargets(rows)
+    return following(ragged)
 
 
 def decode(written: Sequence[Written], ragged: Ragged, texts: Sequence[TextInput], labels: LabelSet,
            settings: Settings) -> list[Generated]:
     """Turn what a backend wrote for N conversations into answers, without white space around them."""
-    found = text_to_text.decode(written, ragged, texts, labels, text_to_text.Settings(decoding=settings.decoding))
-    return [replace(one, generated_text=one.generated_text.strip()) for one in found]
+    return text_to_text.decode(written, ragged, texts, labels, text_to_text.Settings(
+        chat_template=settings.chat_template, decoding=settings.decoding))
 
 
 def metrics(found: Sequence[Float32], targets: TokenTargets, labels: LabelSet,
@@ -145,17 +136,11 @@ def metrics(found: Sequence[Float32], targets: TokenTargets, labels: LabelSet,
         A number for each of ``METRICS``: ``accuracy`` is the share of tokens that were the likeliest, ``loss`` the mean
         over tokens in nats, ``perplexity`` its exponential.
     """
-    kept = [one[: len(row)][learned] for one, row, learned in zip(found, targets.rows, targets.once(), strict=True)]
-    scored = text_to_text.metrics(kept, _learned(targets), labels)
+    scored = text_to_text.metrics(found, targets, labels)
     return {**scored, "perplexity": math.exp(min(scored["loss"], _MOST))}
 
 
 def guessed(train: TokenTargets, valid: TokenTargets, labels: LabelSet) -> dict[str, float]:
     """Return the metrics of a model that knows how common each token of an answer is, and read nothing."""
-    scored = text_to_text.guessed(_learned(train), _learned(valid), labels)
+    scored = text_to_text.guessed(train, valid, labels)
     return {**scored, "perplexity": math.exp(min(scored["loss"], _MOST))}
-
-
-def _learned(targets: TokenTargets) -> TokenTargets:
-    """Return the targets without the places that have none."""
-    return TokenTargets([row[learned] for row, learned in zip(targets.rows, targets.once(), strict=True)])

@@ -49,6 +49,8 @@ GUESS = "finding nothing"
 """What ``guessed`` scores, in words."""
 UNWEIGHED = "types are left as they are: nearly all spans are of none"
 """Why its classes are not weighed unasked; empty where they are."""
+UNSMOOTHED = "each span is scored by itself, and nearly all are of no type"
+"""Why ``train.label_smoothing_factor`` is refused."""
 BEST_METRIC = "f1_micro"
 """The one by which the best step is chosen when the recipe leaves it open."""
 

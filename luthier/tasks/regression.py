@@ -47,6 +47,8 @@ GUESS = "always giving the mean"
 """What ``guessed`` scores, in words."""
 UNWEIGHED = "numbers have no classes"
 """Why its classes are not weighed unasked; empty where they are."""
+UNSMOOTHED = "numbers have no classes that a share could go to"
+"""Why ``train.label_smoothing_factor`` is refused."""
 BEST_METRIC = "mse"
 """The one by which the best step is chosen when the recipe leaves it open. Not ``pearson``, which a model that is two
 stars off everywhere has in full, and which is undefined while all answers are the same."""
@@ -120,7 +122,7 @@ def loss(
         logits: (B, 1) of any float type; computed in float32.
         targets: (B,) float32.
         class_weights: not used: numbers have no classes.
-        label_smoothing: not used.
+        label_smoothing: not used: refused before.
 
     Returns:
         (B,) float32.

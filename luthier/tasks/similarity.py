@@ -64,6 +64,8 @@ GUESS = "a model that knows nothing"
 """What ``guessed`` scores, in words."""
 UNWEIGHED = "texts that are compared have no classes"
 """Why its classes are not weighed unasked; empty where they are."""
+UNSMOOTHED = "texts that are compared have no classes"
+"""Why ``train.label_smoothing_factor`` is refused."""
 BEST_METRIC = "ndcg@10"
 """The one by which the best step is chosen when the recipe leaves it open; of pairs with a score ``spearman``."""
 
@@ -218,7 +220,7 @@ def loss(
         logits: (S, D) vectors of all sequences of the rows, row after row.
         targets: as ``targets`` gives them, (S,) float32 or (S, 3) int64.
         class_weights: not used: there are no classes.
-        label_smoothing: not used.
+        label_smoothing: not used: refused before.
         settings: hold the scale, and whether passages look for queries, too.
 
     Returns:
@@ -264,7 +266,7 @@ def metrics(
     Args:
         logits: (S, D) float32 of length 1.
         targets: as ``targets`` gives them.
-        settings: hold the scale of the loss; the default when left out.
+        settings: hold the scale of the loss, and whether it goes both ways; the defaults when left out.
 
     Returns:
         A number for each of ``METRICS``; 0 for what such rows do not have.
@@ -282,15 +284,17 @@ def metrics(
     return found | {"loss": mean_loss(logits, targets, lambda *part: loss(*part, settings=settings))}
 
 
-def guessed(train: npt.NDArray[Any], valid: npt.NDArray[Any], labels: LabelSet) -> dict[str, float]:  # noqa: ARG001 - the seam's signature
+def guessed(train: npt.NDArray[Any], valid: npt.NDArray[Any], labels: LabelSet,  # noqa: ARG001 - the seam's signature
+            settings: Settings | None = None) -> dict[str, float]:
     """Return the metrics of a model that knows nothing: all pairs alike, or vectors at random.
 
     Args:
         train: not used.
         valid: targets of the rows to be scored.
         labels: tell what the rows are.
+        settings: as ``metrics`` takes them.
     """
     if valid.ndim == 1:
-        return metrics(np.ones((len(valid), 1), np.float32), valid, labels)
+        return metrics(np.ones((len(valid), 1), np.float32), valid, labels, settings)
     vectors = np.random.default_rng(0).normal(size=(len(valid), _UNKNOWING)).astype(np.float32)
-    return metrics(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), valid, labels)
+    return metrics(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), valid, labels, settings)

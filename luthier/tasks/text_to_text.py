@@ -1,18 +1,20 @@
 """Text to text: translation, summarisation, correction, any text that is to be written for another.
 
 An encoder-decoder learns the next token of each target from the source and the right tokens before it (Sutskever et
-al., "Sequence to Sequence Learning", 2014). What it writes is decoded token by token, by the rules in the settings.
+al., "Sequence to Sequence Learning", 2014). A decoder alone learns the same of targets that stand behind a prompt with
+the source; the prompt teaches nothing. What either writes is decoded token by token, by the rules in the settings.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, StringConstraints, field_validator
 
 from luthier import recipe
 from luthier.models.building import Attention, Built
@@ -20,11 +22,17 @@ from luthier.models.encoding import Ragged
 from luthier.models.files import ModelFiles
 from luthier.recipe import Decoding
 from luthier.schema import Example, Float32, Generated, Int64, LabelSet, TextInput
-from luthier.tasks._texts import first_targets
+from luthier.tasks._prompts import Known, Shot, settled_prompt
+from luthier.tasks._texts import first_targets, following
 from luthier.tasks._tokens import IGNORED, TokenTargets
+from luthier.text.normalize import Form
+from luthier.text.prompts import Prompt
 
 if TYPE_CHECKING:
     import torch
+
+    from luthier.models.encoding import Encoder
+    from luthier.models.prompted import ContinuedEncoder, PromptedEncoder
 
 TITLE = "Text to text"
 PROBLEMS = ("text_generation",)
@@ -43,6 +51,8 @@ LEAST_STEPS = 500
 """Optimiser steps below which it has hardly begun to learn."""
 LEARNING_RATES = {"full": 3e-4}
 """Method -> peak learning rate, where the method's own is not the best for this task."""
+CONTINUED = ({"full": 5e-5}, 100)
+"""The same two of a decoder, which can write already."""
 HEAD_LEARNING_RATE = None
 """Peak learning rate of the new head; there is none."""
 GUESS = "knowing how common each token is"
@@ -63,8 +73,25 @@ class Settings(recipe.Settings):
     """Code of the language of the sources, such as ``en_XX``; models of many languages alone have such."""
     target_language: str | None = None
     """Code of the language of the targets."""
+    prompt: Annotated[str, StringConstraints(strip_whitespace=False, min_length=1)] | None = None
+    """What stands around each source, which goes where it says ``{source}``. When left out an encoder-decoder has none,
+    and a decoder one that the names of the columns suggest."""
+    chat_template: Literal["model", "plain"] | None = None
+    """Of a decoder: whether its prompt is what a user says in its chat template, or stands as it is; when left out the
+    former, where it brings a template. An encoder-decoder has none."""
+    examples: int = Field(0, ge=0, le=32)
+    """Training rows that stand before each prompt of a decoder, with their targets."""
+    shots: tuple[Shot, ...] | None = None
+    """Those rows; drawn when left out."""
     decoding: Decoding = Decoding()
     """How texts are written when the model is evaluated and when it serves."""
+
+    @field_validator("prompt")
+    @classmethod
+    def _has_its_place(cls, prompt: str | None) -> str | None:
+        if prompt is not None:
+            Prompt.of(prompt)
+        return prompt
 
 
 class Written(Protocol):
@@ -81,6 +108,58 @@ class Written(Protocol):
     @property
     def finish(self) -> str:
         """``stop`` or ``length``."""
+
+
+def settle_model(settings: Settings, examples: Sequence[Example], known: Known) -> tuple[Settings, list[str]]:
+    """Choose the prompt of a decoder, and the examples in it.
+
+    Args:
+        settings: as asked.
+        examples: the training rows.
+        known: of the model and the files.
+
+    Raises:
+        RecipeError: settings that models of the other kind have.
+    """
+    update, told = settled_prompt(settings, examples, known)
+    return settings.model_copy(update=update), told
+
+
+def pace(settings: Settings) -> tuple[Mapping[str, float], int]:
+    """Return what ``LEARNING_RATES`` and ``LEAST_STEPS`` are for the model at hand."""
+    return CONTINUED if settings.chat_template else (LEARNING_RATES, LEAST_STEPS)
+
+
+def encoder(directory: Path, settings: Settings, *, max_length: int | None, normalize: Form,
+            stored: bool = False) -> Encoder | PromptedEncoder | ContinuedEncoder:
+    """Open the tokenizer of a model or bundle, which puts texts into the prompt.
+
+    Args:
+        directory: of the model or bundle.
+        settings: of the task, settled.
+        max_length: most tokens of a source with its prompt; of a decoder also with what is written.
+        normalize: Unicode form given to sources first.
+        stored: whether it is a bundle, whose languages and template are those that were chosen.
+
+    Raises:
+        ModelError: the prompt leaves no room for a text; or see ``Encoder.load``.
+    """
+    from luthier.models.encoding import Encoder
+    from luthier.models.prompted import PromptedEncoder, continued_encoder
+    from luthier.models.seq2seq import check_languages
+
+    prompt = None if settings.prompt is None else Prompt.of(settings.prompt)
+    if settings.chat_template is not None and prompt is not None:
+        new_tokens = max(settings.decoding.max_new_tokens, settings.max_target_length or 0)
+        return continued_encoder(directory, prompt, [(shot.source, shot.target) for shot in settings.shots or ()],
+                                 max_length=max_length, normalize=normalize, new_tokens=new_tokens,
+                                 longest_target=settings.max_target_length,
+                                 source="model" if stored else settings.chat_template)
+    if not stored:
+        check_languages(directory, settings.source_language, settings.target_language)
+    plain = Encoder.load(directory, max_length=max_length, normalize=normalize,
+                         language=None if stored else settings.source_language)
+    return plain if prompt is None else PromptedEncoder(plain, prompt)
 
 
 def outputs(labels: LabelSet) -> LabelSet:
@@ -102,14 +181,16 @@ def build(
     seed: int = 0,  # noqa: ARG001 - the seam's signature: no part of the model is new
     attention: Attention = "sdpa",
 ) -> Built:
-    """Open a pretrained encoder-decoder.
+    """Open a pretrained encoder-decoder, or a decoder.
 
     Raises:
         ModelError: it cannot be opened, or is of another kind; the message names what can.
     """
-    from luthier.models.seq2seq import build_seq2seq
+    from luthier.models.causal import build_causal
+    from luthier.models.seq2seq import build_seq2seq, continues
 
-    return build_seq2seq(files, labels, dropout=dropout, attention_dropout=attention_dropout, attention=attention)
+    open_it = build_causal if continues(files.path if isinstance(files, ModelFiles) else files) else build_seq2seq
+    return open_it(files, labels, dropout=dropout, attention_dropout=attention_dropout, attention=attention)
 
 
 def finish(_model: torch.nn.Module, _labels: LabelSet) -> None:
@@ -121,13 +202,16 @@ def targets(examples: Sequence[Example], _labels: LabelSet, ragged: Ragged) -> T
 
     Args:
         examples: N rows.
-        ragged: their first targets as token ids, with the special tokens that the tokenizer gives every text. What was
-            cut loses its end token, so that nothing learns to end there.
+        ragged: of an encoder-decoder their first targets as token ids, with the special tokens that the tokenizer gives
+            every text. What was cut loses its end token, so that nothing learns to end there. Of a decoder the whole
+            rows, prompts and targets; ``sequence`` is 1 at tokens of targets and their ends.
 
     Raises:
         DataError: an example has no target.
     """
     first_targets(examples)
+    if ragged.sequence is not None:
+        return following(ragged)
     return TokenTargets([np.array(ids[:-1] if cut and len(ids) > 1 else ids, np.int64)
                          for ids, cut in zip(ragged.ids, ragged.truncated.tolist(), strict=True)], written=True)
 
@@ -175,15 +259,19 @@ def condensed(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
 
 def decode(written: Sequence[Written], ragged: Ragged, _texts: Sequence[TextInput], _labels: LabelSet,
-           _settings: Settings) -> list[Generated]:
-    """Turn what a backend wrote for N texts into answers.
+           settings: Settings) -> list[Generated]:
+    """Turn what a backend wrote for N texts into answers; of a decoder without white space around them.
 
     Args:
         written: N texts, with their scores and how they ended.
         ragged: the N sources, as the model saw them.
+        settings: of the task.
     """
-    return [Generated(one.text, "stop" if one.finish == "stop" else "length", math.exp(min(one.score, 0.0)), bool(cut))
-            for one, cut in zip(written, ragged.truncated.tolist(), strict=True)]
+    found = [Generated(one.text, "stop" if one.finish == "stop" else "length", math.exp(min(one.score, 0.0)), bool(cut))
+             for one, cut in zip(written, ragged.truncated.tolist(), strict=True)]
+    if settings.chat_template is None:
+        return found
+    return [replace(one, generated_text=one.generated_text.strip()) for one in found]
 
 
 def metrics(found: Sequence[Float32], targets: TokenTargets, _labels: LabelSet,
@@ -198,13 +286,14 @@ def metrics(found: Sequence[Float32], targets: TokenTargets, _labels: LabelSet,
         A number for each of ``METRICS``: ``accuracy`` is the share of tokens that were the likeliest, ``loss`` the mean
         over tokens in nats.
     """
-    every = np.concatenate([one[: len(row)] for one, row in zip(found, targets.rows, strict=True)]).astype(np.float64)
+    kept = [one[: len(row)][learned] for one, row, learned in zip(found, targets.rows, targets.once(), strict=True)]
+    every = np.concatenate(kept).astype(np.float64)
     return {"accuracy": float(every[:, 1].mean()), "loss": float(-every[:, 0].mean())}
 
 
 def guessed(train: TokenTargets, valid: TokenTargets, labels: LabelSet) -> dict[str, float]:
     """Return the metrics of a model that knows how common each token is, and saw no text."""
-    seen, counts = np.unique(_flat(train), return_counts=True)
+    seen, counts = np.unique(train.of_texts()[0], return_counts=True)
     shares = np.append(counts, 1) / (counts.sum() + 1)  # the last stands for all that is new
     common = seen[counts.argmax()] if len(seen) else -1
 
@@ -214,7 +303,3 @@ def guessed(train: TokenTargets, valid: TokenTargets, labels: LabelSet) -> dict[
         return np.stack([np.log(np.where(known, shares[places], shares[-1])), row == common], axis=1).astype(np.float32)
 
     return metrics([say(row) for row in valid.rows], valid, labels)
-
-
-def _flat(targets: TokenTargets) -> Int64:
-    return np.concatenate([*targets.rows, np.empty(0, np.int64)])

@@ -182,8 +182,6 @@ def _take_step(run: _Run, step: int) -> None:
 def _backward(run: _Run, rows: Int64, share: int, step: int) -> torch.Tensor:
     """Add the gradient of a micro-batch to the weights, and return its loss: the sum over answers, by their share."""
     job, settings = run.job, run.job.train_settings
-    together = compares(job.task)
-    own = {"settings": job.task_settings} if together else {}
 
     def logits(part: Int64) -> torch.Tensor:
         with autocast(run.device, run.precision):
@@ -193,10 +191,10 @@ def _backward(run: _Run, rows: Int64, share: int, step: int) -> torch.Tensor:
     def loss(logits: torch.Tensor) -> torch.Tensor:
         targets = send(laid_out(job.train.targets[rows], logits, run.lengths[rows]), run.device)
         losses: torch.Tensor = job.task.loss(logits, targets, class_weights=run.weights,
-                                             label_smoothing=settings.label_smoothing_factor, **own)
+                                             label_smoothing=settings.label_smoothing_factor, **job.options)
         return losses.sum() / share
 
-    parts = whole_batch.cut(rows, run.lengths, settings.max_tokens_per_batch) if together else [rows]
+    parts = whole_batch.cut(rows, run.lengths, settings.max_tokens_per_batch) if compares(job.task) else [rows]
     return whole_batch.backward(rows, parts, logits, loss, lambda number: seed_step(
         spawn(job.seed, f"dropout {rows[0]} {number}"), step, run.device))
 
@@ -242,7 +240,7 @@ def _validate(run: _Run, step: int) -> None:
     job.model.eval()
     logits = predict_logits(job, run.feed, run.device, run.precision)
     training_mode(job.model)
-    metrics = job.task.metrics(logits, job.valid.targets, job.labels)
+    metrics = job.task.metrics(logits, job.valid.targets, job.labels, **job.options)
     gained = better(metric, metrics[metric], progress.best_metric)
     best = gained or (metrics[metric] == progress.best_metric and better("loss", metrics["loss"], progress.best_loss))
     if best:

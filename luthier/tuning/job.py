@@ -13,6 +13,7 @@ import numpy.typing as npt
 from luthier.recipe import TrainSettings, ValidationSettings
 from luthier.schema import Decision, Int64, LabelSet
 from luthier.tasks import SpanTargets, TokenTargets
+from luthier.tuning.grouping import groups
 
 if TYPE_CHECKING:
     import torch
@@ -83,11 +84,16 @@ class Job:
         """Return the most padded tokens that are computed at once: as asked, or fewer where each has an output for
         every word, of which several copies stand in the memory at once."""
         asked = self.train_settings.max_tokens_per_batch
-        if not (self.labels.of_dialogues or self.labels.of_tokens):
+        if not (self.labels.of_texts or self.labels.of_tokens) or self.train.writes:
             return asked
         words: int = self.model.config.vocab_size  # type: ignore[union-attr, assignment]  # nn.Module types it so
         share: float = self.task_settings.mlm_probability if self.labels.of_masks else 1.0  # hidden ones alone have one
         return min(asked, max(1, int(LOGITS / share) // words))
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return what loss, metrics and guess of the task take besides: its settings, where rows have several texts."""
+        return {"settings": self.task_settings} if groups(self.task) else {}
 
     @property
     def metric(self) -> str:

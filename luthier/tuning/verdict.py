@@ -18,7 +18,7 @@ def doubts(job: Job, best: float) -> Iterator[str]:
         best: the best validation metric.
     """
     metric, rate = job.metric, job.train_settings.learning_rate
-    constant = job.task.guessed(job.train.targets, job.valid.targets, job.labels)[metric]
+    constant = job.task.guessed(job.train.targets, job.valid.targets, job.labels, **job.options)[metric]
     if math.isnan(best) or not better(metric, best, constant):
         yield (f"the best validation {metric} is {best:.4f}, no better than the {constant:.4f} of "
                f"{job.task.GUESS}: nothing was learned. Try another train.learning_rate "

@@ -15,7 +15,7 @@ from luthier import plugins
 from luthier.bundle import EXACT, read_manifest
 from luthier.errors import DataError
 from luthier.inference import Backend
-from luthier.inference.predictor import open_encoder
+from luthier.inference.opening import open_encoder
 from luthier.inference.tiny import make_bundle
 from luthier.models import tiny
 from luthier.schema import Batch, LabelSet

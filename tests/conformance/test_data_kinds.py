@@ -45,6 +45,7 @@ ROWS: dict[str, Callable[[int], Row]] = {
     "causal_language_modelling": lambda n: {"text": f"text {n}"},
     "similarity": lambda n: {"text": f"text {n}", "text_b": f"other {n}", "score": n / 7},
     "retrieval": lambda n: {"anchor": f"text {n}", "positive": f"passage {n}"},
+    "re_ranking": lambda n: {"query": f"text {n}", "passage": f"passage {n}", "relevance": 1 + n % 2},
     "relation_classification": lambda n: {"text": f"Anna met Bob in {n}.", "head": "Anna", "tail": "Bob",
                                           "relation": ["met(e1,e2)", "Other"][n % 2]},
 }
@@ -152,7 +153,7 @@ def test_what_a_row_is_labelled_with_decides_the_hash(kind: Kind, rows: list[Exa
 @every_kind
 def test_samples_and_splits_keep_rows_whole_and_in_order(kind: Kind, rows: list[Example]):
     place = {row.id: number for number, row in enumerate(rows)}
-    parts, _ = kind.divided(rows, SHARES, 3)
+    parts = kind.divided(rows, SHARES, 3).parts
     for chosen in (kind.sampled(rows, 20, 3), *parts.values()):
         assert [place[row.id] for row in chosen] == sorted(place[row.id] for row in chosen)
         assert all(row == rows[place[row.id]] for row in chosen)

@@ -39,6 +39,8 @@ from luthier.schema import (
     Passage,
     Passages,
     Prediction,
+    Relevance,
+    Reranked,
     Scale,
     Similarity,
     Span,
@@ -141,6 +143,18 @@ def rankings() -> Case:
                 dict(zip(texts, said, strict=True)))
 
 
+def orders() -> Case:
+    """Put the right passage first, or last, wherever the first search has it."""
+    case, labels = rankings(), LabelSet(("relevant",), "re_ranking")
+    rows = plugins.load(SEAM, "re_ranking").with_candidates(case.rows, SETTINGS)
+    right, wrong = [], []
+    for row in rows:
+        places = [float(text in row.passages.positive) for text in row.passages.candidates]
+        right.append(Reranked.of([Relevance(0.1 + 0.8 * place) for place in places]))
+        wrong.append(Reranked.of([Relevance(0.9 - 0.8 * place) for place in places]))
+    return Case(labels, case.rows, tuple(right), tuple(wrong))
+
+
 def relations() -> Case:
     labels = LabelSet(("Met(e1,e2)", "Met(e2,e1)", "Other"), "relation_classification", negative="Other")
     rows = tuple(Example(f"x:{n}", f"Ann {'met' if n % 3 < 2 else 'and'} {SECRET} {n}", labels=(labels.names[n % 3],),
@@ -168,6 +182,7 @@ CASES = {
     "dialogue": conversations(),
     "similarity": pairs(),
     "retrieval": rankings(),
+    "re-ranking": orders(),
     "relation-classification": relations(),
     "masked-language-modelling": documents("masked_language_modelling"),
     "causal-language-modelling": documents("causal_language_modelling"),

@@ -50,6 +50,7 @@ LABEL_SETS = [
     LabelSet((TOKEN,), "causal_language_modelling"),
     LabelSet(("score",), "similarity"),
     LabelSet(("relevant",), "retrieval"),
+    LabelSet(("relevant",), "re_ranking"),
     LabelSet(("Cause-Effect(e1,e2)", "Cause-Effect(e2,e1)", "Other"), "relation_classification", negative="Other"),
 ]
 CASES = [(name, labels) for name in plugins.names("tasks") for labels in LABEL_SETS
@@ -105,6 +106,8 @@ class Case:
         if self.labels.problem_type == "retrieval":
             wrong = len(self.rows) + np.arange(len(targets))
             return np.eye(2 * len(targets), dtype=np.float32)[np.where(targets[:, 1] == 2, wrong, targets[:, 0])]
+        if self.labels.of_candidates:
+            return 20 * targets[:, 1:] - 10
         if self.labels.of_numbers:
             return targets[:, None]
         if self.labels.of_answers:
@@ -134,7 +137,8 @@ class Case:
             return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
         if self.labels.per_token or self.writes:
             return [generator.normal(size=(len(ids), self.outputs)).astype(np.float32) for ids in self.ragged.ids]
-        return generator.normal(size=(len(self.rows), self.outputs)).astype(np.float32)
+        sequences = len(self.learned) if self.labels.of_candidates else len(self.rows)
+        return generator.normal(size=(sequences, self.outputs)).astype(np.float32)
 
     def decode(self, logits: Logits) -> list[Any]:
         if self.labels.of_masks:
@@ -165,6 +169,10 @@ def examples(labels: LabelSet) -> list[Example]:
     if labels.problem_type == "retrieval":
         return [Example(f"x:{number}", text, passages=Passages((f"found {number}",), ("never",) * (number % 2)))
                 for number, text in enumerate(texts)]
+    if labels.of_candidates:
+        found = [(f"found {number}", "never", "not this", "nor that")[: 3 + number % 2] for number in range(len(texts))]
+        return [Example(f"x:{number}", text, passages=Passages(own[:1], own[1:], candidates=own))
+                for number, (text, own) in enumerate(zip(texts, found, strict=True))]
     if labels.of_numbers:
         return [Example(f"x:{number}", text, value=float(number + 1)) for number, text in enumerate(texts)]
     if labels.of_texts:
@@ -239,6 +247,8 @@ def test_labels_survive_the_round_trip(case: Case) -> None:
     assert set(found) == set(case.task.METRICS)
     if case.writes:
         assert (found["accuracy"], found["loss"]) == (1.0, 0.0)
+    elif case.labels.of_candidates:
+        assert all(found[name] == 1.0 for name in case.task.METRICS if name != "loss")
     elif case.compares:
         assert found[case.task.best_metric(case.labels)] == pytest.approx(1.0)
         assert {name for name in found if found[name]} <= set(case.task.metrics_of(case.labels))
@@ -291,6 +301,15 @@ def test_losses_and_gradients_are_finite(case: Case, scale: float) -> None:
 
 
 @pytest.mark.slow
+def test_label_smoothing_changes_the_loss_where_it_is_not_refused(case: Case) -> None:
+    import torch
+
+    logits, targets = padded(case.random()), every_target(case)
+    plain, smoothed = (case.task.loss(logits, targets, label_smoothing=share) for share in (0.0, 0.2))
+    assert torch.equal(plain, smoothed) is bool(getattr(case.task, "UNSMOOTHED", ""))
+
+
+@pytest.mark.slow
 def test_a_built_model_answers_with_a_logit_for_each_output(case: Case, tiny_model: Path, tmp_path: Path) -> None:
     import torch
 
@@ -322,8 +341,9 @@ def test_the_loss_of_a_row_does_not_depend_on_its_company(case: Case) -> None:
     targets, logits = every_target(case), padded(case.random())
     options = {"class_weights": torch.arange(1.0, case.outputs + 1), "label_smoothing": 0.1}
     together = case.task.loss(logits, targets, **options)
-    alone = torch.cat([case.task.loss(logits[row : row + 1], targets[row : row + 1], **options)
-                       for row in range(len(case.rows))])
+    grouped = hasattr(case.task, "GROUPED")
+    parts = [places_of(case.learned, row) if grouped else [row] for row in range(len(case.rows))]
+    alone = torch.cat([case.task.loss(logits[part], targets[part], **options) for part in parts])
     assert torch.allclose(together, alone, atol=1e-5)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,22 @@ def test_columns_that_are_named_are_taken() -> None:
     layout = found_in(row, Columns(text="Body", label="Kind"))
     assert layout is not None
     assert (layout.text, layout.label) == ("body", "kind")
+
+
+@pytest.mark.parametrize(("subject", "object_"), [("subject", "object"), ("h", "t"), ("主语", "宾语")])
+def test_a_text_and_a_label_that_are_named_win_over_columns_that_may_mean_something_else(
+    subject: str, object_: str, tmp_path: Path,
+) -> None:
+    row = {"text": TEXT, subject: "Ann", object_: "Rome", "mood": "good", "relation": "r"}
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({**row, "mood": mood}) + "\n" for mood in ("good", "bad") * 5))
+    named = inspect(path, Columns(text="text", label="mood"))
+    assert (named.problem_type, named.text, named.label) == ("single_label_classification", "text", "mood")
+    assert any(f"columns {subject!r} and {object_!r} mark stretches of the texts, which are not read" in note
+               for note in named.notes)
+    asked = [inspect(path), inspect(path, Columns(text="text", label="relation")),
+             inspect(path, Columns(text="text", label="mood"), task="relations")]
+    assert [one.problem_type for one in asked] == ["relation_classification"] * 3
 
 
 def test_without_labels_none_is_needed() -> None:

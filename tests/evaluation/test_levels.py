@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from luthier.data import Columns, inspect, prepare, read_all
-from luthier.data.paths import columns_in, joined, separator_in
+from luthier.data.paths import columns_in, joined, levelled, separator_in
 from luthier.errors import DataError
 from luthier.evaluation.classes import judge_labels
 from luthier.evaluation.levels import level_counts
+from luthier.pipeline import load_data, make_recipe
 from luthier.recipe import PrepareSettings
 from luthier.schema import LabelSet, Prediction
 
@@ -31,9 +32,38 @@ LABELS = LabelSet(NAMES, path_separator=" > ")
     (("a//b", "a/c"), None),  # an empty level
     (("good", "bad"), None),
     (("TCP/IP", "I/O"), None),
+    (("TCP/IP", "TCP/UDP"), None),  # one parent, by a sign that stands in names for other reasons, too
+    (("TCP/IP", "TCP/UDP", "TCP/HTTP", "TCP"), None),
+    (("TCP/IP", "TCP/UDP", "R&D/QA", "R&D/IT", "Sales"), None),  # one is no path
+    (("a/b", "a/c", "d/e", "d/f", "a"), "/"),
+    (("en->de", "en->fr", "de->en"), None),
+    (("core::io", "core::net"), "::"),
 ])
 def test_paths_are_told_from_names(names: tuple[str, ...], separator: str | None) -> None:
     assert separator_in(names) == separator
+
+
+def test_the_caller_says_what_stands_between_levels_or_that_there_are_none() -> None:
+    flat = LabelSet(("TCP/IP", "TCP/UDP"))
+    assert levelled(flat, "/").path_separator == "/"
+    assert levelled(LABELS, "none").path_separator is None
+    assert levelled(LABELS, None) is LABELS
+    with pytest.raises(DataError, match=r"is '\|', which stands in none of the 2 labels, such as 'TCP/IP'"):
+        levelled(flat, "|")
+    with pytest.raises(DataError, match=r"level_separator is '/', and 'TCP/' has an empty level") as error:
+        levelled(LabelSet(("TCP/", "TCP/UDP")), "/")
+    assert "('none': labels have no levels)" in str(error.value)
+
+
+@pytest.mark.parametrize(("said", "wanted"), [({}, None), ({"level_separator": "/"}, "/")])
+def test_levels_that_are_asked_for_are_told_in_the_data_report(
+    said: dict[str, str], wanted: str | None, tmp_path: Path,
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({"text": f"text {n}", "label": f"TCP/{'ab'[n % 2]}"}) + "\n" for n in range(60)))
+    loaded = load_data(make_recipe(path, {"data": {"train": str(path), **said}}))
+    assert loaded.dataset.labels.path_separator == wanted
+    assert any("labels are paths with '/'" in note for note in loaded.report.notes) is (wanted is not None)
 
 
 def answers(chosen: list[str], labels: LabelSet = LABELS) -> list[Prediction]:

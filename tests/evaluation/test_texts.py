@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from luthier.errors import DataError, MissingExtraError
-from luthier.evaluation import evaluate, fit_baseline
+from luthier.evaluation import evaluate, fit_baseline, kind_of
 from luthier.evaluation.plain_writing import WAYS, fit_plain_writer
 from luthier.evaluation.text_statistics import bleu, bleu_counts, chrf, rouge, spelling_of
 from luthier.evaluation.texts import Texts, score_texts
@@ -92,6 +92,25 @@ def test_rouge_is_that_of_its_library_in_english() -> None:
     assert found["rouge1"][0] == pytest.approx(8 / 12)
 
 
+def test_rouge_of_summaries_goes_by_sentences_whatever_stands_between_them() -> None:
+    from rouge_score.rouge_scorer import RougeScorer
+
+    said, right = "It rained all day. The dog slept.", "The dog slept.\nIt rained."
+    (found,) = rouge([said], ((right,),), english=True)["rougeLsum"]
+    lines = RougeScorer(["rougeLsum"]).score("The dog slept.\nIt rained.", "It rained all day.\nThe dog slept.")
+    assert found == pytest.approx(lines["rougeLsum"].fmeasure) == pytest.approx(2 * 5 / (7 + 5))
+    assert rouge([said], ((right,),), english=True)["rougeL"][0] < found
+    chinese = rouge(["天下雨。狗睡了。"], (("狗睡了。天下雨。",),), english=False)
+    assert (chinese["rougeLsum"][0], chinese["rougeL"][0]) == (pytest.approx(1), pytest.approx(0.5))
+
+
+def test_no_model_that_writes_has_a_new_head() -> None:
+    for name in ("text_generation", "dialogue"):
+        shown = kind_of(name).printed({"metrics": {}})
+        assert shown.untuned == "untuned"
+        assert "rougeLsum" in shown.more
+
+
 def test_rouge_counts_characters_of_chinese_and_words_of_every_script() -> None:
     found = rouge(["猫坐在 iPhone15 上。"], (("猫在 iphone15 上",),), english=False)
     assert found["rouge1"][0] == pytest.approx(2 * 4 / (5 + 4))
@@ -162,7 +181,7 @@ def test_a_model_that_learned_nothing_is_doubted(said: list[str], finish: str, d
     assert any(doubt in told for told in found.kind.doubts(found))
 
 
-SOURCES = [f"{topic} costs {n} coins. Nobody knows why, not even he." for n in range(6)
+SOURCES = [f"{topic} costs {n} coins. Nobody knows why, not even he. So be it. {topic} is dear." for n in range(6)
            for topic in ("Bread", "Silver", "Water", "Timber")]
 
 
@@ -176,6 +195,7 @@ def dataset(sources: Sequence[str], targets: Sequence[str]) -> Dataset:
 @pytest.mark.parametrize(("way", "targets"), [
     ("copy", SOURCES),
     ("first sentence", [source.partition(" Nobody")[0] for source in SOURCES]),
+    ("three sentences", [source[: source.index("be it.") + 6] for source in SOURCES]),
     ("nearest", [f"{source.split()[0].upper()}!" for source in SOURCES]),
 ])
 def test_the_baseline_does_what_serves_best_on_the_validation_rows(way: str, targets: list[str]) -> None:

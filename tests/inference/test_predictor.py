@@ -259,6 +259,42 @@ def test_what_the_encoder_raises_comes_through(counting):
         list(counting.stream(["text"] * 10, window=4))
 
 
+def refusing(encoder: Encoder) -> SimpleNamespace:
+    """An encoder that cannot encode texts with an x."""
+
+    def encode_ragged(texts, *, offsets):
+        for row, text in enumerate(texts):
+            if "x" in text:
+                raise DataError("it holds an x", "leave it out", row=row)
+        return encoder.encode_ragged(texts, offsets=offsets)
+
+    return SimpleNamespace(encode_ragged=encode_ragged, collate=encoder.collate)
+
+
+@pytest.mark.parametrize("window", [1, 3, 4096])
+def test_rows_that_cannot_be_used_are_told_and_the_others_answered(counting, window):
+    rows = [f"row number {number}" for number in range(20)]
+    expected = [answer.label for answer in counting.predict(rows)]
+    counting.encoder = refusing(counting.encoder)
+    bad = {2: "x", 3: 7, 8: "a x", 19: "x"}
+    told = []
+    found = list(counting.stream([bad.get(row, text) for row, text in enumerate(rows)], window=window,
+                                 on_bad=lambda row, error: told.append((row, error.row, error.said))))
+    assert [answer.label for answer in found] == [label for row, label in enumerate(expected) if row not in bad]
+    assert told == [(2, 2, "it holds an x"), (3, 3, "expected a text, got int 7"), (8, 8, "it holds an x"),
+                    (19, 19, "it holds an x")]
+    assert list(counting.stream(["x"], on_bad=lambda *_: None)) == []
+
+
+def test_a_row_that_cannot_be_encoded_is_named_as_the_caller_counts(counting):
+    counting.encoder = refusing(counting.encoder)
+    with pytest.raises(DataError, match="row 2: it holds an x\n  -> leave it out"):
+        counting.predict(["a", "b", "x"])
+    with pytest.raises(DataError, match="row 9: it holds an x") as caught:
+        list(counting.stream([*"abcdefghi", "x"], window=4))
+    assert caught.value.row == 9
+
+
 def test_a_window_of_no_rows_is_refused(counting):
     with pytest.raises(ValueError, match="window must be 1 or more"):
         next(counting.stream(["x"], window=0))
@@ -310,7 +346,7 @@ def test_threads_that_no_machine_has(full, threads):
 
 @pytest.mark.slow
 def test_a_bundle_replaced_while_it_is_opened_is_opened_again(full: Path, copy_of, monkeypatch) -> None:
-    from luthier.inference import predictor as module
+    from luthier.inference import opening as module
 
     bundle, calls = copy_of(full), []
 

@@ -6,26 +6,16 @@ import json
 from pathlib import Path
 
 import pytest
+from chat_models import CHATML, SPACED, VISIBLE, model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from luthier.errors import DataError, ModelError
 from luthier.models.chat import ChatEncoder
-from luthier.models.tiny_generators import EOS, make_causal
+from luthier.models.tiny_generators import EOS
 from luthier.schema import Conversation, Turn
 from luthier.text import normalize
 
-CHATML = ("{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
-          "{{ '<|im_start|>system\nYou are a helpful AI assistant<|im_end|>\n' }}{% endif %}"
-          "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}"
-          "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}")
-"""With a system turn of its own, as SmolLM2's."""
-SPACED = ("{% for message in messages %}{% if message['role'] == 'user' %}"
-          "{{ bos_token + '[INST] ' + message['content'] | trim + ' [/INST]' }}{% elif message['role'] == 'system' %}"
-          "{{ raise_exception('System role not supported') }}{% else %}"
-          "{% generation %}{{ ' ' + message['content'] | trim + ' ' + eos_token }}{% endgeneration %}{% endif %}"
-          "{% endfor %}")
-"""With a space around answers, no system turn and nothing that asks for an answer, as Llama 2's."""
 LAST_ONLY = ("{% for message in messages %}{% if message['role'] == 'assistant' and not loop.last %}"
              "{{ 'A:' + message['content'].split('@')[-1] + eos_token }}"
              "{% elif message['role'] == 'assistant' %}{{ 'A:' + message['content'] + eos_token }}"
@@ -33,24 +23,8 @@ LAST_ONLY = ("{% for message in messages %}{% if message['role'] == 'assistant' 
              "{% if loop.last and add_generation_prompt %}{{ 'A:' }}{% endif %}{% endfor %}")
 """Drops a part of earlier answers, as templates of models that think do."""
 TEMPLATES = {"chatml": CHATML, "spaced": SPACED, "last only": LAST_ONLY, "plain": None}
-VISIBLE = st.characters(codec="utf-8", exclude_categories=("Cs", "Cc", "Cf"))
 TALK = Conversation((Turn("user", "Héllo 👩‍👩‍👧"), Turn("assistant", "你好，\n\nAnn <b>"), Turn("user", "why?")))
 NAMED = Conversation((Turn("system", "Be brief."), *TALK.turns))
-
-
-def model(directory: Path, template: str | None, **sizes: int) -> Path:
-    make_causal(directory, **{"max_length": 256, **sizes})
-    config = json.loads((directory / "tokenizer_config.json").read_text(encoding="utf-8"))
-    if template is not None:
-        config["chat_template"] = template
-    (directory / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
-    if template == CHATML:
-        from tokenizers import Tokenizer
-
-        tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
-        tokenizer.add_special_tokens(["<|im_start|>", "<|im_end|>"])
-        tokenizer.save(str(directory / "tokenizer.json"))
-    return directory
 
 
 @pytest.mark.parametrize("name", TEMPLATES)

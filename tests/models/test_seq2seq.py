@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from luthier.models import tiny
 from luthier.models.architecture import per_token, problem_of, writes
 from luthier.models.encoding import Encoder
 from luthier.models.outputs import shifted
-from luthier.models.seq2seq import build_seq2seq, target_tokens
+from luthier.models.seq2seq import build_seq2seq, continues, target_tokens
 from luthier.models.tiny_generators import make_causal, make_seq2seq
 from luthier.recipe import NewModelSettings
 from luthier.schema import GENERATED, LabelSet
@@ -37,6 +39,27 @@ def test_what_writes_is_told_from_its_configuration(names: list[str], encoder_de
     assert writes(config) is found
     assert (problem_of(config) == "text_generation") is found
     assert not per_token(config)
+
+
+@pytest.mark.parametrize("name", ["LlamaForCausalLM", "GPT2LMHeadModel"])
+def test_what_goes_on_with_a_text_is_told_by_its_name(name: str) -> None:
+    assert problem_of({"architectures": [name]}) == "dialogue"
+
+
+@pytest.mark.parametrize(("config", "found"), [
+    ({"model_type": "llama"}, True), ({"model_type": "gpt2"}, True), ({"model_type": "t5"}, False),
+    ({"model_type": "bart"}, False), ({"model_type": "marian"}, False), ({}, False),
+    ({"model_type": "marian", "is_encoder_decoder": False}, True),
+])
+def test_decoders_are_told_from_encoder_decoders(config: dict[str, Any], found: bool, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert continues(tmp_path) is found
+
+
+def test_encoders_alone_are_refused_with_what_can_write(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
+    with pytest.raises(ModelError, match=r"alone \(bert\)(.|\n)*smollm2-135m(.|\n)*t5-small(.|\n)*new-seq2seq"):
+        continues(tmp_path)
 
 
 def test_tokens_around_a_text_are_read_from_the_configuration() -> None:

@@ -164,6 +164,26 @@ def test_files_are_answered_and_scored(bundle: Path, data: Path, tmp_path: Path)
     assert (row["prompt"], row["generated_text"]) == ("i am bad", "hi bad")
 
 
+def test_a_row_that_cannot_be_encoded_is_left_out_and_told(bundle: Path, tmp_path: Path) -> None:
+    long = [{"role": "system", "content": "be kind " * 200}, *WHO[:1]]
+    lines = [json.dumps({"messages": row}) for row in (WHO, long, WHO[:1], long)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    done = predict_file(bundle, tmp_path / "rows.jsonl", tmp_path / "out.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [row["id"] for row in rows] == ["rows.jsonl:1", "rows.jsonl:3"]
+    with luthier.load(bundle) as predictor:
+        assert [row["generated_text"] for row in rows] == [one.label for one in predictor.predict([WHO, WHO[:1]])]
+    assert (done.rows, done.bad_rows) == (2, 2)
+    assert done.first_bad is not None
+    assert done.first_bad.line == 2
+    assert "the system's turn and the template have" in done.first_bad.reason
+    with pytest.raises(DataError, match=r"more than 1 unreadable rows; the first: line 2: the system's turn"):
+        predict_file(bundle, tmp_path / "rows.jsonl", tmp_path / "other.jsonl", max_bad_rows=1)
+    assert not (tmp_path / "other.jsonl").exists()
+    with luthier.load(bundle) as predictor, pytest.raises(DataError, match="row 1: the system's turn"):
+        predictor.predict([WHO, long])
+
+
 def test_the_same_seed_gives_the_same_weights_and_so_does_a_run_that_was_stopped(
     data: Path, base: str, tmp_path: Path,
 ) -> None:

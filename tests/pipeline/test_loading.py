@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+from luthier.errors import RecipeError
 from luthier.pipeline import load_data, make_recipe
 
 
@@ -42,6 +45,31 @@ def test_few_rows_get_more_epochs_and_many_the_default(tmp_path: Path) -> None:
     assert many.recipe.train.num_train_epochs == 3
     said = load_data(make_recipe(tmp_path / "few" / "rows.jsonl", {}, ["train.num_train_epochs=2"]))
     assert said.recipe.train.num_train_epochs == 2
+
+
+def test_epochs_count_what_is_learned_from(tmp_path: Path) -> None:
+    path = tmp_path / "passages.jsonl"
+    rows = [{"query": f"question {n}", "pos": [f"answer {n} {place}" for place in range(8)]} for n in range(200)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    loaded = load_data(make_recipe(path, {}))
+    assert len(loaded.dataset.train) == 120
+    assert "epochs: 4, because an epoch over 960 rows has only 30 steps" in loaded.notes
+
+
+@pytest.mark.parametrize("task", ["regression", "similarity", "nested-entities"])
+def test_label_smoothing_is_refused_where_nothing_is_smoothed(tmp_path: Path, task: str) -> None:
+    rows = {
+        "regression": lambda n: {"text": f"text {n}", "score": n / 7},
+        "similarity": lambda n: {"query": f"text {n}", "pos": f"passage {n}"},
+        "nested-entities": lambda n: {"text": f"Oslo Opera {n}", "entities": [[0, 4, "LOC"], [0, 10, "ORG"]]},
+    }[task]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(rows(n)) + "\n" for n in range(60)), encoding="utf-8")
+    with pytest.raises(RecipeError, match=f"factor is 0.1, and the task {task} has no use for it: ") as error:
+        load_data(make_recipe(path, {}, ["train.label_smoothing_factor=0.1"]))
+    assert "tasks that take it: " in str(error.value)
+    assert "text-classification" in str(error.value)
+    assert task not in str(error.value).split("tasks that take it")[1]
 
 
 def test_entities_within_others_choose_their_task(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_changed_weights_are_found_out(masked: Path, tmp_path: Path) -> None:
 
     from safetensors.numpy import load_file, save_file
 
-    from luthier.inference.predictor import assemble
+    from luthier.inference.opening import assemble
     from luthier.inference.replaying import replay
 
     copy = Path(shutil.copytree(masked, tmp_path / "copy"))
@@ -136,7 +136,7 @@ def test_texts_without_a_mask_are_refused_with_their_place(masked: Path) -> None
     predictor = luthier.load(masked)
     with pytest.raises(DataError, match=r"row 1: the text holds no mask.*\n.*put \[MASK\] or <mask> where"):
         predictor.predict(["a [MASK]", "a word"])
-    with pytest.raises(DataError, match=r"row 0: its mask stands behind the first 64 tokens"):
+    with pytest.raises(DataError, match=r"row 0: no mask stands in the first 64 tokens"):
         predictor.predict(["bank " * 90 + "[MASK]"])
     with pytest.raises(ModelError, match="tells hidden tokens, and has no logits"):
         predictor.logits(["a [MASK]"])
@@ -179,17 +179,19 @@ def test_a_text_is_gone_on_with(causal: Path) -> None:
 
 
 def test_files_and_the_server_take_the_same(masked: Path, causal: Path, tmp_path: Path) -> None:
-    (tmp_path / "rows.csv").write_text("text\nbank [MASK] account bank opens account\n", encoding="utf-8")
-    predict_file(masked, tmp_path / "rows.csv", tmp_path / "out.jsonl")
+    rows = ["text", "no mask", "bank [MASK] account bank opens account", "bank " * 90 + "[MASK]"]
+    (tmp_path / "rows.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    done = predict_file(masked, tmp_path / "rows.csv", tmp_path / "out.jsonl")
+    assert done.bad_rows == 2  # without a mask, and with one behind all that is read
     (row,) = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
     assert row["masks"][0][0]["token_str"] == "opens"
-    with Repository(masked, threads=1) as repository, TestClient(create_app(repository)) as client:
+    with TestClient(create_app(Repository([luthier.load(masked)]))) as client:
         found = client.post("/predict", json={"inputs": "bank [MASK] account bank opens account"})
         assert found.json()["predictions"]["masks"] == row["masks"]
         refused = client.post("/predict", json={"inputs": ["no mask"]})
         assert refused.status_code == 422
         assert "holds no mask" in refused.json()["error"]
-    with Repository(causal, threads=1) as repository, TestClient(create_app(repository)) as client:
+    with TestClient(create_app(Repository([luthier.load(causal)]))) as client:
         found = client.post("/predict", json={"inputs": "bank opens account bank"}).json()["predictions"]
         assert found["generated_text"].startswith(" opens")
 

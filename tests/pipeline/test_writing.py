@@ -18,7 +18,7 @@ import luthier
 from luthier.bundle import read_manifest, read_probes
 from luthier.errors import ModelError, ProbeError, RecipeError
 from luthier.inference import Opening, Predictor, open_fastest, verify
-from luthier.inference.predictor import assemble
+from luthier.inference.opening import assemble
 from luthier.inference.replaying import replay
 from luthier.models.tiny_generators import make_seq2seq
 from luthier.pipeline import make_recipe, predict_file, run
@@ -225,7 +225,9 @@ def test_what_cannot_be_tuned_is_said_before_any_time_is_spent(
             luthier.train(source, out=tmp_path / "out", progress=False, **{**SETTINGS, **settings})
         return str(caught.value)
 
-    assert "none comes as a package\n  -> name one: --model google-t5/t5-small" in refusal(data, model={"name": "auto"})
+    auto = refusal(data, model={"name": "auto"})
+    assert "is not said" in auto
+    assert all(f"--model {name}" in auto for name in ("smollm2-135m", "google-t5/t5-small", "new-seq2seq"))
     assert "an encoder alone (bert)" in refusal(data, ModelError, model=str(tiny_model))
     assert "has learned nothing\n  -> set method=full" in refusal(data, method="lora")
     assert "which writes texts, and the task is text-classification" in refusal(tiny_csv)

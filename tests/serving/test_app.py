@@ -157,8 +157,8 @@ def test_ready_is_503_before_the_start_and_after_the_stop(fake: Any) -> None:
     before = TestClient(app)  # outside `with` the app's start-up has not run
     answer = before.get("/ready")
     assert (answer.status_code, answer.json()["error_type"]) == (503, "unavailable")
-    assert "no model is ready; wait until GET /ready answers 200" in before.post("/predict").json()["error"]
-    assert before.get("/health").status_code == 200
+    assert "the model is still loading; wait until GET /ready answers 200" in before.post("/predict").json()["error"]
+    assert before.get("/health").json() == {"status": "ok", "models": "loading"}
     with TestClient(app) as client:
         assert client.get("/ready").json() == {"status": "ready", "models": [
             {"name": "fake", "labels": ["even", "odd"], "problem_type": "single_label_classification", "pair": False}]}
@@ -203,7 +203,7 @@ def test_the_event_loop_answers_while_the_model_is_busy(fake: Any) -> None:
         busy = threading.Thread(target=client.post, args=("/predict",), kwargs={"json": {"inputs": "a"}})
         busy.start()
         assert fake.entered.wait(5)
-        assert client.get("/health").json() == {"status": "ok"}
+        assert client.get("/health").json() == {"status": "ok", "models": "ready"}
         assert client.get("/ready").status_code == 200
         fake.gate.set()
         busy.join()

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from luthier.errors import DataError
+from luthier.errors import DataError, RecipeError
 from luthier.models.encoding import Ragged
 from luthier.schema import GENERATED, Example, Generated, LabelSet
-from luthier.tasks import TokenTargets
+from luthier.tasks import Known, TokenTargets
 from luthier.tasks import text_to_text as task
 
 LABELS = LabelSet((GENERATED,), "text_generation")
@@ -48,6 +48,73 @@ def test_what_is_written_becomes_answers() -> None:
     made = [Made("a dog", math.log(0.5), "stop"), Made("", 0.0, "length")]
     assert task.decode(made, ragged([1], [2], cut=(True, False)), ["x", "y"], LABELS, task.Settings()) == [
         Generated("a dog", "stop", 0.5, True), Generated("", "length", 1.0, False)]
+
+
+def test_a_decoder_learns_the_token_after_each_up_to_the_end_of_its_target_and_nothing_of_its_prompt() -> None:
+    whole = replace(ragged([1, 5, 6, 7, 2], [1, 8, 9]), sequence=[np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1])])
+    found = task.targets(ROWS, LABELS, whole)
+    assert not found.written
+    assert [row.tolist() for row in found.rows] == [[-100, -100, 7, 2, -100], [-100, 9, -100]]
+    assert found.counts(np.array([0, 1])) == 3
+    kept = [np.array([[-9, 1], [-9, 1], [-1, 1], [-2, 0], [-9, 1]], np.float32),
+            np.array([[-9, 0], [-3, 1], [-9, 0]], np.float32)]
+    assert task.metrics(kept, found, LABELS) == {"accuracy": pytest.approx(2 / 3), "loss": 2.0}
+    assert task.guessed(found, found, LABELS)["accuracy"] == pytest.approx(1 / 3)
+
+
+def test_what_a_decoder_writes_has_no_white_space_around_it() -> None:
+    made = [Made(" a dog\n", math.log(0.5), "stop")]
+    for template, text in (("model", "a dog"), (None, " a dog\n")):
+        (answer,) = task.decode(made, ragged([1]), ["x"], LABELS, task.Settings(chat_template=template))
+        assert answer.generated_text == text
+
+
+@pytest.mark.parametrize(("columns", "language", "begins"), [
+    (("dialogue", "summary"), "en", "Summarize the following text:\n{source}\n"),
+    (("正文", "摘要"), "zh", "概括下文：\n{source}\n"),
+    (("translation.en", "translation.de"), "en", "Translate from English to German:\n{source}\n\nGerman:\n"),
+    (("incorrect", "correct"), "en", "Correct the following text:\n{source}\n"),
+    (("source", "target"), "en", "Text:\n{source}\n\nAnswer:\n"),
+    (("原文", "译文"), "zh", "文本：\n{source}\n\n回答：\n"),
+])
+def test_the_columns_suggest_a_prompt(columns: tuple[str, str], language: str, begins: str) -> None:
+    known = Known("m", continues=True, columns=columns, language=language)
+    settled, told = task.settle_model(task.Settings(), ROWS, known)
+    assert str(settled.prompt).startswith(begins)
+    assert told == [f"prompt: {settled.prompt!r}, by the names of the columns (task.prompt)"]
+    assert settled.chat_template == "plain"
+    again, told = task.settle_model(settled, ROWS, known)
+    assert (again, told) == (settled, [])
+
+
+def test_examples_are_drawn_once_by_the_seed_and_stay() -> None:
+    rows = [Example(f"f:{n}", "x" * n, targets=(str(n),)) for n in range(1, 41)]
+    asked = task.Settings(examples=3, prompt="{source}")
+    first, told = task.settle_model(asked, rows, Known("m", continues=True, has_template=True, seed=1))
+    same, _ = task.settle_model(first, rows[:5], Known("m", continues=True, has_template=True, seed=2))
+    other, _ = task.settle_model(asked, rows, Known("m", continues=True, has_template=True, seed=2))
+    assert first.shots == same.shots != other.shots
+    assert len({shot.source for shot in first.shots or ()}) == 3
+    assert max(len(shot.source) for shot in first.shots or ()) <= 20
+    assert told == ["examples: 3 training rows stand in each prompt"]
+    assert first.chat_template == "model"
+
+
+def test_settings_of_the_other_kind_of_models_are_refused() -> None:
+    with pytest.raises(RecipeError, match=r"task.examples is for decoders, and m is an encoder-decoder\n.*leave task"):
+        task.settle_model(task.Settings(examples=1), ROWS, Known("m", continues=False))
+    with pytest.raises(RecipeError, match=r"m is a decoder, whose texts carry no codes of languages\n.*in task.prompt"):
+        task.settle_model(task.Settings(target_language="de_DE"), ROWS, Known("m", continues=True))
+    plain = task.Settings(prompt="do: {source}")
+    assert task.settle_model(plain, ROWS, Known("m", continues=False)) == (plain, [])
+    assert task.pace(plain) == (task.LEARNING_RATES, task.LEAST_STEPS)
+    assert task.pace(plain.model_copy(update={"chat_template": "plain"})) == task.CONTINUED
+
+
+def test_prompts_keep_their_line_ends_and_are_checked() -> None:
+    assert task.Settings(prompt=" a {source}\n").prompt == " a {source}\n"
+    with pytest.raises(ValueError, match=r"\{text\} is no place of a prompt"):
+        task.Settings(prompt="{text}")
 
 
 def test_a_guess_knows_how_common_tokens_are() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from luthier.models.encoding import Ragged
 from luthier.models.files import ModelFiles
 from luthier.models.native import impossible
 from luthier.schema import LabelSet
-from luthier.tasks import similarity, text_classification
+from luthier.tasks import re_ranking, similarity, text_classification
 from luthier.tuning import Events, Fitted, Job, fit, whole_batch
 from luthier.tuning.grouping import Groups
 
@@ -47,6 +48,9 @@ def test_groups_bring_all_their_rows_in_order(sizes: list[int], seed: int) -> No
     expected = [row for group in chosen for row in np.flatnonzero(owners == group)]
     assert groups.rows(chosen).tolist() == expected
     assert groups.lengths.tolist() == [max(ragged.lengths[owners == group]) for group in range(len(sizes))]
+    between = Groups.of(ragged, re_ranking)  # batches may be cut between groups: all the tokens of each count
+    assert between.rows(chosen).tolist() == expected
+    assert between.lengths.tolist() == [max(ragged.lengths[owners == group]) * size for group, size in enumerate(sizes)]
     alone = Groups.of(ragged, text_classification)
     assert alone.rows(chosen).tolist() == chosen.tolist()
     assert len(alone) == len(owners)
@@ -109,6 +113,20 @@ def test_rows_are_counted_as_examples(files: ModelFiles, tmp_path: Path) -> None
     started = next(event for event in seen if event["event"] == "run_started")
     assert (started["train_rows"], started["valid_rows"], started["steps_per_epoch"]) == (30, 30, 4)
     assert sum(event["rows"] for event in seen if event["event"] == "step") == 30
+
+
+@pytest.mark.parametrize(("labels", "own"), [(RETRIEVAL, {"scale": 5.0, "symmetric": True}), (SCORED, {"scale": 3.0})])
+def test_validation_takes_the_loss_that_is_learned(files: ModelFiles, tmp_path: Path, labels: LabelSet,
+                                                   own: dict[str, Any]) -> None:
+    given = job(files, tmp_path, rows=20, labels=labels, settings=own, dropout=0.0, train={
+        "num_train_epochs": 1, "per_device_train_batch_size": 20, "learning_rate": 1e-9})
+    given = replace(given, valid=given.train)
+    fitted, seen = run(given)
+    assert fitted.history[0]["metrics"]["loss"] == pytest.approx(losses(seen)[0], rel=1e-3)
+    targets = given.train.targets
+    guess = [similarity.guessed(targets, targets, labels, chosen)["loss"] for chosen in (None, given.task_settings)]
+    # Of pairs that are all alike every difference is 0, whatever it is multiplied by.
+    assert (guess[0] != pytest.approx(guess[1])) is (labels is RETRIEVAL)
 
 
 @pytest.mark.slow

@@ -1,11 +1,10 @@
-"""The other side for relations: the usual script, markers as new tokens, a class read off the first token.
+"""The other side for relations: the usual script, markers as new tokens, a linear layer on the states at both.
 
 ``python -m benchmarks.tasks.relations.plain JOB.json ANSWER.json``
 """
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from typing import Any
 
 from benchmarks._job import Job
 from benchmarks._trainer import arguments_of, label_logits, metrics
-from benchmarks.tasks.family import write_answer
+from benchmarks.tasks.family import read_lines, write_answer
 
 MARKERS = {"head": ("<e1>", "</e1>"), "tail": ("<e2>", "</e2>")}
 
@@ -22,27 +21,18 @@ MARKERS = {"head": ("<e1>", "</e1>"), "tail": ("<e2>", "</e2>")}
 def main(job_file: str, answer_file: str) -> None:
     """Tune, keep the best epoch by macro F1 of the labels, and label the test pairs."""
     import torch
-    from transformers import (
-        AutoModelForSequenceClassification,
-        AutoTokenizer,
-        DataCollatorWithPadding,
-        Trainer,
-        set_seed,
-    )
+    from transformers import AutoTokenizer, DataCollatorWithPadding, Trainer, set_seed
 
     job = Job.read(job_file)
     torch.set_num_threads(job.threads)
     set_seed(job.seed)
     tokenizer = AutoTokenizer.from_pretrained(job.model_path)
     tokenizer.add_tokens([mark for pair in MARKERS.values() for mark in pair], special_tokens=True)
-    model = AutoModelForSequenceClassification.from_pretrained(job.model_path, num_labels=len(job.labels))
-    model.resize_token_embeddings(len(tokenizer))
-    splits = {name: [json.loads(line) for line in Path(getattr(job, name)).read_text(encoding="utf-8").splitlines()]
-              for name in ("train", "valid", "test")}
+    splits = {name: read_lines(Path(getattr(job, name))) for name in ("train", "valid", "test")}
     rows = {name: encode(splits[name], tokenizer, job) for name in ("train", "valid")}
-    trainer = Trainer(model=model, args=arguments_of(job), train_dataset=rows["train"], eval_dataset=rows["valid"],
-                      processing_class=tokenizer, data_collator=DataCollatorWithPadding(tokenizer),
-                      compute_metrics=metrics)
+    trainer = Trainer(model=entity_start(job, len(tokenizer)), args=arguments_of(job), train_dataset=rows["train"],
+                      eval_dataset=rows["valid"], processing_class=tokenizer,
+                      data_collator=DataCollatorWithPadding(tokenizer), compute_metrics=metrics)
     started = time.perf_counter()
     trainer.train()
     seconds = time.perf_counter() - started
@@ -53,12 +43,42 @@ def main(job_file: str, answer_file: str) -> None:
                  steps=trainer.state.global_step)
 
 
+def entity_start(job: Job, vocabulary: int) -> Any:
+    """Return the model: the encoder, dropout, and a linear layer on the states at both opening markers."""
+    import torch
+    from transformers import AutoModel
+
+    class EntityStart(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = AutoModel.from_pretrained(job.model_path)
+            self.encoder.resize_token_embeddings(vocabulary)
+            self.dropout = torch.nn.Dropout(0.1)
+            self.classifier = torch.nn.Linear(2 * self.encoder.config.hidden_size, len(job.labels))
+
+        def forward(self, input_ids: Any, attention_mask: Any, heads: Any, tails: Any, labels: Any) -> dict[str, Any]:
+            states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state  # (B, T, D)
+            rows = torch.arange(len(states), device=states.device)
+            both = torch.cat([states[rows, heads], states[rows, tails]], dim=-1)
+            logits = self.classifier(self.dropout(both))
+            return {"loss": torch.nn.functional.cross_entropy(logits, labels), "logits": logits}
+
+    return EntityStart()
+
+
 def encode(rows: Sequence[dict[str, Any]], tokenizer: Any, job: Job) -> list[dict[str, Any]]:
-    """Return the marked texts as token ids, with class numbers where the label is known."""
+    """Return the marked texts as token ids, with the places of both opening markers (0 where they are cut) and class
+    numbers."""
     number = {name: place for place, name in enumerate(job.labels)}
-    encoded = tokenizer([marked(row) for row in rows], truncation=True, max_length=job.max_length)
-    return [{**{key: encoded[key][place] for key in encoded}, "labels": number.get(row["relation"], 0)}
-            for place, row in enumerate(rows)]
+    found = []
+    marks = [tokenizer.convert_tokens_to_ids(opening) for opening, _ in MARKERS.values()]
+    for row in rows:
+        encoded = tokenizer(marked(row), truncation=True, max_length=job.max_length)
+        ids = encoded["input_ids"]
+        heads, tails = (ids.index(mark) if mark in ids else 0 for mark in marks)
+        found.append({"input_ids": ids, "attention_mask": encoded["attention_mask"], "heads": heads, "tails": tails,
+                      "labels": number.get(row["relation"], 0)})
+    return found
 
 
 def marked(row: dict[str, Any]) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from luthier.bundle.kinds._labels import PAIR
-from luthier.bundle.kinds.text_generation import UNSURE
+from luthier.bundle.kinds.text_generation import CONTINUED, UNSURE
 from luthier.bundle.manifest import Manifest
 from luthier.bundle.markdown import table
 
-__all__ = ["BATCH", "CONFIG", "CUT", "DOOR", "OUTPUT", "PAIR", "PIPELINE", "UNSURE", "does", "knows", "labels"]
+__all__ = ["BATCH", "CONFIG", "CUT", "DOOR", "HEADING", "HEADLESS", "OUTPUT", "PAIR", "PIPELINE", "UNSURE",
+           "does", "knows", "labels"]
 
 CONFIG = None
 PIPELINE, DOOR = "text-generation", "AutoModelForCausalLM"
@@ -18,8 +19,9 @@ BATCH = ('messages = [{"role": "user", "content": "some text"}]\n'
          'batch = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True, '
          'return_tensors="pt")')
 """Code that makes ``batch``, where a text alone is not what the model is given."""
-OUTPUT = ('written = model.generate(**batch, max_new_tokens=128, do_sample=False)[0, batch["input_ids"].shape[1]:]\n'
-          "print(tokenizer.decode(written, skip_special_tokens=True))")
+OUTPUT = CONTINUED
+HEADING = "Answers"
+HEADLESS = True
 CUT = "A conversation with its answer has {length} tokens at most: of longer ones the first turns are left out"
 """What is cut, in place of the ends of texts."""
 

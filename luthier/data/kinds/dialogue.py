@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from luthier.data import split
+from luthier.data import begun, split
 from luthier.data.cells import text_cell
 from luthier.data.dialogue_columns import DIALOGUE, messages_column, messages_of, prompt_and_answer
 from luthier.data.kind import BY_KEYS
 from luthier.data.kinds.text_generation import described, label_names, lines, settled, target, unlearnable
 from luthier.data.layout_values import Layout, Seen
 from luthier.data.rows import Record
+from luthier.data.split import Division
 from luthier.data.text_columns import asked_column, check_distinct
 from luthier.errors import DataError
 from luthier.schema import Conversation, Example, LabelSet, ProblemType, Turn
@@ -22,8 +23,8 @@ from luthier.text.conversations import parsed
 from luthier.text.normalize import Form
 
 __all__ = ["NONE_LEFT", "OWN_INPUT", "PROBLEM", "REPEATED", "SURENESS", "TASK", "check", "described", "divided",
-           "example", "find", "from_memory", "hashed", "label_names", "label_set", "lines", "normal", "remarks",
-           "sampled", "settled", "target", "unlearnable"]
+           "example", "find", "from_memory", "hashed", "label_names", "label_set", "leaking", "lines", "normal",
+           "remarks", "sampled", "settled", "target", "unlearnable"]
 
 PROBLEM: ProblemType = "dialogue"
 TASK = DIALOGUE
@@ -34,7 +35,7 @@ NONE_LEFT = ("no row is left for {name}: conversations with one prompt stay toge
              "give rows of more conversations, or a file for it: --{name} FILE")
 
 sampled = split.sample
-divided = split.stratified
+leaking = begun.leaking
 
 _INPUT, _SYSTEM = "input", "system"
 
@@ -112,6 +113,11 @@ def normal(row: Example, form: Form) -> Example | None:
     if (turns, targets) == (row.conversation, row.targets):
         return row
     return replace(row, text=turns.text, conversation=turns, targets=targets)
+
+
+def divided(rows: Sequence[Example], shares: Mapping[str, float], seed: int) -> Division:
+    """Split the rows, those of one prompt together, and those that begin others with them."""
+    return split.stratified(rows, shares, seed, ties=begun.ties(rows))
 
 
 def label_set(names: tuple[str, ...], _rows: Sequence[Example]) -> LabelSet:

@@ -16,6 +16,7 @@ from luthier.data.labels import label_name
 from luthier.data.layout_values import Layout, Seen
 from luthier.data.report import DataReport
 from luthier.data.rows import Record
+from luthier.data.split import Division
 from luthier.data.text_columns import check_distinct
 from luthier.errors import DataError
 from luthier.schema import ANSWERED, Example, GoldAnswer, LabelSet, ProblemType
@@ -97,7 +98,7 @@ def settled(splits: Splits, _found: Found, *, drop: bool) -> Splits:  # noqa: AR
     return splits
 
 
-def divided(rows: Sequence[Example], shares: Mapping[str, float], seed: int) -> tuple[Splits, list[str]]:
+def divided(rows: Sequence[Example], shares: Mapping[str, float], seed: int) -> Division:
     """Split the questions, those on one context together."""
     return split.stratified(rows, shares, seed, together=lambda row: loose_key(row.text_b or ""))
 

@@ -14,6 +14,7 @@ from luthier.data.kind import BY_VALUES
 from luthier.data.layout_values import Layout, Seen
 from luthier.data.report import DataReport
 from luthier.data.rows import Record
+from luthier.data.split import Division
 from luthier.data.text_columns import find_texts
 from luthier.errors import DataError
 from luthier.schema import Example, LabelSet, ProblemType
@@ -97,10 +98,10 @@ def sampled(rows: Sequence[Example], size: int, seed: int) -> list[Example]:
     return numbers.unbinned(split.sample(numbers.binned(rows), size, seed))
 
 
-def divided(rows: Sequence[Example], shares: Mapping[str, float], seed: int) -> tuple[Splits, list[str]]:
+def divided(rows: Sequence[Example], shares: Mapping[str, float], seed: int) -> Division:
     """Split the rows, every quantile of the numbers in its share everywhere."""
-    parts, _ = split.stratified(numbers.binned(rows), shares, seed)
-    return {name: numbers.unbinned(part) for name, part in parts.items()}, []
+    found = split.stratified(numbers.binned(rows), shares, seed)
+    return found._replace(parts={name: numbers.unbinned(part) for name, part in found.parts.items()}, whole=[])
 
 
 def label_names(_rows: Sequence[Example], called: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from luthier.data import clean, split
+from luthier.data import both_ways, clean, split
 from luthier.data.cells import text_cell, texts_in_memory
 from luthier.data.clean import Found, Splits
 from luthier.data.kind import BY_KEYS
@@ -14,10 +14,11 @@ from luthier.data.layout_values import Layout, Seen
 from luthier.data.passages import find_passages, joined, passages_of
 from luthier.data.report import DataReport
 from luthier.data.rows import Record
+from luthier.data.split import Division
 from luthier.data.text_columns import check_distinct
 from luthier.errors import DataError
 from luthier.schema import Example, LabelSet, Passages, ProblemType
-from luthier.text import loose_key, normalize
+from luthier.text import normalize
 from luthier.text.normalize import Form
 
 PROBLEM: ProblemType = "retrieval"
@@ -47,10 +48,19 @@ def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
         raise DataError(f"{seen.path}: found no columns of queries and passages, nor pairs with a score, among "
                         f"{', '.join(map(repr, seen.present[:20]))}",
                         "name them: --text QUERY --label PASSAGE, or for pairs --text ONE --text-b OTHER --label SCORE")
+    return layout_of(seen, found, TASK)
+
+
+def layout_of(seen: Seen, found: tuple[str, str, tuple[str, ...]], task: str) -> Layout:
+    """Return the layout of a file whose columns of queries, passages and negatives are found.
+
+    Raises:
+        DataError: one column is named for two of them.
+    """
     query, passage, negatives = found
     check_distinct(seen.path, {"text": query, "label": passage})
     beside = f", {', '.join(map(repr, negatives))} what does not" if negatives else ""
-    note = f"similarity: column {query!r} asks, {passage!r} holds what shall be found{beside}"
+    note = f"{task}: column {query!r} asks, {passage!r} holds what shall be found{beside}"
     return Layout(path=seen.path, reader="", encoding=None, text=query, text_b=None, label=passage,
                   label_separator=None, notes=(*seen.notes, note), problem_type=PROBLEM,
                   more={f"negative {number}": column for number, column in enumerate(negatives)})
@@ -99,11 +109,13 @@ def normal(row: Example, form: Form) -> Example | None:
     found = clean.normal_texts(row, form)
     if found is None or row.passages is None:
         return found
-    positive, negative = (tuple(text for one in texts if (text := normalize(one, form)).strip())
-                          for texts in (row.passages.positive, row.passages.negative))
-    if not positive:
+    graded = [(text, grade) for one, grade in zip(row.passages.positive, row.passages.relevance, strict=True)
+              if (text := normalize(one, form)).strip()]
+    if not graded:
         return None
-    passages = Passages(positive, negative)
+    positive, grades = zip(*graded, strict=True)
+    negative = tuple(text for one in row.passages.negative if (text := normalize(one, form)).strip())
+    passages = Passages(positive, negative, grades if row.passages.grades else ())
     return found if passages == row.passages else replace(found, passages=passages)
 
 
@@ -125,9 +137,17 @@ def settled(splits: Splits, found: Found, *, drop: bool) -> Splits:
     return result
 
 
-def divided(rows: Sequence[Example], shares: Mapping[str, float], seed: int) -> tuple[Splits, list[str]]:
-    """Split the rows, nearly equal queries together. A passage may belong to queries of several splits."""
-    return split.stratified(rows, shares, seed, together=lambda row: loose_key(row.text))
+def divided(rows: Sequence[Example], shares: Mapping[str, float], seed: int) -> Division:
+    """Split the rows, nearly equal queries together, and rows in which a query is the passage of another.
+
+    A passage that is no query may belong to queries of several splits.
+    """
+    return split.stratified(rows, shares, seed, ties=both_ways.ties(rows, _positive))
+
+
+def leaking(early: Sequence[Example], late: Sequence[Example], _found: Found) -> list[bool]:
+    """Tell which early rows have a late row's query, or its pair of query and passage the other way round."""
+    return both_ways.leaking(early, late, _positive)
 
 
 def label_names(_rows: Sequence[Example], _called: str) -> tuple[str, ...]:
@@ -162,6 +182,10 @@ def lines(report: DataReport) -> list[str]:
     told = (f"{name} {one['queries']:,} queries, {one['passages']:,} passages" for name, one in report.passages.items())
     given = report.passages.get("train", {}).get("negatives", 0)
     return [f"{'; '.join(told)}" + (f"; {given:,} given negatives to learn from" if given else "")]
+
+
+def _positive(row: Example) -> tuple[str, ...]:
+    return row.passages.positive if row.passages else ()
 
 
 def _counts(rows: Sequence[Example]) -> dict[str, int]:

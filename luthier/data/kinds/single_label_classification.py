@@ -14,6 +14,7 @@ from luthier.data.kind import BY_NOTHING
 from luthier.data.labels import natural_order
 from luthier.data.layout_values import Layout, Seen
 from luthier.data.paths import separator_in
+from luthier.data.relation_columns import unread
 from luthier.data.report import DataReport
 from luthier.data.rows import Record
 from luthier.data.text_columns import find_texts
@@ -44,9 +45,12 @@ def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
     layout = find_texts(seen, task, labelled=labelled)
     if layout.label is None:
         return layout
-    values = numbers.numbers_in(seen.rows, layout.label) if task is None else None
-    notes = layout.notes if values is None or not numbers.consecutive(values) else (
-        *layout.notes, f"the labels in {layout.label!r} are whole numbers without a gap: if they are grades, "
+    if task is not None:
+        return replace(layout, problem_type=PROBLEM)
+    values = numbers.numbers_in(seen.rows, layout.label)
+    notes = (*layout.notes, *unread(seen))
+    notes = notes if values is None or not numbers.consecutive(values) else (
+        *notes, f"the labels in {layout.label!r} are whole numbers without a gap: if they are grades, "
                        "--task regression learns how far apart they are")
     return replace(layout, problem_type=PROBLEM, notes=notes)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from luthier.data import clean, split
+from luthier.data import both_ways, clean, split
 from luthier.data.cells import check_characters, text_cell, texts_in_memory
 from luthier.data.clean import Found, Splits
 from luthier.data.columns import named, shown
@@ -17,6 +17,7 @@ from luthier.data.labels import as_list
 from luthier.data.layout_values import Layout, Seen
 from luthier.data.report import DataReport
 from luthier.data.rows import Record
+from luthier.data.split import Division
 from luthier.data.target_columns import (
     SOURCE_NAMES,
     TARGET_NAMES,
@@ -42,7 +43,6 @@ NONE_LEFT = ("no row is left for {name}: rows of one source stay together",
              "give rows of more sources, or a file for it: --{name} FILE")
 
 sampled = split.sample
-divided = split.stratified
 
 
 def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
@@ -107,6 +107,16 @@ def target(row: Example) -> tuple[str, ...]:
 def settled(splits: Splits, _found: Found, *, drop: bool) -> Splits:  # noqa: ARG001  (nothing is dropped)
     """Keep all rows of a source: its different targets are all right."""
     return splits
+
+
+def divided(rows: Sequence[Example], shares: Mapping[str, float], seed: int) -> Division:
+    """Split the rows, nearly equal sources together, and rows in which a source is the target of another."""
+    return split.stratified(rows, shares, seed, ties=both_ways.ties(rows, target))
+
+
+def leaking(early: Sequence[Example], late: Sequence[Example], _found: Found) -> list[bool]:
+    """Tell which early rows have a late row's source, or its source and target the other way round."""
+    return both_ways.leaking(early, late, target)
 
 
 def label_names(_rows: Sequence[Example], _called: str) -> tuple[str, ...]:

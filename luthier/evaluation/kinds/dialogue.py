@@ -26,11 +26,11 @@ __all__ = ["BASELINE", "BY_DISTANCE", "LOWER_IS_BETTER", "MAIN", "MAIN_TITLE", "
 MAIN, MAIN_TITLE = CHRF, "chrF"
 METRICS: dict[str, Form] = {
     CHRF: "share", "rougeL": "share", EXACT: "share", PERPLEXITY: "amount", BLEU: "share", "rouge1": "share",
-    "rouge2": "share",
+    "rouge2": "share", "rougeLsum": "share",
 }
 LOWER_IS_BETTER = (PERPLEXITY,)
 SHORT = (CHRF, "rougeL", EXACT, PERPLEXITY)
-BASELINE = Named("plain", "what was said, its first sentence or the answer to the nearest training conversation")
+BASELINE = Named("plain", "what was said, its first sentence or three, or the answer to the nearest conversation")
 PAGE = Page(headline=(CHRF, "rougeL"), drawn=(CHRF, "rougeL", EXACT), sections={}, suffix="_dialogue",
             words=DIALOGUE_WORDS, labelled=False)
 
@@ -41,4 +41,5 @@ def printed(scores: Mapping[str, Any]) -> Printed:
     """Return chrF, ROUGE-L, equality and, of models, perplexity, and of one system alone the other scores."""
     perplexity = {PERPLEXITY: "perplexity"} if PERPLEXITY in scores["metrics"] else {}
     return Printed({CHRF: "chrF", "rougeL": "ROUGE-L", EXACT: "equal", **perplexity},
-                   {BLEU: "BLEU", "rouge1": "ROUGE-1", "rouge2": "ROUGE-2"}, untuned="untuned")
+                   {BLEU: "BLEU", "rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeLsum": "ROUGE-Lsum"},
+                   untuned="untuned")

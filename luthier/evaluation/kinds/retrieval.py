@@ -70,10 +70,14 @@ def facts(system: Evaluation) -> list[tuple[str, str]]:
 
 def shown(error: RowError) -> ShownError:
     """Return what was ranked first against what belongs to the query."""
-    passages = error.example.passages
-    right = list(passages.positive[:3]) if passages else []
-    what = said_and_true([_short(_ranking(error).first)], [_short(text) for text in right])
+    what = quoted_passages(_ranking(error).first, error.example)
     return ShownError(both("right_at", rank=count(_ranking(error).rank)), what, quoted(error.example.text))
+
+
+def quoted_passages(first: str, row: Example) -> str:
+    """Return the passage that was ranked first beside those that belong to the query, in markup."""
+    right = row.passages.positive[:3] if row.passages else ()
+    return said_and_true([_short(first)] if first else [], [_short(text) for text in right])
 
 
 def _ranking(error: RowError) -> Ranking:

@@ -20,12 +20,13 @@ from luthier.schema import Dataset, Example, Generated, LabelSet
 MAIN, MAIN_TITLE = CHRF, "chrF"
 VALIDATED = "accuracy"
 METRICS: dict[str, Form] = {
-    CHRF: "share", BLEU: "share", "rouge1": "share", "rouge2": "share", "rougeL": "share", EXACT: "share",
+    CHRF: "share", BLEU: "share", "rouge1": "share", "rouge2": "share", "rougeL": "share", "rougeLsum": "share",
+    EXACT: "share",
 }
 LOWER_IS_BETTER = ()
 SHORT = (CHRF, BLEU, "rougeL", EXACT)
 BY_DISTANCE = True
-BASELINE = Named("plain", "the text itself, its first sentence or the target of the nearest training text")
+BASELINE = Named("plain", "the text itself, its first sentence or three, or the target of the nearest training text")
 PAGE = Page(headline=(CHRF, BLEU), drawn=(CHRF, BLEU, "rougeL"), sections={}, suffix="_texts", words=TEXT_WORDS,
             labelled=False)
 
@@ -67,7 +68,8 @@ def doubts(system: Evaluation) -> list[str]:
 
 def printed(scores: Mapping[str, Any]) -> Printed:  # noqa: ARG001 - as all kinds are asked
     """Return chrF, BLEU and ROUGE-L, and of one system alone the other scores."""
-    return Printed(_COLUMNS, {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", EXACT: "equal to a right text"})
+    return Printed(_COLUMNS, {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeLsum": "ROUGE-Lsum",
+                              EXACT: "equal to a right text"}, untuned="untuned")
 
 
 def facts(system: Evaluation) -> list[tuple[str, str]]:

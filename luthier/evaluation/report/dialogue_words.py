@@ -12,8 +12,8 @@ from luthier.evaluation.report.text_words import TEXT_WORDS
 DIALOGUE_WORDS: dict[str, tuple[str, str]] = {
     **{key.removesuffix("_texts") + "_dialogue": said for key, said in TEXT_WORDS.items() if key.endswith("_texts")},
     "baseline_is_dialogue": (
-        "the best of three simple ways: what was said, its first sentence, or the answer to the most similar training conversation",
-        "三种简单做法中最好的一种：原话、原话首句，或最相似训练对话的回答",
+        "the best of four simple ways: what was said, its first sentence, its first three, or the answer to the most similar training conversation",
+        "四种简单做法中最好的一种：原话、原话首句、原话前三句，或最相似训练对话的回答",
     ),
     "perplexity": ("Perplexity of the right answers", "参考回答的困惑度"),
     "hero_dialogue": ("chrF {share}{interval} on {rows} test conversations", "在 {rows} 段测试对话上，chrF 为 {share}{interval}"),

@@ -10,8 +10,8 @@ from __future__ import annotations
 TEXT_WORDS: dict[str, tuple[str, str]] = {
     # systems and metrics
     "baseline_is_texts": (
-        "the best of three simple ways: the text itself, its first sentence, or the target of the most similar training text",
-        "三种简单做法中最好的一种：原文、原文首句，或最相似训练文本的目标文本",
+        "the best of four simple ways: the text itself, its first sentence, its first three, or the target of the most similar training text",
+        "四种简单做法中最好的一种：原文、原文首句、原文前三句，或最相似训练文本的目标文本",
     ),
     "untuned_is_texts": ("the same model before tuning", "调优前的同一模型"),
     "chrf": ("chrF", "chrF"),
@@ -19,6 +19,7 @@ TEXT_WORDS: dict[str, tuple[str, str]] = {
     "rouge1": ("ROUGE-1", "ROUGE-1"),
     "rouge2": ("ROUGE-2", "ROUGE-2"),
     "rougeL": ("ROUGE-L", "ROUGE-L"),
+    "rougeLsum": ("ROUGE-Lsum", "ROUGE-Lsum"),
     "exact_match_texts": ("Equal to a right text", "与参考文本完全一致"),
     "accuracy_texts": ("Right next tokens", "下一词元正确率"),
     # summary

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
 
     from luthier.inference.backend import TextOf
-    from luthier.inference.generation import Written
+    from luthier.inference.generation import Stop, Written
 
 NAME = "torch"
 PACKAGES = ("torch", "transformers")
@@ -67,7 +67,7 @@ class TorchBackend:
         return map(self.run, batches)
 
     def generate(self, batch: Batch, decoding: Decoding, *, text_of: TextOf, rows: Sequence[int],
-                 ends: tuple[int, ...] = ()) -> list[Written]:
+                 ends: tuple[int, ...] = (), stop: Stop | None = None) -> list[Written]:
         """Write a text for each of B texts; see ``inference.backend.Writes``."""
         from luthier.inference.generation import Marks, generate
 
@@ -77,7 +77,7 @@ class TorchBackend:
             tokens = target_tokens(self._opened.config, self.name)
             never = tuple({tokens.pad, tokens.start} - {*tokens.eos})
             marks = Marks(tokens.eos, tokens.pad, (tokens.start,), never)
-        return generate(self._opened, batch, decoding, marks, text_of=text_of, rows=rows)
+        return generate(self._opened, batch, decoding, marks, text_of=text_of, rows=rows, stop=stop)
 
     def log_shares(self, batch: Batch, targets: Int64) -> Float32:
         """Return how likely each token of B given texts is, after the right ones before it.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from luthier.inference.generation.ending import Ending
+from luthier.inference.generation.ending import Ending, Room
 from luthier.inference.generation.rules import Rules
 from luthier.inference.generation.steps import Steps
 from luthier.inference.generation.values import Written
@@ -44,21 +44,21 @@ class _Beams:
                       self.lengths[kept])
 
 
-def search(steps: Steps, rules: Rules, ending: Ending, limits: torch.Tensor) -> list[Written]:
+def search(steps: Steps, rules: Rules, ending: Ending, room: Room) -> list[Written]:
     """Write the best text of each row.
 
     Args:
         steps: the model with B prompts.
         rules: what may be written.
         ending: when a text ends.
-        limits: (B,) int64, most tokens of each row.
+        room: how long each row may go on.
     """
-    decoding = rules.decoding
+    decoding, limits = rules.decoding, room.most
     found: dict[int, Written] = {}
     beams, logits = _start(len(limits), decoding.num_beams, limits.device), steps.first()
     for count in range(1, int(limits.max()) + 1):
         continued, parents = _continue(beams, _log_probabilities(logits, steps, rules, beams), ending)
-        full = count >= limits[beams.rows]
+        full = room.full(beams.rows, count)
         stops = ending.ended(continued.running.flatten(0, 1)).view(continued.sums.shape) | full[:, None]
         beams = _set_aside(beams, continued, stops, count, decoding)
         parents, beams = _run_on(beams, continued, parents, stops)

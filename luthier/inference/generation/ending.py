@@ -1,4 +1,4 @@
-"""When a text ends: an end token, a stop string, or the most tokens allowed."""
+"""When a text ends: an end token, a stop string, the most tokens allowed, or nobody waiting for it any more."""
 
 from __future__ import annotations
 
@@ -7,9 +7,31 @@ from dataclasses import dataclass
 
 import torch
 
-from luthier.inference.generation.values import Marks, Written
+from luthier.inference.generation.values import Marks, Stop, Written
 
 TextOf = Callable[[Sequence[int]], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How long rows may go on."""
+
+    most: torch.Tensor
+    """(B,) int64, most tokens of each row."""
+    stop: Stop | None = None
+    """Asked at each step of each row, by its place in the batch: whether to end it as it stands."""
+
+    def full(self, rows: torch.Tensor, count: int) -> torch.Tensor:
+        """Return which rows get no more, (R,) bool.
+
+        Args:
+            rows: (R,) int64, places in the batch.
+            count: tokens that each has.
+        """
+        full = count >= self.most[rows]
+        if self.stop is None:
+            return full
+        return full | torch.tensor([self.stop(row) for row in rows.tolist()], dtype=torch.bool, device=full.device)
 
 
 @dataclass(frozen=True, slots=True)

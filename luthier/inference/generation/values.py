@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
+
+Stop = Callable[[int], bool]
+"""Whether nobody waits for the answer to a row, given by its number, any more: what is written for it ends as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,4 +37,4 @@ class Written:
     """Mean natural log probability of a token, the one that ends the text included, as the model gave it before any
     rule of decoding; of a beam its score: the sum, after the rules, divided by the length to the length penalty."""
     finish: Literal["stop", "length"]
-    """Whether an end or a stop string ended it, or the most tokens allowed."""
+    """Whether an end or a stop string ended it, or the most tokens allowed, or its caller before those."""

@@ -14,8 +14,8 @@ def router(context: Context) -> APIRouter:
 
     @routes.get("/health", summary="Is the process alive")
     async def health() -> HealthAnswer:
-        """Answer as long as the event loop runs, whatever the model does."""
-        return HealthAnswer(status="ok")
+        """Answer as long as the event loop runs, whatever the model does, and while it loads."""
+        return HealthAnswer(status="ok", models=context.repository.state)
 
     @routes.get("/ready", summary="Are requests taken", responses=errors(503))
     async def ready() -> ReadyAnswer:

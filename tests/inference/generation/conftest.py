@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from luthier.inference.generation import Decoding, Marks, Written, generate
+from luthier.inference.generation import Decoding, Marks, Stop, Written, generate
 from luthier.models import tiny_generators
 from luthier.models.building import quiet
 from luthier.schema import Batch
@@ -31,9 +31,9 @@ class Writer:
     """(rows, tokens) of each call of its decoder."""
 
     def write(self, prompts: Sequence[Sequence[int]], decoding: Decoding, *, rows: Sequence[int] | None = None,
-              ) -> list[Written]:
+              stop: Stop | None = None) -> list[Written]:
         return generate(self.model, batch_of(prompts), decoding, self.marks, text_of=spelt,
-                        rows=range(len(prompts)) if rows is None else rows)
+                        rows=range(len(prompts)) if rows is None else rows, stop=stop)
 
 
 def spelt(ids: Sequence[int]) -> str:

@@ -131,9 +131,46 @@ def test_a_full_model_ends_a_row_at_its_last_place(causal: Any) -> None:
 
 def test_no_room_is_refused_with_the_row_and_the_numbers(causal: Any) -> None:
     places = causal.model.config.max_position_embeddings
-    told = rf"row 8: its {places + 1} tokens leave no room to write: the model has {places} places"
+    told = rf"row 1: its {places + 1} tokens leave no room to write: the model has {places} places"
     with pytest.raises(LimitError, match=told):
         causal.write([[90], [90] * (places + 1)], PLAIN["greedy"], rows=[7, 8])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_row_that_nobody_waits_for_ends_as_it_stands(writer: Any, prompts: list[list[int]], way: str) -> None:
+    free = writer.write(prompts, WAYS[way])
+    writer.fed.clear()
+    stopped = writer.write(prompts, WAYS[way], stop=lambda row: row % 2 == 0 and len(writer.fed) >= 3)
+    for row, (one, other) in enumerate(zip(free, stopped, strict=True)):
+        if row % 2 or len(one.ids) + (one.finish == "stop") <= 3 > len(other.ids):
+            assert close(one, other)  # who still waits gets what he would have got
+        elif way == "beams":  # the best of its texts, which may have ended before
+            assert len(other.ids) + (other.finish == "stop") <= 3
+        else:
+            assert (other.ids, other.finish) == (one.ids[:3], "length")
+    beams = WAYS[way].num_beams
+    assert all(rows <= len(prompts) // 2 * beams for rows, _ in writer.fed[3:])
+
+
+@pytest.mark.parametrize("way", PLAIN)
+def test_a_batch_that_nobody_waits_for_takes_no_further_step(writer: Any, prompts: list[list[int]], way: str) -> None:
+    writer.write(prompts, PLAIN[way], stop=lambda _: len(writer.fed) >= 2)
+    assert len(writer.fed) == 2
+
+
+def test_texts_grow_in_blocks_and_no_draw_depends_on_the_most_allowed(writers: Any, prompts: list[list[int]]) -> None:
+    writer = writers("t5")
+    ways = [WAYS["drawn"].model_copy(update={"max_new_tokens": most, "min_new_tokens": 63}) for most in (63, 140)]
+    short, long = (writer.write(prompts, way) for way in ways)
+    assert max(len(one.ids) for one in long) > 64
+    for one, other in zip(short, long, strict=True):
+        assert one.ids == other.ids[:len(one.ids)]
+
+
+def test_models_without_places_write_no_more_than_is_of_use(writers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("luthier.inference.generation.engine._WITHOUT_PLACES", 5)
+    one, = writers("t5").write([[90]], Decoding(max_new_tokens=30, min_new_tokens=30))
+    assert (len(one.ids), one.finish) == (5, "length")
 
 
 def test_a_model_in_training_is_refused(seq2seq: Any) -> None:
