@@ -45,6 +45,8 @@ EXTRAS = {
 
 _OTHER_NAMES = {
     "ner": "named-entities", "token-classification": "named-entities", "entities": "named-entities",
+    "joint": "entities-and-relations", "triples": "entities-and-relations",
+    "joint-extraction": "entities-and-relations",
     "nested-ner": "nested-entities", "nested": "nested-entities",
     "qa": "question-answering", "squad": "question-answering", "classification": "text-classification",
     "sentiment": "text-classification", "sts": "regression", "similarity": "regression",

@@ -135,6 +135,17 @@ def test_the_recipe_for_relations(tiny_model: Path, tmp_path: Path) -> None:
     assert found.label in found.names
 
 
+def test_the_recipe_for_entities_and_relations(tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(EXAMPLES)
+    command = [sys.executable, "-m", "luthier", "train", "examples/deals.yaml", "--model", str(tiny_model),
+               "train.num_train_epochs=1", "evaluation.bootstrap=100"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "triple F1" in result.stdout
+    (found,) = luthier.load(tmp_path / "runs" / "deals").predict(["Ida Brandt joined Novak Glass."])
+    assert set(found.to_dict()) == {"entities", "relations", "truncated"}
+
+
 def test_labels_in_levels(tiny_model: Path, tmp_path: Path) -> None:
     run = luthier.train(EXAMPLES / "catalogue.csv", label="category,subcategory", model=str(tiny_model),
                         out=tmp_path / "out", progress=False, train={"num_train_epochs": 1},

@@ -17,12 +17,14 @@ from luthier.evaluation.texts import score_texts
 _BLEU = 10
 _CHRF = 18
 """Counts of a text; see ``luthier.evaluation.text_statistics``."""
+_ROUGES = ("rouge1", "rouge2", "rougeL")
+"""The first of those that Luthier counts; not a sentence at a time."""
 
 
 def text_counts(given: Sequence[str], right: Sequence[str]) -> Rows:
     """Return of each text the counts of BLEU and chrF, as sacreBLEU has them, and ROUGE-1, ROUGE-2 and ROUGE-L."""
     scored = score_texts(list(given), [(text,) for text in right])
-    columns = [np.ones((len(right), 1)), scored.bleu, scored.chrf, scored.rouge]
+    columns = [np.ones((len(right), 1)), scored.bleu, scored.chrf, scored.rouge[:, :len(_ROUGES)]]
     return {TEST: np.concatenate(columns, axis=1, dtype=np.float64).tolist()}
 
 
@@ -31,7 +33,7 @@ def text_figures(sums: Array) -> dict[str, Array]:
     start = 1 + _BLEU
     rouge = (sums[:, start + _CHRF :] / sums[:, :1]).T
     return {"bleu": bleu(sums[:, 1:start]), "chrf": chrf(sums[:, start : start + _CHRF]),
-            **dict(zip(("rouge1", "rouge2", "rougeL"), rouge, strict=True))}
+            **dict(zip(_ROUGES, rouge, strict=True))}
 
 
 def generated(model: Any, tokenizer: Any, rows: Sequence[Sequence[int]], size: int, *, most: int) -> list[str]:

@@ -51,33 +51,27 @@ def compare(job: Job, answer_file: str, asked: Asked) -> None:
 
     torch.set_num_threads(job.threads)
     everything, ones = range(len(asked.rows)), range(min(asked.alone, len(asked.rows)))
+    answers: dict[str, Any] = {}
+
+    def timed(name: str, side: Callable[[], Any]) -> Callable[[], float]:
+        def run() -> float:
+            started = time.perf_counter()
+            answers[name] = side()
+            return time.perf_counter() - started
+
+        return run
+
     with luthier.load(bundle_of(job), threads=job.threads, offline=True) as predictor:
-        ours = [asked.told(answer) for answer in predictor.predict(asked.rows)]
-        theirs = asked.usual(everything, BATCH)
-
-        def singly() -> None:
-            for number in ones:
-                predictor.predict([asked.rows[number]])
-
-        sides = {"luthier": lambda: predictor.predict(asked.rows), "luthier, one": singly,
+        sides = {"luthier": lambda: predictor.predict(asked.rows),
+                 "luthier, one": lambda: [predictor.predict([asked.rows[number]]) for number in ones],
                  "usual": lambda: asked.usual(everything, BATCH), "usual, one": lambda: asked.usual(ones, 1)}
-        timed = {name: _timed(side) for name, side in sides.items()}
-        found = take_turns(timed, asked.rounds)
+        found = take_turns({name: timed(name, side) for name, side in sides.items()}, asked.rounds)
         backend = type(predictor.backend).__module__.rpartition(".")[2]
     taken = {name: (len(ones) if name.endswith("one") else len(everything)) / found.median(name) for name in sides}
-    same = sum(map(asked.alike, ours, theirs))
-    write_answer(answer_file, seconds=0, rows=len(ours), answering=found.median("luthier"), backend=backend,
-                 asked=len(ours), speeds={name: round(speed, 1) for name, speed in taken.items()},
-                 agreement=same / len(ours))
-
-
-def _timed(side: Callable[[], Any]) -> Callable[[], float]:
-    def run() -> float:
-        started = time.perf_counter()
-        side()
-        return time.perf_counter() - started
-
-    return run
+    same = sum(map(asked.alike, map(asked.told, answers["luthier"]), answers["usual"]))
+    write_answer(answer_file, seconds=0, rows=len(everything), answering=found.median("luthier"), backend=backend,
+                 asked=len(everything), speeds={name: round(speed, 1) for name, speed in taken.items()},
+                 agreement=same / len(everything))
 
 
 def in_batches(numbers: Sequence[int], size: int) -> list[list[int]]:

@@ -197,8 +197,8 @@ def _use(manifest: Manifest) -> str:
 def _limits(manifest: Manifest) -> str:
     length = manifest.length
     if length.policy == "window":
-        read = (f"- Long texts are read in windows of {length.max_length} tokens that share {length.overlap}; nothing "
-                "is cut.")
+        read = (f"- Long texts are read in windows of up to {length.max_length} tokens that share up to "
+                f"{length.overlap}; `truncated` tells where something was not read.")
     else:
         cut = f"Of one {'pair' if manifest.pair else 'text'} {length.max_length} tokens are read; the rest is cut"
         cut = (_use_of(manifest).cut or cut).format(length=length.max_length)

@@ -155,7 +155,7 @@ class Manifest:
 
     def to_json(self) -> str:
         """Return the text of ``luthier.json``; ``from_json`` reads it back to an equal value."""
-        told = ("scale", "path_separator", "descriptions", "negative")
+        told = ("scale", "path_separator", "descriptions", "negative", "types")
         unused = {name for name in told if not getattr(self.labels, name)}
         return _adapter().dump_json(self, indent=2, exclude={"labels": unused}).decode("utf-8") + "\n"
 

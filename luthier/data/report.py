@@ -70,6 +70,8 @@ class DataReport:
     """What the labels are given to."""
     without_entities: dict[str, int] = field(default_factory=dict)
     """Split -> rows in which no entity is marked; empty where the labels are not those of spans."""
+    entity_counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Split -> type -> entities, where the labels are those of relations between them; else empty."""
     overlapping: int = 0
     """Entities that begin within an earlier one, over all splits."""
     values: dict[str, dict[str, float]] = field(default_factory=dict)

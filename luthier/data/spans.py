@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from luthier.data.columns import plain
+from luthier.data.documents import document
 from luthier.data.labels import as_list, label_name, spelt
 from luthier.data.tags import entities
 from luthier.schema import Span
@@ -172,10 +173,13 @@ def overlapping(spans: Sequence[Span]) -> int:
 
 
 def unfolded(values: dict[str, Any]) -> dict[str, Any]:
-    """Lay the task of a Label Studio export open as a row; return any other row as it is.
+    """Lay a document of sentences, or the task of a Label Studio export, open as a row; return any other row as it is.
 
-    There the text stands below ``data`` and the spans in the results of the first annotation that was not cancelled.
+    In the latter the text stands below ``data`` and the spans in the results of the first annotation that was not
+    cancelled.
     """
+    if (found := document(values)) is not None:
+        return found
     data = values.get("data")
     key = next((key for key in ("annotations", "completions") if isinstance(values.get(key), list)), None)
     if not isinstance(data, dict) or key is None:

@@ -14,18 +14,26 @@ from luthier.text.conversations import parsed
 from luthier.text.marks import FORM
 
 if TYPE_CHECKING:
-    from luthier.models.encoding import Encoder, Ragged
+    from luthier.models.encoding import Encoder, Ragged, Reach
 
 
 def encoded(encoder: Encoder, task: ModuleType, settings: Any, rows: Sequence[TextInput]) -> Ragged:
     """Return the token ids of N rows as a task's model reads them: whole, or each text of a row by itself."""
     if not hasattr(task, "sequences"):
-        return encoder.encode_ragged(rows, offsets=task.OFFSETS)
+        reach = reach_of(task, settings)
+        own = {} if reach is None else {"reach": reach}  # which only the encoder of windows knows
+        return encoder.encode_ragged(rows, offsets=task.OFFSETS, **own)
     texts, owners = task.sequences(rows, settings)
     try:
         return replace(encoder.encode_ragged(texts, offsets=task.OFFSETS), owners=owners)
     except DataError as error:
         raise (error if error.row is None else error.at(int(owners[error.row]))) from None
+
+
+def reach_of(task: ModuleType, settings: Any) -> Reach | None:
+    """Return how much of a text a window of a task holds; ``None`` where only the model's length bounds it."""
+    found: Reach | None = task.reach(settings) if hasattr(task, "reach") else None
+    return found
 
 
 def checked(

@@ -14,6 +14,7 @@ from luthier.bundle import Manifest
 from luthier.errors import DataError, ModelError
 from luthier.inference.backend import Backend
 from luthier.inference.batching import plan
+from luthier.inference.following import followed
 from luthier.inference.inputs import checked, encoded
 from luthier.inference.modelling import check_masks, filled, fills, is_of_documents, likelihoods
 from luthier.inference.streaming import WINDOW, OnBad, stream
@@ -77,9 +78,10 @@ class Predictor:
 
     def predict(self, texts: Sequence[TextInput], *, stop: Stop | None = None) -> list[Any]:
         """Return one answer a row, in order: a ``Prediction`` of a classifier, ``Entities`` where spans are labelled,
-        ``FoundAnswer`` where questions are answered, ``Estimate`` where numbers are learned, ``Generated`` where texts
-        are written; where texts are compared, the ``Embedding`` of a text and the ``Similarity`` of a pair; where
-        passages are ordered, the ``Relevance`` of a pair and ``Reranked`` of a query with several;
+        ``Extraction`` where relations between them are found, too, ``FoundAnswer`` where questions are answered,
+        ``Estimate`` where numbers are learned, ``Generated`` where texts are written; where texts are compared, the
+        ``Embedding`` of a text and the ``Similarity`` of a pair; where passages are ordered, the ``Relevance`` of a
+        pair and ``Reranked`` of a query with several;
         ``Filled`` where masks are filled in; and of language models the ``Likelihood`` of each, where rows are
         ``Document``s.
 
@@ -145,7 +147,7 @@ class Predictor:
             given: list[Any] = self.task.decode(told, ragged, texts, self.labels, self.task_settings)
             return given
         if not writes(self.task):
-            return self.decode(self.compute(ragged), ragged, texts)
+            return followed(self, self.decode(self.compute(ragged), ragged, texts), texts)
         written = write(self.backend, self.encoder, ragged, self.task_settings.decoding, stop)
         found: list[Any] = self.task.decode(written, ragged, texts, self.labels, self.task_settings)
         return found
@@ -159,7 +161,7 @@ class Predictor:
         return log_shares(self.backend, self.encoder, self.encode(self.checked(texts)), answers)
 
     def decode(self, logits: Logits, ragged: Ragged, texts: Sequence[TextInput]) -> list[Any]:
-        """Turn the logits of N texts into one answer each."""
+        """Turn the logits of N rows into one answer each: the first one, where a task asks again after it."""
         answers: list[Any] = self.task.decode(logits, ragged, texts, self.labels, self.task_settings)
         return answers
 

@@ -11,6 +11,7 @@ import numpy as np
 from luthier.bundle import RESTORE, Probe, compare, read_probes
 from luthier.bundle.probes import allowed
 from luthier.errors import ProbeError
+from luthier.inference.following import asks_again, follow_ups
 from luthier.inference.inputs import prompt
 from luthier.inference.modelling import weigh
 from luthier.inference.predictor import Predictor
@@ -69,7 +70,12 @@ def make_probes(predictor: Predictor, texts: Sequence[TextInput]) -> list[Probe]
         fixed = list(zip(FIXED, (*FIXED[1:], FIXED[0]), strict=True))
     if predictor.labels.of_relations:
         fixed = [_with_marks(text) for text in FIXED if text]
-    return answer(predictor, [*_spread(texts), *fixed])
+    chosen = _spread(texts)
+    if asks_again(predictor.task):  # both passes are proved: second questions of the data's, and such of any text
+        ragged = predictor.encode(chosen)
+        asked = follow_ups(predictor, predictor.decode(predictor.compute(ragged), ragged, chosen), chosen)
+        fixed += [*_spread(asked), *(_with_marks(text) for text in FIXED if text)]
+    return answer(predictor, [*chosen, *fixed])
 
 
 def answer(predictor: Predictor, rows: Sequence[TextInput], recorded: Sequence[Probe] = ()) -> list[Probe]:

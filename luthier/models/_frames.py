@@ -68,18 +68,64 @@ def windows(lengths: Sequence[int], room: int, overlap: int) -> list[tuple[slice
     Args:
         lengths: tokens of the text, or of the first and the second one.
         room: tokens of a window that are not special.
-        overlap: tokens that neighbouring windows share. Of a pair at most half of what the second text has of a
-            window, so that a long first text does not multiply the windows.
+        overlap: tokens that neighbouring windows share. Of a pair at most half of what the text in windows has of
+            one, so that a long other text does not multiply the windows.
 
-    The first text of a pair stands in each window; it keeps its first ``room // 2`` tokens where both do not fit.
+    The first text of a pair stands in each window; it keeps its first ``room // 2`` tokens where both do not fit. Only
+    where the second one has no more than ``room // 2`` and the first does not fit beside it, they change their parts.
     """
     if len(lengths) == 1:
         return [(part,) for part in _slices(lengths[0], room, overlap)]
     first, second = lengths
+    if second <= room // 2 and first + second > room:
+        left = room - second
+        return [(part, slice(0, second)) for part in _slices(first, left, min(overlap, left // 2))]
     if first + second > room:
         first = min(first, room // 2)
     left = room - first
     return [(slice(0, first), part) for part in _slices(second, left, min(overlap, left // 2))]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a window holds at most, beside what the model reads: no more than the rows did that it was tuned on."""
+
+    characters: int
+    sentences: int
+
+
+def at_ends(places: Int64, ends: Sequence[int], room: int, overlap: int, reach: Reach) -> list[tuple[slice, ...]]:
+    """Return which tokens of a text stand in each window, where windows end with sentences.
+
+    A window takes as many whole sentences as it may hold. One that is longer than that is read in windows that share
+    some tokens, and the sentence behind it begins anew.
+
+    Args:
+        places: (T, 2) int64, the characters of each token; starts never fall.
+        ends: places behind sentences, rising, that of the text not among them.
+        room: tokens of a window that are not special.
+        overlap: tokens that windows of one sentence share, a quarter of a window at most.
+        reach: characters and sentences of a window.
+    """
+    count, starts = len(places), places[:, 0]
+    if not count:
+        return [(slice(0, 0),)]
+    behind = np.maximum.accumulate(places[:, 1])
+    at = np.searchsorted(starts, ends)  # the first token behind each end; no end stands within a token
+    at = at[(at > 0) & (at < count)]
+    stops = np.append(np.unique(at[behind[at - 1] <= starts[at]]), count)
+    found: list[tuple[slice, ...]] = []
+    start = 0
+    while True:
+        most = min(start + room, int(np.searchsorted(behind, starts[start] + reach.characters, "right")))
+        nth = int(np.searchsorted(stops, start, "right"))
+        fit = stops[nth : nth + reach.sentences]
+        fit = fit[fit <= max(most, start + 1)]
+        stop = int(fit[-1]) if len(fit) else max(most, start + 1)
+        found.append((slice(start, stop),))
+        if stop >= count:
+            return found
+        start = stop if len(fit) else stop - min(overlap, (stop - start) // 4)
 
 
 def around(count: int, room: int, marks: tuple[int, int, int]) -> list[slice]:

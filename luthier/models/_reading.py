@@ -11,10 +11,10 @@ import numpy as np
 
 from luthier.errors import DataError
 from luthier.models import _offsets
-from luthier.models._frames import Frame, around, windows
+from luthier.models._frames import Frame, Reach, around, at_ends, windows
 from luthier.models._ragged import Rows
 from luthier.schema import Int64, Marked, TextInput
-from luthier.text import Aligned, Written, written
+from luthier.text import Aligned, Written, sentence_ends, written
 from luthier.text import normalize as normalize_text
 from luthier.text.normalize import Form
 
@@ -76,34 +76,65 @@ class Reader:
             placed = self._located(encodings, part, [one for parts in sources for one in parts])
             rows.offsets += [one if len(one) else np.zeros((1, 2), np.int64) for one in placed]
 
-    def windowed(self, texts: Sequence[TextInput], rows: Rows, *, overlap: int, offsets: bool) -> None:
-        """Make windows of the texts that are too long: rows that name the text they are from."""
+    def windowed_with_places(self, texts: Sequence[TextInput], rows: Rows, *, overlap: int,
+                             reach: Reach | None = None) -> None:
+        """Make windows of the texts that are too long, rows that name the text they are from, and say where in the
+        texts the tokens stand; of texts with marks the windows around these, of others those that end with sentences
+        where ``reach`` says how long they are.
+        """
         frames = Frame.of(self.tokenizer, pair=False), Frame.of(self.tokenizer, pair=True)
-        offsets |= any(isinstance(text, Marked) for text in texts)  # to know where the marks are
-        read = self.tokenizer.encode_batch if offsets else self.tokenizer.encode_batch_fast
         shared = self.numbers.__getitem__
         for first, counts, parts in _batches(texts):
-            sources = [self._source(part, whole=True) for part in parts] if offsets else []
-            given = [one.text for one in sources] or [_valid_form(part, self.form) for part in parts]
-            encodings = read(given, add_special_tokens=False)
+            sources = [self._source(part, whole=True) for part in parts]
+            encodings = self.tokenizer.encode_batch([one.text for one in sources], add_special_tokens=False)
             tokens = [list(map(shared, encoding.ids)) for encoding in encodings]
             owner = [np.full(len(ids), number, np.int64) for number, ids in enumerate(tokens)]
-            places = self._located(encodings, owner, sources) if offsets else []
+            places = self._located(encodings, owner, sources)
             ends = np.cumsum([0, *counts]).tolist()
             for number, (begin, end) in enumerate(pairwise(ends), first):
                 row = texts[number]
                 text = _Text(number, frames[end - begin - 1], tokens[begin:end], places[begin:end],
-                             written(row) if isinstance(row, Marked) else None)
-                self._add(text, rows, overlap)
+                             written(row) if isinstance(row, Marked) else None,
+                             sentence_ends(row) if reach is not None and isinstance(row, str) else None)
+                self._add(text, rows, overlap, reach)
 
-    def _add(self, text: _Text, rows: Rows, overlap: int) -> None:
+    def windowed(self, texts: Sequence[TextInput], rows: Rows, *, overlap: int) -> None:
+        """Make windows of the texts that are too long: rows that name the text they are from.
+
+        A text that fits has the ids that ``cut`` gives it, and costs no more than there.
+        """
+        frames = Frame.of(self.tokenizer, pair=False), Frame.of(self.tokenizer, pair=True)
+        shared = self.numbers.__getitem__
+        for first, counts, parts in _batches(texts):
+            given = iter([_valid_form(part, self.form) for part in parts])
+            whole = [_given([next(given) for _ in range(count)]) for count in counts]
+            for number, encoding in enumerate(self.tokenizer.encode_batch_fast(whole), first):
+                ids = list(map(shared, encoding.ids))
+                if len(ids) <= self.max_length:
+                    rows.ids.append(ids or [self.pad_id])
+                    rows.type_ids.append(encoding.type_ids or [0])
+                    rows.truncated.append(False)
+                    rows.owners.append(number)
+                    rows.fresh.append(len(ids))
+                    continue
+                count = counts[number - first]
+                names = _sequence(encoding, frames[count - 1], count).tolist()
+                tokens = [[token for token, name in zip(ids, names, strict=True) if name == part]
+                          for part in range(count)]
+                self._add(_Text(number, frames[count - 1], tokens, []), rows, overlap)
+
+    def _add(self, text: _Text, rows: Rows, overlap: int, reach: Reach | None = None) -> None:
         """Add the windows of one text."""
-        for window in self._windows(text, overlap):
+        found = self._windows(text, overlap, reach)
+        lost, read = text.loses(found), [0] * len(text.tokens)
+        for window in found:
             ids = [ids[part] for ids, part in zip(text.tokens, window, strict=True)]
             rows.ids.append(text.frame.ids(ids) or [self.pad_id])
             rows.type_ids.append(text.frame.type_ids(ids) or [0])
-            rows.truncated.append(text.loses(window))
+            rows.truncated.append(lost)
             rows.owners.append(text.number)
+            rows.fresh.append(sum(part.stop - max(part.start, end) for part, end in zip(window, read, strict=True)))
+            read = [part.stop for part in window]
             if text.places:
                 sequence = text.frame.sequence([len(part) for part in ids])
                 placed = np.zeros((max(len(sequence), 1), 2), np.int64)
@@ -112,8 +143,10 @@ class Reader:
                 rows.offsets.append(placed)
                 rows.sequence.append(sequence if len(sequence) else np.full(1, -1, np.int64))
 
-    def _windows(self, text: _Text, overlap: int) -> list[tuple[slice, ...]]:
+    def _windows(self, text: _Text, overlap: int, reach: Reach | None) -> list[tuple[slice, ...]]:
         counts, room = [len(ids) for ids in text.tokens], self.max_length - text.frame.special
+        if reach is not None and text.ends is not None:
+            return at_ends(text.places[0], text.ends, room, overlap, reach)
         if text.marks is None or counts[0] <= room:
             return windows(counts, room, overlap)
         return [(part,) for part in around(counts[0], room, text.marked_tokens)]
@@ -164,6 +197,8 @@ class _Text:
     """(T, 2) int64 of each; empty where nobody asked."""
     marks: Written | None = None
     """Where marks stand in the text, if it has some."""
+    ends: Sequence[int] | None = None
+    """Where its sentences end, if that is where windows end."""
 
     @property
     def marked_tokens(self) -> tuple[int, int, int]:
@@ -174,11 +209,11 @@ class _Text:
         at = [int((ends > place).argmax()) for place in (first, second)]
         return at[0], at[1], int(np.flatnonzero(self.places[0][:, 0] < self.marks.end).max(initial=0)) + 1
 
-    def loses(self, window: tuple[slice, ...]) -> bool:
-        """Return whether a part of the text, or of a pair's first one, stands in no window."""
+    def loses(self, windows: Sequence[tuple[slice, ...]]) -> bool:
+        """Return whether a part of the text, or of one of a pair, stands in no window."""
         if self.marks is not None:
-            return bool(window[0].stop - window[0].start < len(self.tokens[0]))
-        return len(window) == 2 and bool(window[0].stop < len(self.tokens[0]))
+            return bool(windows[0][0].stop - windows[0][0].start < len(self.tokens[0]))
+        return any(windows[-1][name].stop < len(ids) for name, ids in enumerate(self.tokens))
 
 
 def parts_of(text: TextInput, row: int) -> tuple[str, ...]:

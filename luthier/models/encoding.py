@@ -16,16 +16,17 @@ import numpy as np
 
 from luthier.errors import ModelError
 from luthier.models import _tokenizer_files as files
+from luthier.models._frames import Reach
 from luthier.models._languages import set_language
-from luthier.models._ragged import Ragged, Rows
+from luthier.models._ragged import Ragged, Rows, spread
 from luthier.models._reading import Reader
-from luthier.schema import Batch, Int64, TextInput
+from luthier.schema import Batch, Int64, Marked, TextInput
 from luthier.text.normalize import Form
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["Encoder", "Ragged"]
+__all__ = ["Encoder", "Ragged", "Reach", "spread"]
 
 
 class Encoder:
@@ -70,7 +71,8 @@ class Encoder:
             normalize: Unicode form given to each text first.
             overlap: when given, a text of more tokens is not cut, but becomes windows that share so many tokens with
                 their neighbours; a ``float`` is a share of ``max_length``. Of a pair it is the second text; the first
-                one stands in each window, cut to half its room where both do not fit.
+                one stands in each window, cut to half its room where both do not fit. Where only the second fits into
+                half of the room, it is the first text, and nothing is cut.
             language: code of the language that texts carry, of models of many; the tokenizer's own when left out.
 
         Raises:
@@ -115,20 +117,25 @@ class Encoder:
         ragged = self.encode_ragged(texts)
         return self.collate(ragged, range(len(ragged)))
 
-    def encode_ragged(self, texts: Sequence[TextInput], *, offsets: bool = False) -> Ragged:
+    def encode_ragged(self, texts: Sequence[TextInput], *, offsets: bool = False,
+                      reach: Reach | None = None) -> Ragged:
         """Encode N texts or pairs, each at its own length, so that the caller can put like lengths together.
 
         Args:
             texts: N texts or pairs of texts.
             offsets: also say where in the text each token stands, at about twice the time.
+            reach: how much of a text a window holds, where windows shall end with sentences; read with offsets alone.
 
         Raises:
             DataError: a row is neither a text nor a pair of texts; the message gives its number.
         """
         rows = Rows()
         paired = self.uses_type_ids and any(not isinstance(text, str) for text in texts)
-        if self.overlap is not None:
-            self._reader.windowed(texts, rows, overlap=self.overlap, offsets=offsets)
+        marked = any(isinstance(text, Marked) for text in texts)
+        if self.overlap is not None and (offsets or marked):
+            self._reader.windowed_with_places(texts, rows, overlap=self.overlap, reach=reach)
+        elif self.overlap is not None:
+            self._reader.windowed(texts, rows, overlap=self.overlap)
         elif offsets:
             self._reader.cut_with_places(texts, rows, paired=paired)
         else:

@@ -179,7 +179,8 @@ class ContinuedEncoder:
                  for turn in (Turn("user", self.prompt.around(text)), Turn("assistant", target))]
         talk = Conversation((*turns, Turn("user", self.prompt.around(source))))
         text = self.template.render(talk, answering=True)
-        return Asked(text, self._chat.ids_of(text), cut=False)
+        # Nothing at all would be no row to go on with: one token of padding, as other encoders give.
+        return Asked(text, self._chat.ids_of(text) or [self.pad_id], cut=False)
 
     def _continued(self, asked: Asked, target: str) -> list[int]:
         """Return the tokens of a target and its end, behind its prompt.

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from luthier.models.encoding import Encoder, Ragged
+from luthier.models.encoding import Encoder, Ragged, Reach
 from luthier.models.files import cache_directory, sha256_of
 from luthier.models.kept import keep, used
 from luthier.schema import Int64, Marked, TextInput, parts
@@ -27,13 +27,13 @@ LIMIT = 1 << 30
 """Bytes of all kept files."""
 WORTHWHILE = 1_000_000
 """Characters of texts from which they are kept: fewer are tokenised in less time than anybody notices."""
-VERSION = 3
+VERSION = 4
 """Of the files."""
 _WEIGHTS = (".safetensors", ".bin", ".pt", ".onnx", ".h5", ".msgpack")
 
 
 def encode(
-    encoder: Encoder, directory: Path, texts: Sequence[TextInput], *, offsets: bool = False
+    encoder: Encoder, directory: Path, texts: Sequence[TextInput], *, offsets: bool = False, reach: Reach | None = None
 ) -> tuple[Ragged, str | None]:
     """Return the token ids of texts, and what there is to say of where they came from.
 
@@ -42,14 +42,16 @@ def encode(
         directory: the model's.
         texts: as ``Encoder.encode_ragged`` takes them.
         offsets: as there, places of the tokens in the texts.
+        reach: as there, how much of a text a window holds.
     """
+    own = {} if reach is None else {"reach": reach}  # which only the encoder of windows knows
     if sum(len(part) for text in texts for part in _parts(text)) < WORTHWHILE:
-        return encoder.encode_ragged(texts, offsets=offsets), None
-    place = cache_directory() / "tokens" / f"{_key(encoder, directory, texts, offsets)}.npz"
+        return encoder.encode_ragged(texts, offsets=offsets, **own), None
+    place = cache_directory() / "tokens" / f"{_key(encoder, directory, texts, offsets, reach)}.npz"
     found = _read(place, len(texts), encoder.overlap, offsets)
     if found is not None:
         return found, f"tokens: {len(texts)} texts were tokenised before; read from {place.parent}"
-    ragged = encoder.encode_ragged(texts, offsets=offsets)
+    ragged = encoder.encode_ragged(texts, offsets=offsets, **own)
     return ragged, _write(place, ragged)
 
 
@@ -61,11 +63,13 @@ def _parts(text: TextInput) -> tuple[str, ...]:
     return marks.text, f"\0marks {marks.head} {marks.tail}"
 
 
-def _key(encoder: Encoder, directory: Path, texts: Sequence[TextInput], offsets: bool = False) -> str:
+def _key(encoder: Encoder, directory: Path, texts: Sequence[TextInput], offsets: bool = False,
+         reach: Reach | None = None) -> str:
     known = [(file.name, sha256_of(file)) for file in sorted(directory.iterdir())
              if file.is_file() and file.suffix not in _WEIGHTS]
     decides = (VERSION, version("tokenizers"), known, encoder.max_length, encoder.normalize, encoder.overlap, offsets)
-    more = tuple(one for one in (encoder.language, getattr(encoder, "prompt", None)) if one is not None)
+    own = encoder.language, getattr(encoder, "prompt", None), reach
+    more = tuple(one for one in own if one is not None)
     told = hashlib.sha256(repr((*decides, *more)).encode())
     for text in texts:
         given = [part.encode("utf-8", "surrogatepass") for part in _parts(text)]
@@ -82,16 +86,17 @@ def _read(place: Path, texts: int, overlap: int | None, offsets: bool) -> Ragged
             type_ids = _rows(stored["type_ids"], lengths) if "type_ids" in stored else None
             places = _arrays(stored["offsets"], lengths) if offsets else None
             sequence = _arrays(stored["sequence"], lengths) if offsets else None
-            owners = None if overlap is None else stored["owners"].astype(np.int64)
+            owners, fresh = (None if overlap is None else stored[name].astype(np.int64) for name in ("owners", "fresh"))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     rows = texts if owners is None else len(owners)
     if not len(lengths) == len(truncated) == rows:
         return None
-    if owners is not None and not np.array_equal(np.unique(owners), np.arange(texts)):
+    if owners is not None and fresh is not None and (
+            not np.array_equal(np.unique(owners), np.arange(texts)) or len(fresh) != rows):
         return None
     used(place)
-    return Ragged(ids, type_ids, truncated, places, sequence, owners, overlap or 0)
+    return Ragged(ids, type_ids, truncated, places, sequence, owners, overlap or 0, fresh)
 
 
 def _arrays(flat: Any, lengths: Int64) -> list[Int64]:
@@ -118,8 +123,8 @@ def _write(place: Path, ragged: Ragged) -> str | None:
     if ragged.offsets and ragged.sequence:
         arrays["offsets"] = np.concatenate(ragged.offsets).astype(np.int32)
         arrays["sequence"] = np.concatenate(ragged.sequence).astype(np.int8)
-    if ragged.owners is not None:
-        arrays["owners"] = ragged.owners
+    if ragged.owners is not None and ragged.fresh is not None:
+        arrays |= {"owners": ragged.owners, "fresh": ragged.fresh}
     why = keep(place, lambda file: np.savez(file, **arrays), LIMIT)
     return None if why is None else f"tokens: not kept for the next run: {why}"
 

@@ -17,9 +17,10 @@ from luthier import plugins
 from luthier import recipe as recipes
 from luthier.errors import RecipeError
 from luthier.inference import Predictor
+from luthier.inference.inputs import reach_of
 from luthier.models.blocks import BlockEncoder
 from luthier.models.chat import ChatEncoder
-from luthier.models.encoding import Encoder, Ragged
+from luthier.models.encoding import Encoder, Ragged, spread
 from luthier.models.files import ModelFiles
 from luthier.models.from_nothing import made_new
 from luthier.models.hardware import cores
@@ -100,6 +101,7 @@ def _opened(loaded: Loaded) -> Opened:
     task = plugins.load("tasks", recipe.task["name"])
     settings = choice_settings(recipe, "task")
     loaded, drawn = with_candidates(loaded, task, settings)
+    loaded = _taught(loaded, task, settings)
     dataset = loaded.dataset
     encoder, chosen = _sized_encoder(loaded, base.path, task, settings)
     ragged, told = _read(loaded, base.path, encoder, task, settings)
@@ -127,6 +129,14 @@ def _opened(loaded: Loaded) -> Opened:
     return Opened(base, build, built, encoder, task, settings, train, valid, tuple(told))
 
 
+def _taught(loaded: Loaded, task: ModuleType, settings: Any) -> Loaded:
+    """Return the train and valid rows as the task learns from them, where that is other rows than it is asked with."""
+    if not hasattr(task, "taught"):
+        return loaded
+    train, valid = (tuple(task.taught(rows, settings)) for rows in (loaded.dataset.train, loaded.dataset.valid))
+    return replace(loaded, dataset=replace(loaded.dataset, train=train, valid=valid))
+
+
 def _read(loaded: Loaded, directory: Path, encoder: Encoder, task: ModuleType,
           settings: Any) -> tuple[dict[str, Ragged], list[str]]:
     """Return the token ids of the train and valid rows, and what there is to say of them and their lengths."""
@@ -139,14 +149,21 @@ def _read(loaded: Loaded, directory: Path, encoder: Encoder, task: ModuleType,
         if name != "test":
             ragged[name], note = _ragged(encoder, directory, rows, task, settings)
             told += [note] if note else []
-    return ragged, [*told, *_length_notes(ragged, encoder)]
+    told += _length_notes(ragged, encoder)
+    if getattr(task, "POOLS", False):
+        most = loaded.recipe.model.max_train_windows
+        every, ragged["train"] = len(ragged["train"]), spread(ragged["train"], most)
+        left = every - len(ragged["train"])
+        told += [f"length: {left:,} windows of training texts with more than {most} are not learned from "
+                 "(model.max_train_windows)"] if left else []
+    return ragged, told
 
 
 def _ragged(encoder: Encoder, directory: Path, rows: Sequence[Example], task: ModuleType,
             settings: Any) -> tuple[Ragged, str | None]:
     """Return the token ids of examples as the task learns from them, and what there is to say of where they were."""
     if not hasattr(task, "sequences"):
-        return encoded.encode(encoder, directory, inputs(rows), offsets=task.OFFSETS)
+        return encoded.encode(encoder, directory, inputs(rows), offsets=task.OFFSETS, reach=reach_of(task, settings))
     texts, owners = task.sequences(task.rows_of(rows, settings), settings)
     ragged, note = encoded.encode(encoder, directory, texts, offsets=task.OFFSETS)
     return replace(ragged, owners=owners), note
@@ -175,23 +192,15 @@ def _encoder(recipe: Recipe, directory: Path, task: ModuleType, settings: Any) -
     """Open the tokenizer. Windows share a quarter of their tokens where the recipe leaves that open.
 
     Raises:
-        RecipeError: windows are asked for, and texts are compared, which have one vector each, or written, which are
-            written once.
+        RecipeError: the task cannot treat long texts as the recipe asks.
     """
-    if hasattr(task, "sequences") and recipe.model.overlap is not None:
-        raise RecipeError("model.overlap asks for windows, and a text that is compared has one vector",
-                          "leave model.overlap out, or cut long texts into passages of their own")
-    if recipe.model.overlap is not None and hasattr(task, "learned_rows"):
-        raise RecipeError("model.overlap asks for windows, and documents are laid out in blocks, each of which goes "
-                          "on where the one before it ends", "leave model.overlap out; model.max_length is a block's")
-    if recipe.model.overlap is not None and getattr(task, "GENERATES", False):
-        raise RecipeError("model.overlap asks for windows, and a text that is written for another is written once, for "
-                          "all of it", "leave model.overlap out; model.max_length tells how much is read")
+    _check_policy(recipe, task)
     if hasattr(task, "encoder"):
         own: Encoder = task.encoder(directory, settings, max_length=recipe.model.max_length,
                                     normalize=recipe.prepare.normalize)
         return own
-    overlap = OVERLAP if task.WINDOWS and recipe.model.overlap is None else recipe.model.overlap
+    windows = task.WINDOWS and recipe.model.long_texts != "cut"
+    overlap = OVERLAP if windows and recipe.model.overlap is None else recipe.model.overlap
     return Encoder.load(directory, max_length=recipe.model.max_length, normalize=recipe.prepare.normalize,
                         overlap=overlap)
 
@@ -208,6 +217,30 @@ def _sized_encoder(loaded: Loaded, directory: Path, task: ModuleType, settings: 
     length, why = lengths.chosen(encoder.max_length, ragged.lengths)
     model = recipe.model.model_copy(update={"max_length": length})
     return _encoder(recipe.override(model=model), directory, task, settings), [why]
+
+
+def _check_policy(recipe: Recipe, task: ModuleType) -> None:
+    """Refuse windows where a task has none, and cuts where it cannot do without windows.
+
+    Raises:
+        RecipeError: says which setting, and why.
+    """
+    model = recipe.model
+    asks = ("model.overlap" if model.overlap is not None else
+            "model.long_texts=windows" if model.long_texts == "windows" else None)
+    if asks and hasattr(task, "sequences"):
+        raise RecipeError(f"{asks} asks for windows, and a text that is compared has one vector",
+                          f"leave {asks.partition('=')[0]} out, or cut long texts into passages of their own")
+    if asks and hasattr(task, "learned_rows"):
+        raise RecipeError(f"{asks} asks for windows, and documents are laid out in blocks, each of which goes on where "
+                          "the one before it ends",
+                          f"leave {asks.partition('=')[0]} out; model.max_length is a block's")
+    if asks and getattr(task, "GENERATES", False):
+        raise RecipeError(f"{asks} asks for windows, and a text that is written for another is written once, for "
+                          f"all of it", f"leave {asks.partition('=')[0]} out; model.max_length tells how much is read")
+    if model.long_texts == "cut" and getattr(task, "NEEDS_WINDOWS", False):
+        raise RecipeError(f"model.long_texts is cut, and what task {recipe.task['name']} asks about may stand behind "
+                          "the cut", "leave model.long_texts out: a long text has one window around what is asked")
 
 
 def inputs(examples: Sequence[Example]) -> list[TextInput]:
@@ -253,9 +286,12 @@ def _length_notes(ragged: dict[str, Ragged], encoder: Encoder) -> tuple[str, ...
     limit = encoder.max_length
     windows = sum(len(part) for part in ragged.values())
     if encoder.overlap is not None:
-        texts = sum(len(np.unique(part.owners)) for part in ragged.values() if part.owners is not None)
-        return (f"length: {texts} train and valid texts in {windows} windows of up to {limit} tokens, "
-                f"{encoder.overlap} of them shared",)
+        counts = np.concatenate([np.bincount(part.owners) for part in ragged.values() if part.owners is not None])
+        if (counts <= 1).all():
+            return (f"length: every train and valid text fits into {limit} tokens",)
+        several = counts[counts > 1]
+        return (f"length: {len(several):,} of {len(counts):,} train and valid texts do not fit into a window and are "
+                f"read in {several.sum():,}, of up to {limit} tokens that share up to {encoder.overlap}",)
     cut = sum(int(part.truncated.sum()) for part in ragged.values())
     if not cut:
         return (f"length: every train and valid text fits into {limit} tokens",)

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 PLAIN_SECONDS = 15.0
 """Between progress lines where there is no terminal to draw a bar on."""
 
-SHOWN = ("f1", "relation_f1", "accuracy", "f1_macro", "mse", "mae", "pearson", "loss")
+SHOWN = ("f1", "joint_f1", "entity_f1", "relation_f1", "accuracy", "f1_macro", "mse", "mae", "pearson", "loss")
 """Validation metrics worth a line; of a task that has none but the loss among them, its first few."""
 FEW = 4
 SHOWN_OF_SPANS = ("f1_micro", "precision_micro", "recall_micro", "loss")

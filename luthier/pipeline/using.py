@@ -72,7 +72,7 @@ def evaluate(
     if listener is not None:
         for text in (chosen, *layout.notes, *(f"left out line {row.line}: {row.reason}" for row in bad)):
             listener({"event": "note", "text": text})
-    unknown = sorted({name for row in examples for name in row.label_names} - set(predictor.labels.names))
+    unknown = sorted({name for row in examples for name in row.label_names} - predictor.labels.known)
     if unknown:
         raise DataError(f"{data} holds labels that the bundle does not know: {', '.join(unknown[:10])}",
                         f"the bundle knows: {', '.join(predictor.labels.names[:20])}")

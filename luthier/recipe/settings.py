@@ -105,13 +105,24 @@ class ModelSettings(Settings):
     max_length: int | None = Field(None, ge=8)
     """Most tokens of one text, special ones included. When left out the model's own limit, or, where that is more than
     1,024, what the training rows need."""
+    long_texts: Literal["windows", "cut"] | None = None
+    """What becomes of a text of more than ``max_length`` tokens: it is read in windows, or it loses its end. When left
+    out, windows, except where one text has one vector or another text is written for it."""
     overlap: int | None = Field(None, ge=0)
-    """Tokens that neighbouring windows of a long text share. When left out, a text to be classified is cut at its end,
-    and other tasks read windows that share a quarter of ``max_length``."""
+    """Tokens that neighbouring windows of a long text share; a quarter of ``max_length`` when left out."""
+    max_train_windows: int = Field(8, ge=1)
+    """Most windows of one text that are learned from where a text has one answer: the first, the last and some evenly
+    between. All are read when the text is answered."""
     dropout: float | None = Field(None, ge=0, lt=1)
     """Dropout of hidden layers; the model's own when left out."""
     attention_dropout: float | None = Field(0.0, ge=0, lt=1)
     """Dropout of attention weights; 0 trains long texts faster (docs/log.md), ``null`` takes the model's own."""
+
+    @model_validator(mode="after")
+    def _cut_without_overlap(self) -> ModelSettings:
+        if self.long_texts == "cut" and self.overlap is not None:
+            raise ValueError("overlap is what windows share, and long_texts is cut: leave one of the two out")
+        return self
 
     @model_validator(mode="after")
     def _new_alone(self) -> ModelSettings:

@@ -23,6 +23,16 @@ class Span:
     label: str
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Triple:
+    """A relation between two labelled stretches of a text."""
+
+    subject: Span
+    object: Span
+    label: str
+    """What holds between them, read from the subject to the object."""
+
+
 @dataclass(frozen=True, slots=True)
 class GoldAnswer:
     """A right answer to a question, as it stands in its context."""
@@ -72,6 +82,8 @@ class Example:
     """K label names; ``None`` when the row is unlabelled, ``()`` when it is labelled with nothing (several labels)."""
     spans: tuple[Span, ...] | None = None
     """Labelled spans of ``text`` in their order; ``None`` where spans are not what is labelled."""
+    triples: tuple[Triple, ...] | None = None
+    """Relations between ``spans``, in their order; ``None`` where they are not what is labelled."""
     value: float | None = None
     """The number that the text (or pair) has; ``None`` where numbers are not what is learned."""
     answers: tuple[GoldAnswer, ...] | None = None
@@ -91,10 +103,11 @@ class Example:
 
     @property
     def label_names(self) -> tuple[str, ...]:
-        """Return the labels that the row carries, or those of its spans, each as often as it stands there."""
+        """Return the labels that the row carries, or those of its spans and then of the relations between them, each as
+        often as it stands there."""
         if self.answers is not None:
             return (ANSWERED,) if self.answers else ()
-        return self.labels or tuple(span.label for span in self.spans or ())
+        return self.labels or (*(span.label for span in self.spans or ()), *(one.label for one in self.triples or ()))
 
     @property
     def text_input(self) -> TextInput:

@@ -12,13 +12,14 @@ from luthier.schema.arrays import Int64
 
 ProblemType = Literal["single_label_classification", "multi_label_classification", "token_classification",
                       "question_answering", "regression", "relation_classification", "similarity", "retrieval",
-                      "re_ranking", "text_generation", "dialogue", "masked_language_modelling",
+                      "re_ranking", "text_generation", "dialogue", "joint_extraction", "masked_language_modelling",
                       "causal_language_modelling"]
 """What carries labels: a text, one or several of them, in the words of a Hugging Face ``config.json``; or spans; or,
 of a question and a context, the stretches of the context that answer it; or two marked stretches of a text; or whether
 a text has a number instead; or how alike two texts are; or which passages belong to a query, found by
-their vectors or told by reading both; or another text that is to be written for it, or for a conversation; or nothing
-but the text itself, whose tokens are told from those around them, or from those before them."""
+their vectors or told by reading both; or another text that is to be written for it, or for a conversation; or the
+relations between spans, which are found with them; or nothing but the text itself, whose tokens are told from those
+around them, or from those before them."""
 
 ANSWERED = "answer"
 """The one label of question answering: a question that its context answers carries it, any other one none."""
@@ -69,6 +70,8 @@ class LabelSet:
     """What each name means, in its order, empty where nothing is said; none where nothing is said of any."""
     negative: str | None = None
     """The label of pairs that no relation holds between, where the labels are relations and there is one."""
+    types: tuple[str, ...] = ()
+    """The types of the spans between which relations hold, where both are found; the names are the relations then."""
 
     def __len__(self) -> int:
         """Return C, the number of classes."""
@@ -124,6 +127,16 @@ class LabelSet:
         return self.problem_type == "relation_classification"
 
     @property
+    def of_triples(self) -> bool:
+        """Whether spans are found, and the relations between them."""
+        return self.problem_type == "joint_extraction"
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Return all names that a row may carry: those of the labels, and the types of spans beside them."""
+        return frozenset((*self.names, *self.types))
+
+    @property
     def of_embeddings(self) -> bool:
         """Whether texts are compared, and a model gives each one a vector."""
         return self.problem_type in ("similarity", "retrieval")
@@ -136,4 +149,4 @@ class LabelSet:
     @property
     def per_token(self) -> bool:
         """Whether a model has outputs for each token, and not for the text."""
-        return self.of_spans or self.of_answers or self.of_relations
+        return self.of_spans or self.of_answers or self.of_relations or self.of_triples

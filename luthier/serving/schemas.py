@@ -12,6 +12,7 @@ from luthier.schema import (
     Embedding,
     Entities,
     Estimate,
+    Extraction,
     Filled,
     FoundAnswer,
     Generated,
@@ -150,6 +151,23 @@ class EntitiesBody(BaseModel):
     truncated: bool = Field(description="True when the text was too long and the model did not see its end.")
 
 
+class RelationBody(BaseModel):
+    """One relation between two of the spans."""
+
+    label: str = Field(description="What holds, read from the subject to the object.")
+    score: float = Field(description="Its probability, given the two spans.")
+    subject: int = Field(description="Place of the subject among the entities, from 0.")
+    object: int = Field(description="Place of the object among the entities, from 0.")
+
+
+class ExtractionBody(BaseModel):
+    """What a model that finds entities and the relations between them says of one text."""
+
+    entities: list[EntityBody] = Field(description="In the order of the text.")
+    relations: list[RelationBody] = Field(description="In the order of their subjects.")
+    truncated: bool = Field(description="True when the model did not see the end of the text, or not all pairs.")
+
+
 class AnswerBody(BaseModel):
     """What a model that answers questions says of one question."""
 
@@ -230,8 +248,9 @@ class RerankedBody(BaseModel):
 
 
 BODIES: dict[type, type[BaseModel]] = {
-    Prediction: PredictionBody, Entities: EntitiesBody, FoundAnswer: AnswerBody, Estimate: EstimateBody,
-    Embedding: EmbeddingBody, Similarity: SimilarityBody, Generated: GeneratedBody, Filled: FilledBody,
+    Prediction: PredictionBody, Entities: EntitiesBody, Extraction: ExtractionBody, FoundAnswer: AnswerBody,
+    Estimate: EstimateBody, Embedding: EmbeddingBody, Similarity: SimilarityBody, Generated: GeneratedBody,
+    Filled: FilledBody,
     Relevance: RelevanceBody, Reranked: RerankedBody,
 }
 """Class of answers -> how one is described; its fields are the class's ``KEYS``."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -34,16 +36,25 @@ def of_text(ragged: Ragged) -> list[Int64]:
     return [np.flatnonzero(row >= 0) for row in sequence]
 
 
+def shared_of(ragged: Ragged) -> list[int]:
+    """Return how many of the text's tokens each row shares with the row of the same text before it."""
+    sizes = [len(own) for own in of_text(ragged)]
+    if ragged.fresh is not None:
+        return [size - new for size, new in zip(sizes, ragged.fresh.tolist(), strict=True)]
+    first = np.diff(owners_of(ragged), prepend=-1) > 0
+    return [0 if begins else min(ragged.overlap, size) for size, begins in zip(sizes, first.tolist(), strict=True)]
+
+
 def once(ragged: Ragged) -> list[Bool]:
     """Return (T,) bool of each row: true at tokens that show something of the text, a shared one in one row alone.
 
     It is taken from the window in which it stands further from the edge.
     """
-    owners, own = owners_of(ragged), of_text(ragged)
+    owners, own, every = owners_of(ragged), of_text(ragged), shared_of(ragged)
     keep = [places[:, 1] > places[:, 0] for places in places_of(ragged)]
     for before in np.flatnonzero(owners[1:] == owners[:-1]).tolist():
         left, right = own[before], own[before + 1]
-        shared = min(ragged.overlap, len(left), len(right))
+        shared = min(every[before + 1], len(left))
         keep[before][left[len(left) - (shared - shared // 2):]] = False
         keep[before + 1][right[: shared // 2]] = False
     return keep
@@ -61,13 +72,29 @@ def whole_texts(ragged: Ragged) -> Iterator[tuple[int, Int64, list[tuple[int, In
 
     A row is its number, which of its tokens are the text's, and where these stand among all tokens of the text.
     """
-    owners, own, places = owners_of(ragged), of_text(ragged), places_of(ragged)
+    owners, own, places, every = owners_of(ragged), of_text(ragged), places_of(ragged), shared_of(ragged)
     begins = np.flatnonzero(np.diff(owners, prepend=-1)).tolist()
-    for begin, end in zip(begins, [*begins[1:], len(owners)], strict=True):
+    for begin, end in zip(begins, [*begins[1:], len(owners)] if begins else [], strict=True):
         rows, parts, at = [], [], 0
         for row in range(begin, end):
-            shared = 0 if row == begin else min(ragged.overlap, at)
+            shared = min(every[row], at)
             rows.append((row, own[row], slice(at - shared, at - shared + len(own[row]))))
             parts.append(places[row][own[row]][shared:])
             at += len(own[row]) - shared
         yield int(owners[begin]), np.concatenate(parts), rows
+
+
+def chosen_texts(ragged: Ragged, texts: Sequence[int]) -> Ragged:
+    """Return the rows of some of the texts alone, which are numbered anew in their order."""
+    numbers = np.full(int(owners_of(ragged).max(initial=-1)) + 1, -1, np.int64)
+    numbers[list(texts)] = np.arange(len(texts))
+    rows = chosen_rows(ragged, texts)
+    parts: dict[str, Any] = {name: [value[row] for row in rows] for name in ("ids", "type_ids", "offsets", "sequence")
+                             if (value := getattr(ragged, name)) is not None}
+    return replace(ragged, **parts, truncated=ragged.truncated[rows], owners=numbers[owners_of(ragged)[rows]])
+
+
+def chosen_rows(ragged: Ragged, texts: Sequence[int]) -> list[int]:
+    """Return the rows of some of the texts."""
+    found: list[int] = np.flatnonzero(np.isin(owners_of(ragged), np.asarray(texts, np.int64))).tolist()
+    return found

@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import Field
 
 from luthier import recipe
 from luthier.errors import DataError
 from luthier.models.building import Attention, Built, build_classifier
-from luthier.models.encoding import Ragged
+from luthier.models.encoding import Ragged, Reach
 from luthier.models.files import ModelFiles
 from luthier.schema import Bool, Entities, Entity, Example, Float32, Int64, LabelSet, TextInput, parts
 from luthier.tasks._marks import check_marked
+from luthier.tasks._reach import reach_of, settled
 from luthier.tasks._scores import averages
 from luthier.tasks._tags import Float64, best_tags, joined_scores, log_softmax, names_of, spans_in, tags_of
 from luthier.tasks._tokens import IGNORED, TokenTargets
@@ -60,6 +62,21 @@ class Settings(recipe.Settings):
 
     whole_words: bool = True
     """Never cut a word: letters and digits that stand together, but in scripts that are written without spaces."""
+    window_characters: int | None = Field(None, ge=1)
+    """Most characters that are read together; when left out, what 99 of 100 training rows keep to."""
+    window_sentences: int | None = Field(None, ge=1)
+    """Most sentences that are read together; when left out, what 99 of 100 training rows keep to."""
+
+
+def settle(settings: Settings, examples: Sequence[Example], _model: str) -> tuple[Settings, list[str]]:
+    """Fill in what the training rows decide, and say it."""
+    windows, told = settled(examples, settings.window_characters, settings.window_sentences)
+    return settings.model_copy(update=windows), told
+
+
+def reach(settings: Settings) -> Reach | None:
+    """Return how much of a text a window holds."""
+    return reach_of(settings.window_characters, settings.window_sentences)
 
 
 def outputs(labels: LabelSet) -> LabelSet:

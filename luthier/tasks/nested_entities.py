@@ -15,11 +15,12 @@ from pydantic import Field
 
 from luthier import recipe
 from luthier.models.building import Attention, Built, build_classifier
-from luthier.models.encoding import Ragged
+from luthier.models.encoding import Ragged, Reach
 from luthier.models.files import ModelFiles
 from luthier.schema import Bool, Entities, Example, Float32, Int64, LabelSet, TextInput
 from luthier.tasks._marks import check_marked
 from luthier.tasks._pairs import Found, above, closest, mean_loss
+from luthier.tasks._reach import reach_of, settled
 from luthier.tasks._scores import averages
 from luthier.tasks._span_targets import SpanTargets
 from luthier.tasks._span_windows import joined
@@ -68,17 +69,28 @@ class Settings(recipe.Settings):
     """Most characters of an entity; when left out, half as many again as the longest of the training rows has."""
     whole_words: bool = True
     """Never cut a word: letters and digits that stand together, but in scripts that are written without spaces."""
+    window_characters: int | None = Field(None, ge=1)
+    """Most characters that are read together; when left out, what 99 of 100 training rows keep to."""
+    window_sentences: int | None = Field(None, ge=1)
+    """Most sentences that are read together; when left out, what 99 of 100 training rows keep to."""
 
 
 def settle(settings: Settings, examples: Sequence[Example], _model: str) -> tuple[Settings, list[str]]:
     """Fill in what the training rows decide, and say it."""
+    windows, notes = settled(examples, settings.window_characters, settings.window_sentences)
+    settings = settings.model_copy(update=windows)
     if settings.max_entity_characters is not None:
-        return settings, []
+        return settings, notes
     longest = max((span.end - span.start for row in examples for span in row.spans or ()), default=1)
     most = longest + (longest + 1) // 2
     told = (f"entities have up to {most} characters: half as many again as the longest of the training rows "
             "(task.max_entity_characters)")
-    return settings.model_copy(update={"max_entity_characters": most}), [told]
+    return settings.model_copy(update={"max_entity_characters": most}), [*notes, told]
+
+
+def reach(settings: Settings) -> Reach | None:
+    """Return how much of a text a window holds."""
+    return reach_of(settings.window_characters, settings.window_sentences)
 
 
 def outputs(labels: LabelSet) -> LabelSet:

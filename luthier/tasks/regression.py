@@ -21,6 +21,7 @@ from luthier.models.files import ModelFiles
 from luthier.models.rescaling import name_of, output_layer, to_natural, to_standard
 from luthier.schema import Estimate, Example, Float32, LabelSet, Scale, TextInput
 from luthier.tasks._numbers import grade_scores, number_scores
+from luthier.tasks._pooling import cut, pooled
 
 if TYPE_CHECKING:
     import torch
@@ -32,8 +33,10 @@ ANSWER = Estimate
 """What it says of a text."""
 OFFSETS = False
 """Whether it needs to know where tokens stand in the text."""
-WINDOWS = False
+WINDOWS = True
 """Whether long texts are read in windows, when the recipe leaves that open."""
+POOLS = True
+"""Whether the windows of a text have one answer together, so that their outputs are pooled before the loss."""
 METRICS = ("mse", "mae", "pearson", "spearman", "qwk", "loss")
 """What ``metrics`` gives and ``validation.metric_for_best_model`` may name; less is better of ``mse``, ``mae`` and
 ``loss``."""
@@ -95,8 +98,10 @@ def finish(model: torch.nn.Module, labels: LabelSet) -> None:
     to_natural(model, _scale(labels))
 
 
-def targets(examples: Sequence[Example], labels: LabelSet, ragged: Ragged | None = None) -> Float32:
-    """Return the deviations that the head shall say of N examples, (N,) float32, or of their W windows, (W,).
+def targets(
+    examples: Sequence[Example], labels: LabelSet, ragged: Ragged | None = None,  # noqa: ARG001 - the seam's signature
+) -> Float32:
+    """Return the deviations that the head shall say of N examples, (N,) float32, however many windows each has.
 
     Raises:
         DataError: an example has no number.
@@ -105,8 +110,7 @@ def targets(examples: Sequence[Example], labels: LabelSet, ragged: Ragged | None
     if None in values:
         row = examples[values.index(None)]
         raise DataError(f"{row.id}: expected a number, got none", "give the row a number or leave it out")
-    found = _scale(labels).standard(np.array(values, np.float64)).astype(np.float32)
-    return found if ragged is None or ragged.owners is None else found[ragged.owners]
+    return _scale(labels).standard(np.array(values, np.float64)).astype(np.float32)
 
 
 def loss(
@@ -132,21 +136,18 @@ def loss(
 
 def decode(logits: Float32, ragged: Ragged, _texts: Sequence[TextInput], labels: LabelSet,
            _settings: Settings) -> list[Estimate]:
-    """Read N numbers off the logits of a finished model. A text in several windows has the mean of theirs.
+    """Read N numbers off the logits of a finished model. A text in several windows has the mean of theirs, each by the
+    tokens that stand in none before it.
 
     Args:
         logits: (N, 1) float32 in the caller's unit, or (W, 1) of windows.
         ragged: the N texts, or their W windows, as the model saw them.
         labels: tell the grades, if there are any.
     """
-    values, truncated, scale = logits[:, 0].astype(np.float64), ragged.truncated, _scale(labels)
-    if ragged.owners is not None and len(ragged):
-        first = np.flatnonzero(np.diff(ragged.owners, prepend=-1))  # windows of a text stand together
-        values = np.add.reduceat(values, first) / np.diff(first, append=len(ragged))
-        truncated = np.logical_or.reduceat(truncated, first)
+    values, scale = pooled(logits, ragged)[:, 0].astype(np.float64), _scale(labels)
     grades = [scale.grades[place] for place in scale.nearest(values)] if scale.grades else [None] * len(values)
-    return [Estimate(float(value), grade, bool(cut))
-            for value, grade, cut in zip(values, grades, truncated, strict=True)]
+    return [Estimate(float(value), grade, lost)
+            for value, grade, lost in zip(values, grades, cut(ragged).tolist(), strict=True)]
 
 
 def metrics(

@@ -21,13 +21,13 @@ from luthier.models.building import Attention, Built, build_classifier
 from luthier.models.encoding import Ragged
 from luthier.models.files import ModelFiles
 from luthier.plugins import did_you_mean
-from luthier.schema import Example, Float32, Int64, LabelSet, Marked, Prediction, TextInput
+from luthier.schema import Example, Float32, Int64, LabelSet, Prediction, TextInput
+from luthier.tasks._mark_bits import HEAD, TAIL, mark_bits
 from luthier.tasks._relations import has_directions, relation_outcomes, relations_of
 from luthier.tasks._scores import averages
 from luthier.tasks._tags import log_softmax
 from luthier.tasks._tokens import IGNORED, TokenTargets
-from luthier.tasks._windows import of_text, owners_of, places_of
-from luthier.text import written
+from luthier.tasks._windows import owners_of
 
 if TYPE_CHECKING:
     import torch
@@ -41,6 +41,8 @@ OFFSETS = True
 """Whether it needs to know where tokens stand in the text."""
 WINDOWS = True
 """Whether long texts are read in windows, when the recipe leaves that open."""
+NEEDS_WINDOWS = True
+"""Whether a text must not be cut: its marks may stand anywhere."""
 METRICS = ("relation_f1", "f1_micro", "f1_macro", "accuracy", "loss")
 """What ``metrics`` gives and ``validation.metric_for_best_model`` may name; more is better, but for ``loss``."""
 LEAST_STEPS = 300
@@ -55,9 +57,6 @@ UNWEIGHED = "relations are left as they are: one of a few rows would outweigh al
 """Why its classes are not weighed unasked; empty where they are."""
 BEST_METRIC = "relation_f1"
 """The one by which the best step is chosen when the recipe leaves it open."""
-
-HEAD, TAIL = 1, 2
-"""Bits of a target: whether the token is the mark before the head, before the tail, or stands for both."""
 
 
 class Settings(recipe.Settings):
@@ -119,7 +118,7 @@ def targets(examples: Sequence[Example], labels: LabelSet, ragged: Ragged) -> To
     """
     numbers = {name: number for number, name in enumerate(labels.names)}
     classes = [_class(example, numbers) for example in examples]
-    bits = _bits(ragged, [example.text_input for example in examples])
+    bits = mark_bits(ragged, [example.text_input for example in examples])
     rows = [np.where(row > 0, 4 * classes[owner] + row, IGNORED)
             for row, owner in zip(bits, owners_of(ragged).tolist(), strict=True)]
     return TokenTargets(rows, owners=owners_of(ragged), of_rows=True)
@@ -165,7 +164,7 @@ def decode(logits: Sequence[Float32], ragged: Ragged, texts: Sequence[TextInput]
     """
     if not texts:
         return []
-    summed = _summed(logits, _bits(ragged, texts), owners_of(ragged), len(labels))
+    summed = _summed(logits, mark_bits(ragged, texts), owners_of(ragged), len(labels))
     probabilities = np.exp(log_softmax(summed)).astype(np.float32)
     cut = np.zeros(len(texts), np.bool_)
     np.logical_or.at(cut, owners_of(ragged), ragged.truncated)
@@ -202,40 +201,6 @@ def _class(example: Example, numbers: dict[str, int]) -> int:
     if name not in numbers:
         raise DataError(f"{example.id}: relation {name!r} is not in the label set", did_you_mean(name, numbers))
     return numbers[name]
-
-
-def _bits(ragged: Ragged, texts: Sequence[TextInput]) -> list[Int64]:
-    """Return (T,) int64 of each of W rows: the bits of the tokens that the marks of their texts are, else 0.
-
-    A mark that stands in two windows counts in the one in which it is further from the edge. One that is in none,
-    where texts are cut, is stood for by the first token.
-    """
-    bits = [np.zeros(len(ids), np.int64) for ids in ragged.ids]
-    places, own = places_of(ragged), of_text(ragged)
-    rows: list[list[int]] = [[] for _ in texts]
-    for row, owner in enumerate(owners_of(ragged).tolist()):
-        rows[owner].append(row)
-    for text, windows in zip(texts, rows, strict=True):
-        if not isinstance(text, Marked):
-            raise TypeError(f"relations are told of marked texts, not of {type(text).__name__}")
-        marks = written(text)
-        for bit, place in ((HEAD, marks.head), (TAIL, marks.tail)):
-            found = [(_room(at, own[row]), row, at) for row in windows
-                     if (at := _token_at(place, places[row], own[row])) is not None]
-            _, row, at = max(found, default=(0, windows[0], 0))
-            bits[row][at] |= bit
-    return bits
-
-
-def _token_at(place: int, places: Int64, own: Int64) -> int | None:
-    """Return the token that shows the character at a place of the text: the last, for one of a space may go before."""
-    found = own[(places[own, 0] <= place) & (places[own, 1] > place)]
-    return int(found[-1]) if len(found) else None
-
-
-def _room(at: int, own: Int64) -> int:
-    """Return how many tokens of the text stand on the side of a token where there are fewer."""
-    return min(at - int(own[0]), int(own[-1]) - at)
 
 
 def _summed(logits: Sequence[Float32], bits: Sequence[Int64], owners: Int64, classes: int) -> Float32:

@@ -17,6 +17,7 @@ from luthier.models.encoding import Ragged
 from luthier.models.files import ModelFiles
 from luthier.plugins import did_you_mean
 from luthier.schema import Example, Float32, LabelSet, Prediction, TextInput
+from luthier.tasks._pooling import Pooling, cut, pooled
 from luthier.tasks._scores import averages, counts
 
 if TYPE_CHECKING:
@@ -29,8 +30,10 @@ ANSWER = Prediction
 """What it says of a text."""
 OFFSETS = False
 """Whether it needs to know where tokens stand in the text."""
-WINDOWS = False
+WINDOWS = True
 """Whether long texts are read in windows, when the recipe leaves that open."""
+POOLS = True
+"""Whether the windows of a text have one answer together, so that their outputs are pooled before the loss."""
 METRICS = ("accuracy", "f1_macro", "f1_micro", "f1_weighted", "loss")
 """What ``metrics`` gives and ``validation.metric_for_best_model`` may name; more is better, but for ``loss``."""
 LEAST_STEPS = 100
@@ -52,6 +55,9 @@ class Settings(recipe.Settings):
 
     threshold: float = Field(0.5, gt=0, lt=1)
     """Probability from which a label is given, where a row may carry several."""
+    pooling: Pooling = "mean"
+    """How the windows of a long text become one answer: by the mean of their logits, each by the tokens that stand in
+    none before it, or by the highest logit of each label."""
 
 
 def outputs(labels: LabelSet) -> LabelSet:
@@ -82,11 +88,13 @@ def finish(_model: torch.nn.Module, _labels: LabelSet) -> None:
     """Leave a tuned model as it is."""
 
 
-def targets(examples: Sequence[Example], labels: LabelSet, ragged: Ragged | None = None) -> npt.NDArray[Any]:
-    """Return what the head shall say of N labelled examples, or of each of their windows: the text's label.
+def targets(
+    examples: Sequence[Example], labels: LabelSet, ragged: Ragged | None = None,  # noqa: ARG001 - the seam's signature
+) -> npt.NDArray[Any]:
+    """Return what the head shall say of N labelled examples, however many windows each has.
 
     Returns:
-        (N,) int64 class numbers, or (N, C) float32 of 0 and 1 where a row may carry several labels; (W, …) of windows.
+        (N,) int64 class numbers, or (N, C) float32 of 0 and 1 where a row may carry several labels.
 
     Raises:
         DataError: an example has no label, several where one is expected, or one that is not in the set.
@@ -99,7 +107,7 @@ def targets(examples: Sequence[Example], labels: LabelSet, ragged: Ragged | None
             found[row, classes] = 1.0
     else:
         found = np.array([row[0] for row in rows], np.int64)
-    return found if ragged is None or ragged.owners is None else found[ragged.owners]
+    return found
 
 
 def loss(
@@ -149,24 +157,19 @@ def probabilities(logits: Float32, labels: LabelSet) -> Float32:
 
 def decode(logits: Float32, ragged: Ragged, _texts: Sequence[TextInput], labels: LabelSet,
            settings: Settings) -> list[Prediction]:
-    """Read N predictions off the logits. A text in several windows has the mean of their probabilities.
+    """Read N predictions off the logits; those of a text in several windows are pooled.
 
     Args:
         logits: (N, C) float32, or (W, C) of windows.
         ragged: the N texts, or their W windows, as the model saw them.
         labels: C names.
-        settings: holds the threshold for several labels.
+        settings: holds the threshold for several labels, and how windows are pooled.
     """
-    scores, truncated = probabilities(logits, labels), ragged.truncated
-    if ragged.owners is not None and len(ragged):
-        first = np.flatnonzero(np.diff(ragged.owners, prepend=-1))  # windows of a text stand together
-        windows = np.diff(first, append=len(ragged))
-        scores = np.asarray(np.add.reduceat(scores, first) / windows[:, None], np.float32)
-        truncated = np.logical_or.reduceat(truncated, first)
+    scores = probabilities(pooled(logits, ragged, settings.pooling), labels)
     chosen = _chosen(scores, labels, settings.threshold)
     return [
-        Prediction(tuple(labels.names[number] for number in row), labels.names, score, bool(cut))
-        for row, score, cut in zip(chosen, scores, truncated, strict=True)
+        Prediction(tuple(labels.names[number] for number in row), labels.names, score, lost)
+        for row, score, lost in zip(chosen, scores, cut(ragged).tolist(), strict=True)
     ]
 
 

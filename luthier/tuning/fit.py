@@ -22,7 +22,7 @@ from luthier.tuning.batching import Step, plan, steps_per_epoch
 from luthier.tuning.checkpoints import Progress
 from luthier.tuning.events import Events
 from luthier.tuning.feeding import Feed, laid_out, make_feed, send, turn
-from luthier.tuning.grouping import Groups, compares
+from luthier.tuning.grouping import Groups, compares, pooling
 from luthier.tuning.job import Fitted, Job, Targets
 from luthier.tuning.optimizer import make_optimizer, set_rate, step_clipped
 from luthier.tuning.precision import autocast, choose_device, choose_precision
@@ -169,8 +169,8 @@ def _take_step(run: _Run, step: int) -> None:
     seed_step(spawn(job.seed, "dropout"), step, run.device)
     loss = torch.zeros((), device=run.device)
     share = sum(_answers(job.train.targets, rows, len(micro)) for rows, micro in zip(micro_batches, dealt, strict=True))
-    for rows in micro_batches:
-        loss += _backward(run, rows, share, step)
+    for micro in dealt:
+        loss += _backward(run, micro, share, step)
     norm = step_clipped(run.optimizer, settings.max_grad_norm)
     run.progress.step = step
     run.pending.append(({"step": step, "epoch": round(step / run.per_epoch, 4), "rows": sum(map(len, dealt)),
@@ -179,9 +179,10 @@ def _take_step(run: _Run, step: int) -> None:
         _report(run)
 
 
-def _backward(run: _Run, rows: Int64, share: int, step: int) -> torch.Tensor:
+def _backward(run: _Run, micro: Int64, share: int, step: int) -> torch.Tensor:
     """Add the gradient of a micro-batch to the weights, and return its loss: the sum over answers, by their share."""
-    job, settings = run.job, run.job.train_settings
+    job, settings, rows = run.job, run.job.train_settings, run.groups.rows(micro)
+    asked = rows if run.groups.share is None else micro
 
     def logits(part: Int64) -> torch.Tensor:
         with autocast(run.device, run.precision):
@@ -189,7 +190,8 @@ def _backward(run: _Run, rows: Int64, share: int, step: int) -> torch.Tensor:
         return found.float()
 
     def loss(logits: torch.Tensor) -> torch.Tensor:
-        targets = send(laid_out(job.train.targets[rows], logits, run.lengths[rows]), run.device)
+        logits = run.groups.pooled(logits, micro, pooling(job.task_settings))
+        targets = send(laid_out(job.train.targets[asked], logits, run.lengths[rows]), run.device)
         losses: torch.Tensor = job.task.loss(logits, targets, class_weights=run.weights,
                                              label_smoothing=settings.label_smoothing_factor, **job.options)
         return losses.sum() / share

@@ -1,16 +1,19 @@
-"""What a batch is made of: rows of token ids, or groups of them whose vectors the loss compares."""
+"""What a batch is made of: rows of token ids, or groups of them: windows of a text, or texts that the loss compares."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from luthier.schema import Int64
+from luthier.schema import Float32, Int64
+from luthier.tasks import Pooling, pooled_tensor, shares
 
 if TYPE_CHECKING:
+    import torch
+
     from luthier.models.encoding import Ragged
 
 
@@ -23,6 +26,8 @@ class Groups:
     lengths: Int64
     """(N,) int64, tokens of each group's longest row; where batches may be cut between groups, those of all its rows,
     padded to that."""
+    share: Float32 | None = None
+    """Of each row in its text's mean, where windows are pooled; ``None`` where nothing is."""
 
     def __len__(self) -> int:
         """Return N."""
@@ -31,18 +36,38 @@ class Groups:
     @classmethod
     def of(cls, ragged: Ragged, task: ModuleType) -> Groups:
         """Return the rows one by one, or, where those of an example have one loss, all of them together."""
-        if not groups(task) or ragged.owners is None:
-            return cls(np.arange(len(ragged) + 1), ragged.lengths)
+        alone = cls(np.arange(len(ragged) + 1), ragged.lengths)
+        if not (groups(task) or pools(task)) or ragged.owners is None:
+            return alone
         starts = np.flatnonzero(np.diff(ragged.owners, prepend=-1))
-        longest = np.maximum.reduceat(ragged.lengths, starts)
-        sizes = np.diff(starts, append=len(ragged))
-        return cls(np.append(starts, len(ragged)), longest if compares(task) else longest * sizes)
+        if pools(task) and len(starts) == len(ragged):  # every text in one window
+            return alone
+        longest, ends = np.maximum.reduceat(ragged.lengths, starts), np.append(starts, len(ragged))
+        lengths = longest if compares(task) else longest * np.diff(ends)
+        return cls(ends, lengths, shares(ragged) if pools(task) else None)
 
     def rows(self, groups: Int64) -> Int64:
         """Return the rows of B groups, group after group."""
         sizes = self.starts[groups + 1] - self.starts[groups]
         first = np.repeat(self.starts[groups] - np.cumsum(sizes) + sizes, sizes)
         return first + np.arange(sizes.sum())
+
+    def pooled(self, logits: torch.Tensor, groups: Int64, how: Pooling) -> torch.Tensor:
+        """Return the logits of B groups, (B, C), from those of their rows; as they are where nothing is pooled."""
+        if self.share is None:
+            return logits
+        return pooled_tensor(logits, self.starts[groups + 1] - self.starts[groups], self.share[self.rows(groups)], how)
+
+
+def pools(task: ModuleType) -> bool:
+    """Return whether the windows of a text have one answer together, which the loss is of."""
+    return bool(getattr(task, "POOLS", False))
+
+
+def pooling(settings: Any) -> Pooling:
+    """Return how a task's settings pool windows: by their mean where they leave it open."""
+    found: Pooling = getattr(settings, "pooling", "mean")
+    return found
 
 
 def groups(task: ModuleType) -> bool:

@@ -33,8 +33,9 @@ class Encoded:
 
     ragged: Ragged
     targets: Targets
-    """(N,) int64 class numbers for one label, (N, C) float32 of 0 and 1 for several, (N,) float32 for numbers; or those
-    of tokens or of spans; or what is known of each sequence where sequences are compared."""
+    """(N,) int64 class numbers for one label, (N, C) float32 of 0 and 1 for several, (N,) float32 for numbers, of texts
+    however many windows they have; or those of tokens or of spans; or what is known of each sequence where sequences
+    are compared."""
 
     def __len__(self) -> int:
         """Return the rows of token ids: N, or of windows W, or of sequences S."""

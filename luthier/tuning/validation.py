@@ -12,9 +12,10 @@ from luthier.errors import RecipeError
 from luthier.models.outputs import in_order
 from luthier.plugins import did_you_mean
 from luthier.schema import Float32, Int64, Logits
-from luthier.tasks import TokenTargets
+from luthier.tasks import TokenTargets, pooled
 from luthier.tuning.batching import by_length
 from luthier.tuning.feeding import Feed, in_rows, laid_out, send
+from luthier.tuning.grouping import pooling, pools
 from luthier.tuning.job import Job
 from luthier.tuning.precision import autocast
 
@@ -45,7 +46,8 @@ def better(metric: str, value: float, best: float | None) -> bool:
 
 
 def predict_logits(job: Job, feed: Feed, device: str, precision: str) -> Logits:
-    """Return the validation split's logits, float32 in the split's order; the model must be in eval mode.
+    """Return the validation split's logits, float32 in the split's order, windows pooled where the task pools them; the
+    model must be in eval mode.
 
     Where texts are written, what the task condenses them to: N arrays (T, 2).
     """
@@ -71,4 +73,4 @@ def predict_logits(job: Job, feed: Feed, device: str, precision: str) -> Logits:
         shuffled: Float32 = torch.cat(parts).cpu().numpy()
     logits = np.empty_like(shuffled)
     logits[np.concatenate(batches)] = shuffled
-    return logits
+    return pooled(logits, job.valid.ragged, pooling(job.task_settings)) if pools(job.task) else logits

@@ -48,6 +48,8 @@ ROWS: dict[str, Callable[[int], Row]] = {
     "re_ranking": lambda n: {"query": f"text {n}", "passage": f"passage {n}", "relevance": 1 + n % 2},
     "relation_classification": lambda n: {"text": f"Anna met Bob in {n}.", "head": "Anna", "tail": "Bob",
                                           "relation": ["met(e1,e2)", "Other"][n % 2]},
+    "joint_extraction": lambda n: {"text": f"Anna met Bob in {n}.", "entities": [[0, 4, "PER"], [9, 12, "PER"]],
+                                   "relations": [{"subject": 0, "object": 1, "label": "met"}][n % 2:]},
 }
 """Kind -> its row of a number, as it stands in a JSON Lines file. A new kind adds a line."""
 KINDS = [kind_of(name) for name in plugins.names("data.kinds")]
@@ -134,7 +136,7 @@ def test_a_data_set_is_the_same_again_and_knows_its_labels(kind: Kind, rows: lis
     assert dataset == again
     assert dataset.labels.problem_type == report.problem_type == kind.PROBLEM
     assert sorted(row.id for _, split in dataset.splits() for row in split) == sorted(row.id for row in rows)
-    assert {label for row in rows for label in row.label_names} <= set(dataset.labels.names)
+    assert {label for row in rows for label in row.label_names} <= dataset.labels.known
     stored = DataReport.from_dict(json.loads(json.dumps(report.to_dict())))
     assert stored.lines() == report.lines()
     assert len(kind.lines(report)) >= 1

@@ -31,7 +31,9 @@ from luthier.schema import (
     Entity,
     Estimate,
     Example,
+    Extraction,
     FoundAnswer,
+    FoundRelation,
     Generated,
     GoldAnswer,
     LabelSet,
@@ -45,6 +47,7 @@ from luthier.schema import (
     Similarity,
     Span,
     TextInput,
+    Triple,
     Turn,
 )
 
@@ -172,6 +175,17 @@ def documents(problem_type: Any) -> Case:
                 tuple(replace(one, log_probability=-2.0 * one.tokens - n, right=3) for n, one in enumerate(right)))
 
 
+def triples() -> Case:
+    labels = LabelSet(("knows", "likes"), "joint_extraction", types=("PER", "LOC"))
+    spans = (Span(0, 3, "PER"), Span(4, 4 + len(SECRET), "LOC"))
+    rows = tuple(Example(f"x:{n}", f"Ann {SECRET} {n}", spans=spans, triples=(Triple(*spans, labels.names[n % 2]),))
+                 for n in range(12))
+    found = (Entity("PER", 0.9, "Ann", 0, 3), Entity("LOC", 0.8, SECRET, 4, 4 + len(SECRET)))
+    right = [Extraction(found, (FoundRelation(labels.names[n % 2], 0.7, 0, 1),)) for n in range(12)]
+    wrong = [Extraction(found[::-1], (FoundRelation(labels.names[n % 2], 0.6, 0, 1),)) for n in range(12)]
+    return Case(labels, rows, tuple(right), tuple(wrong))
+
+
 CASES = {
     "single-label-classification": classes("single_label_classification"),
     "multi-label-classification": classes("multi_label_classification"),
@@ -186,6 +200,7 @@ CASES = {
     "relation-classification": relations(),
     "masked-language-modelling": documents("masked_language_modelling"),
     "causal-language-modelling": documents("causal_language_modelling"),
+    "joint-extraction": triples(),
 }
 """A new kind adds its own."""
 

@@ -28,8 +28,10 @@ from luthier.schema import (
     Scale,
     Span,
     TextInput,
+    Triple,
 )
 from luthier.tasks import SpanTargets
+from luthier.tasks._two_passes import MARKED
 from luthier.tuning.validation import better
 
 MASKED = "masked_language_modelling"
@@ -50,6 +52,7 @@ LABEL_SETS = [
     LabelSet((TOKEN,), "causal_language_modelling"),
     LabelSet(("score",), "similarity"),
     LabelSet(("relevant",), "retrieval"),
+    LabelSet(("lives_in", "works_in"), "joint_extraction", types=("PER", "LOC")),
     LabelSet(("relevant",), "re_ranking"),
     LabelSet(("Cause-Effect(e1,e2)", "Cause-Effect(e2,e1)", "Other"), "relation_classification", negative="Other"),
 ]
@@ -68,6 +71,8 @@ class Case:
     """What a predictor makes of the rows."""
     learned: Ragged
     """What is learned from: the same, but where a row has more texts than it is asked with."""
+    taught: list[Example]
+    """The rows as they are learned from: the same, but where each is learned as several, the rows themselves first."""
 
     @property
     def compares(self) -> bool:
@@ -92,7 +97,7 @@ class Case:
         return len(self.task.outputs(self.labels))
 
     def targets(self) -> Any:
-        return self.task.targets(self.rows, self.labels, self.learned)
+        return self.task.targets(self.taught, self.labels, self.learned)
 
     def sure(self) -> Logits:
         """Return the logits of a model that knows the targets."""
@@ -115,8 +120,8 @@ class Case:
                     .astype(np.float32) for row in targets.rows]
         if isinstance(targets, SpanTargets):
             return [self._saying(len(real), spans) for real, spans in zip(targets.tokens, targets.spans, strict=True)]
-        if self.labels.of_spans:
-            return [every[np.maximum(row, 0)] for row in targets.rows]
+        if self.labels.of_spans or self.labels.of_triples:
+            return [every[np.maximum(row, 0) % MARKED] for row in targets.rows]
         if self.labels.of_relations:  # at the marks alone: what stands elsewhere must not count
             return [np.where((row > 0)[:, None], np.tile(every[np.maximum(row, 0) // 4][:, : len(self.labels)], 2), 99)
                     .astype(np.float32) for row in targets.rows]
@@ -136,7 +141,7 @@ class Case:
             vectors = generator.normal(size=(len(self.learned), WIDTH)).astype(np.float32)
             return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
         if self.labels.per_token or self.writes:
-            return [generator.normal(size=(len(ids), self.outputs)).astype(np.float32) for ids in self.ragged.ids]
+            return [generator.normal(size=(len(ids), self.outputs)).astype(np.float32) for ids in self.learned.ids]
         sequences = len(self.learned) if self.labels.of_candidates else len(self.rows)
         return generator.normal(size=(sequences, self.outputs)).astype(np.float32)
 
@@ -154,12 +159,16 @@ class Case:
                          truncated=ragged.truncated[places_of(ragged, row)],
                          owners=None if ragged.owners is None else 0 * places_of(ragged, row))
                  for ragged in (self.ragged, self.learned)]
-        return Case(self.task, self.labels, self.rows[row : row + 1], *parts)
+        return Case(self.task, self.labels, self.rows[row : row + 1], *parts, self.taught[row : row + 1])
 
 
 def places_of(ragged: Ragged, row: int) -> Any:
     """Return where the sequences of a row stand."""
     return np.flatnonzero((np.arange(len(ragged)) if ragged.owners is None else ragged.owners) == row)
+
+
+def documents() -> list[Example]:
+    return [Example(f"x:{number}", f"text {number} 很好 of all") for number in range(3)]
 
 
 def examples(labels: LabelSet) -> list[Example]:
@@ -178,8 +187,6 @@ def examples(labels: LabelSet) -> list[Example]:
     if labels.of_texts:
         return [Example(f"x:{number}", text, targets=(f"words of {number}", "or others")[: 1 + number % 2])
                 for number, text in enumerate(texts)]
-    if labels.of_tokens:
-        return [Example(f"x:{number}", text) for number, text in enumerate(texts)]
     if labels.of_answers:
         return [Example(f"x:{number}", "which is it?", text, answers=(GoldAnswer("text", 0),) * (number > 0))
                 for number, text in enumerate(texts)]
@@ -187,6 +194,11 @@ def examples(labels: LabelSet) -> list[Example]:
         return [Example(f"x:{number}", text, labels=(labels.names[number % 3],),
                         arguments=(Argument(0, 4), Argument(len(text) - 5, len(text)))) for number, text in
                 enumerate(texts)]
+    if labels.of_triples:
+        ends = [(Span(0, 4, "PER"), Span(len(text) - 5, len(text), "LOC")) for text in texts]
+        return [Example(f"x:{number}", text, spans=two, triples=(Triple(*two, labels.names[number % 2]),))
+                if number else Example("x:0", text, spans=(), triples=())
+                for number, (text, two) in enumerate(zip(texts, ends, strict=True))]
     if not labels.of_spans:
         return [Example(f"x:{number}", text, None, (labels.names[number % len(labels)],))
                 for number, text in enumerate(texts)]
@@ -198,14 +210,16 @@ def examples(labels: LabelSet) -> list[Example]:
 @pytest.fixture(params=CASES, ids=[f"{name}-{labels.problem_type}-{len(labels)}" for name, labels in CASES])
 def case(request: pytest.FixtureRequest, tiny_model: Path) -> Case:
     name, labels = request.param
-    task, rows = plugins.load("tasks", name), examples(labels)
+    task, rows = plugins.load("tasks", name), documents() if labels.of_tokens else examples(labels)
     # Where texts are written, the targets are other texts' tokens.
     given = [row.targets[0] if row.targets else row.text_input for row in rows]
-    learned = task.rows_of(rows, task.Settings()) if hasattr(task, "rows_of") else given
+    taught = task.taught(rows, task.Settings()) if hasattr(task, "taught") else rows
+    given_each = given if taught is rows else [row.text_input for row in taught]
+    learned = task.rows_of(rows, task.Settings()) if hasattr(task, "rows_of") else given_each
     parts = [encoded(Encoder.load(tiny_model), task, task.Settings(), texts) for texts in (given, learned)]
     return Case(task, labels, rows, *[replace(
         ragged, truncated=np.arange(len(ragged)) % 2 == 0 if ragged.owners is None else ragged.owners % 2 == 0)
-        for ragged in parts])
+        for ragged in parts], taught)
 
 
 def test_it_tells_its_name_settings_and_metrics(case: Case) -> None:
@@ -224,7 +238,7 @@ def test_it_tells_its_name_settings_and_metrics(case: Case) -> None:
 
 def test_labels_survive_the_round_trip(case: Case) -> None:
     sure, scale = case.sure(), case.labels.scale
-    asked = sure[:len(case.ragged)] if case.compares else sure
+    asked = sure[:len(case.ragged)]
     answers = case.decode(asked if scale is None else scale.natural(asked).astype(np.float32))
     if case.labels.of_masks:
         assert [answer.labels for answer in answers] == [("it",)] * len(case.rows)
@@ -233,7 +247,9 @@ def test_labels_survive_the_round_trip(case: Case) -> None:
     elif case.compares:
         assert all(np.array_equal(answer.vector, vector) for answer, vector in zip(answers, asked, strict=True))
     elif scale is None:
-        assert [answer.labels for answer in answers] == [row.label_names for row in case.rows]
+        relations = set(case.labels.names) if case.labels.of_triples else set()  # those come with the second pass
+        assert [answer.labels for answer in answers] == [
+            tuple(name for name in row.label_names if name not in relations) for row in case.rows]
     else:
         assert [answer.score for answer in answers] == pytest.approx([row.value for row in case.rows], rel=1e-4)
         assert [answer.grade for answer in answers] == ([1, 2, 3] if scale.grades else [None] * 3)
@@ -261,7 +277,7 @@ def test_labels_survive_the_round_trip(case: Case) -> None:
 
 def test_batched_equals_single(case: Case) -> None:
     logits = case.random()
-    if case.compares:
+    if len(case.learned) > len(case.ragged):
         logits = logits[:len(case.ragged)]
     together = case.decode(logits)
     for row in range(len(case.rows)):
@@ -294,7 +310,7 @@ def test_losses_and_gradients_are_finite(case: Case, scale: float) -> None:
 
     logits = (padded(case.random()) * scale).requires_grad_()
     rows = case.task.loss(logits, every_target(case), class_weights=torch.ones(case.outputs), label_smoothing=0.1)
-    assert rows.shape == (len(case.rows),)
+    assert rows.shape == (len(case.taught),)
     rows.mean().backward()
     assert torch.isfinite(rows).all()
     assert torch.isfinite(logits.grad).all()
@@ -342,7 +358,7 @@ def test_the_loss_of_a_row_does_not_depend_on_its_company(case: Case) -> None:
     options = {"class_weights": torch.arange(1.0, case.outputs + 1), "label_smoothing": 0.1}
     together = case.task.loss(logits, targets, **options)
     grouped = hasattr(case.task, "GROUPED")
-    parts = [places_of(case.learned, row) if grouped else [row] for row in range(len(case.rows))]
+    parts = [places_of(case.learned, row) if grouped else [row] for row in range(len(case.taught))]
     alone = torch.cat([case.task.loss(logits[part], targets[part], **options) for part in parts])
     assert torch.allclose(together, alone, atol=1e-5)
 

@@ -72,3 +72,28 @@ def test_texts_without_labels_are_texts_whatever_stands_beside_them(tmp_path: Pa
     layout = inspect(path, labelled=False)
     assert layout.problem_type is None
     assert not layout.more
+
+
+@pytest.mark.parametrize("columns", [("head", "tail", "relation"), ("subject", "object", "relation")])
+def test_one_relation_a_row_and_lists_of_them_are_told_apart(tmp_path: Path, columns: tuple[str, str, str]) -> None:
+    verbs = ("met", "left", "saw")
+    path = file_of(tmp_path, lambda number: {"text": f"Ann {verbs[number % 3]} Bob in {number}", columns[0]: "Ann",
+                                             columns[1]: "Bob", columns[2]: verbs[number % 3]})
+    assert inspect(path).problem_type == "relation_classification"
+    path = file_of(tmp_path, lambda number: {
+        "text": f"Ann met Bob in {number}", "entities": [[0, 3, "person"], [8, 11, "person"]],
+        "relations": [{columns[0]: 0, columns[1]: 1, "label": "met"}][number % 2:]})
+    assert inspect(path).problem_type == "joint_extraction"
+    assert inspect(path, task="named-entities").problem_type == "token_classification"
+
+
+def test_an_export_without_a_single_relation_holds_entities(tmp_path: Path) -> None:
+    path = file_of(tmp_path, lambda number: {"text": f"Ann came {number}", "entities": [
+        {"id": number, "label": "person", "start_offset": 0, "end_offset": 3}], "relations": []})
+    assert inspect(path).problem_type == "token_classification"
+    assert inspect(path, task="entities-and-relations").problem_type == "joint_extraction"
+
+
+def test_several_labels_in_a_list_are_no_relations(tmp_path: Path) -> None:
+    path = file_of(tmp_path, lambda number: {"text": words(number, "a"), "relations": [["a", "b"], ["c"]][number % 2]})
+    assert inspect(path, Columns(label="relations")).problem_type == "multi_label_classification"

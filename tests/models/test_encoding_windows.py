@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from luthier.errors import DataError, ModelError
-from luthier.models.encoding import Encoder, Ragged
+from luthier.models.encoding import Encoder, Ragged, Reach, spread
+from luthier.text import sentence_ends
 
 LONG = 100_000
 """More tokens than any text here has."""
@@ -97,7 +98,7 @@ def test_texts_that_fit_are_the_rows_they_were(model: Path, rows: list[str], off
 
 @given(first=words, second=words, max_length=st.integers(4, 40), data=st.data())
 @settings(max_examples=100, deadline=None)
-def test_of_a_pair_the_second_text_is_windowed(
+def test_of_a_pair_the_second_text_is_windowed_or_the_first_where_that_loses_nothing(
     model: Path, whole: Encoder, first: str, second: str, max_length: int, data: st.DataObject,
 ) -> None:
     overlap = data.draw(st.integers(0, max_length - 4))
@@ -105,17 +106,91 @@ def test_of_a_pair_the_second_text_is_windowed(
     ragged = encoder.encode_ragged([(first, second)], offsets=True)
     left, right = (whole.encode_ragged([text]).ids[0][1:-1] for text in (first, second))
     room = max_length - 3
+    turned = len(right) <= room // 2 and len(left) + len(right) > room
+    if turned:
+        left, right = right, left
     kept = left if len(left) + len(right) <= room else left[: room // 2]
     shared = min(overlap, (room - len(kept)) // 2)
     assert ragged.sequence is not None
     assert ragged.type_ids is not None
-    parts = [[[token for token, name in zip(ids, names.tolist(), strict=True) if name == part] for part in (0, 1)]
+    sides = (1, 0) if turned else (0, 1)
+    parts = [[[token for token, name in zip(ids, names.tolist(), strict=True) if name == part] for part in sides]
              for ids, names in zip(ragged.ids, ragged.sequence, strict=True)]
     assert all(one == kept for one, _ in parts)
     assert joined([other for _, other in parts], shared) == right
     assert (ragged.truncated == (len(kept) < len(left))).all()
     assert ragged.lengths.max() <= max_length
     assert all(len(row) == len(ids) for row, ids in zip(ragged.type_ids, ragged.ids, strict=True))
+    assert ragged.fresh is not None
+    assert ragged.fresh.sum() == len(kept) + len(right)
+
+
+@given(rows=st.lists(words | st.tuples(words, words), min_size=1, max_size=4), max_length=st.integers(4, 40),
+       data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_windows_without_places_are_those_with_places(
+    model: Path, rows: list[Any], max_length: int, data: st.DataObject,
+) -> None:
+    encoder = Encoder.load(model, max_length=max_length, overlap=data.draw(st.integers(0, max_length - 4)))
+    plain, placed = (encoder.encode_ragged(rows, offsets=offsets) for offsets in (False, True))
+    assert (plain.ids, plain.type_ids) == (placed.ids, placed.type_ids)
+    for name in ("truncated", "owners"):
+        np.testing.assert_array_equal(getattr(plain, name), getattr(placed, name))
+    # What stands around a text that fits is counted too: a lone window has all the weight.
+    assert plain.fresh is not None
+    assert placed.fresh is not None
+    several = np.bincount(plain.owners)[plain.owners] > 1
+    np.testing.assert_array_equal(plain.fresh[several], placed.fresh[several])
+
+
+def test_the_first_and_the_last_windows_of_a_text_are_kept_with_some_between(model: Path) -> None:
+    every = Encoder.load(model, max_length=12, overlap=2).encode_ragged(["good", "very " * 61, "good " * 20])
+    few = spread(every, 4)
+    assert few.owners is not None
+    assert few.fresh is not None
+    assert np.bincount(few.owners).tolist() == [1, 4, 3]
+    assert few.ids == [every.ids[row] for row in (0, 1, 3, 6, 8, 9, 10, 11)]
+    assert few.fresh.tolist() == [3, 10, 8, 8, 3, 10, 8, 2]
+    assert spread(every, 9) is every
+    assert spread(few, 1).ids == [every.ids[row] for row in (0, 1, 9)]
+
+
+@given(text=st.lists(HARD | st.sampled_from(["。", "good. Very", "\n"]) | st.characters(), max_size=80).map("".join),
+       characters=st.integers(1, 30), sentences=st.integers(1, 4), max_length=st.integers(6, 40))
+@settings(max_examples=100, deadline=None)
+def test_windows_end_with_sentences_and_hold_no_more_than_they_may(
+    model: Path, whole: Encoder, text: str, characters: int, sentences: int, max_length: int,
+) -> None:
+    encoder, reach = Encoder.load(model, max_length=max_length, overlap=2), Reach(characters, sentences)
+    ragged = encoder.encode_ragged(["good", text], offsets=True, reach=reach)
+    right = whole.encode_ragged([text], offsets=True)
+    assert ragged.offsets is not None
+    assert ragged.fresh is not None
+    assert right.offsets is not None
+    mine = windows_of(ragged, 1)
+    fresh = ragged.fresh[mine].tolist()
+    assert [token for row, new in zip(mine, fresh, strict=True)
+            for token in ragged.ids[row][1:-1][len(ragged.ids[row]) - 2 - new:]] == right.ids[0][1:-1]
+    assert ragged.lengths.max() <= max_length
+    for row in mine:
+        places = ragged.offsets[row][1:-1]
+        if len(places) > 1:
+            assert places[:, 1].max() - places[0, 0] <= characters
+    if len(text.strip()) <= characters and len(sentence_ends(text)) < sentences and len(right.ids[0]) <= max_length:
+        assert len(mine) == 1
+
+
+def test_a_window_takes_as_many_sentences_as_rows_had(model: Path) -> None:
+    encoder, text = Encoder.load(model, max_length=100, overlap=10), "很好。good! 北京。\nvery good. Very。"
+
+    def windows(characters: int, sentences: int) -> list[str]:
+        found = encoder.encode_ragged([text], offsets=True, reach=Reach(characters, sentences)).offsets or []
+        return [text[places[1, 0]:places[-2, 1]] for places in found]
+
+    assert windows(99, 1) == ["很好。", "good!", "北京。", "very good.", "Very。"]
+    assert windows(99, 2) == ["很好。good!", "北京。\nvery good.", "Very。"]
+    assert windows(12, 99) == ["很好。good! 北京。", "very good.", "Very。"]
+    assert windows(99, 99) == [text]
 
 
 @pytest.mark.parametrize("text", ["very good, 3.14 times! " * 870, "我的卡在哪里？很好，很好。" * 1540])

@@ -135,6 +135,18 @@ def test_alone_or_together_a_text_has_the_same_ids(tmp_path: Path) -> None:
         assert one.collate(together, np.array([0, 3])).mask.sum() == len(together.ids[0]) + len(together.ids[3])
 
 
+def test_an_empty_text_in_an_empty_prompt_still_has_a_token_to_go_on_from(tmp_path: Path) -> None:
+    from tokenizers import Tokenizer, processors
+
+    directory = model(tmp_path / "model", None)
+    tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
+    tokenizer.post_processor = processors.ByteLevel()  # no token before texts
+    tokenizer.save(str(directory / "tokenizer.json"))
+    one = ContinuedEncoder(ChatEncoder.load(directory, bare=True), Prompt.of("{source}"))
+    assert one.encode_ragged([""]).ids == [[one.pad_id]]
+    assert one.learned([""], ["a"]).ragged.ids == [[one.pad_id, *one.written(["a"])[0]]]
+
+
 def test_an_encoder_decoder_is_given_the_prompt_too_and_texts_lose_their_end(tmp_path: Path) -> None:
     plain = Encoder.load(make_seq2seq(tmp_path / "model", max_length=40))
     one = PromptedEncoder(plain, Prompt.of("summarize: {source} (short)"))

@@ -19,7 +19,7 @@ from luthier.pipeline import predict_file
 from luthier.schema import Argument, Marked
 from luthier.serving.app import create_app
 from luthier.serving.repository import Repository
-from luthier.tasks.relations import _bits
+from luthier.tasks._mark_bits import mark_bits
 
 PEOPLE, PLACES = ("Ann", "Bob", "王芳", "李雷"), ("Rome", "Oslo", "北京", "上海")
 PATTERNS = (("{} lives in {} .", "{} works in {} .", "{} and {} ."), ("{}住在{}。", "{}工作于{}。", "{}和{}。"))
@@ -154,7 +154,7 @@ def test_a_pair_in_the_middle_of_a_long_text_is_told_by_what_is_around_it(
         ragged = predictor.encode(rows)
         one, other = predictor.predict(rows)
     assert len(ragged) == 2
-    assert [row.sum() for row in _bits(ragged, rows)] == [3, 3]
+    assert [row.sum() for row in mark_bits(ragged, rows)] == [3, 3]
     assert one.truncated
     assert np.array_equal(one.probabilities, other.probabilities)
 

@@ -16,6 +16,7 @@ from luthier.models._frames import around
 from luthier.models.encoding import Encoder, Ragged
 from luthier.schema import Argument, Example, LabelSet, Marked, TextInput
 from luthier.tasks import averages, relations
+from luthier.tasks._mark_bits import mark_bits
 from luthier.tasks._relations import has_directions, relation_outcomes, relations_of
 
 LABELS = LabelSet(("Cause-Effect(e1,e2)", "Cause-Effect(e2,e1)", "Other", "Part-Whole(e1,e2)", "Part-Whole(e2,e1)"),
@@ -140,7 +141,7 @@ def test_long_texts_have_the_windows_that_hold_their_marks(tiny_model: Path) -> 
 
 def test_a_pair_too_far_apart_sums_what_its_marks_have_in_two_windows(tiny_model: Path) -> None:
     ragged = encoded([FAR], tiny_model)
-    bits = relations._bits(ragged, [FAR])
+    bits = mark_bits(ragged, [FAR])
     random = np.random.default_rng(0)
     logits = [random.normal(size=(len(ids), 10)).astype(np.float32) for ids in ragged.ids]
     (found,) = relations.decode(logits, ragged, [FAR], LABELS, relations.Settings())
@@ -155,7 +156,7 @@ def test_a_pair_too_far_apart_sums_what_its_marks_have_in_two_windows(tiny_model
 
 def test_marks_that_a_cut_takes_away_are_stood_for_by_the_first_token(tiny_model: Path) -> None:
     ragged = Encoder.load(tiny_model, max_length=8).encode_ragged([NEAR], offsets=True)
-    assert [row.tolist() for row in relations._bits(ragged, [NEAR])] == [[3, 0, 0, 0, 0, 0, 0, 0]]
+    assert [row.tolist() for row in mark_bits(ragged, [NEAR])] == [[3, 0, 0, 0, 0, 0, 0, 0]]
 
 
 @given(length=st.integers(2, 60), room=st.integers(8, 40), data=st.data())
@@ -167,7 +168,7 @@ def test_both_marks_are_found_in_texts_of_any_length(
     head, tail = data.draw(st.tuples(ends, ends).filter(lambda two: two[0] != two[1]))
     row = Marked("很" * length, Argument(*head), Argument(*tail))
     ragged = encoded([row], tiny_model, room)
-    bits = relations._bits(ragged, [row])
+    bits = mark_bits(ragged, [row])
     assert all(bit[0] == 0 for bit in bits)  # no first token had to stand in
     assert sorted(np.concatenate(bits)[np.concatenate(bits) > 0].tolist()) == [1, 2]
     assert bool(ragged.truncated.all()) == (length + 4 + 2 > room)
@@ -206,4 +207,4 @@ def test_rows_that_cannot_be_learned_are_refused(row: Example, said: str, tiny_m
 
 def test_texts_without_marks_are_a_fault_of_the_callers(tiny_model: Path) -> None:
     with pytest.raises(TypeError, match="relations are told of marked texts, not of str"):
-        relations._bits(encoded(["a b"], tiny_model), ["a b"])
+        mark_bits(encoded(["a b"], tiny_model), ["a b"])

@@ -73,15 +73,20 @@ def test_decode_one_label() -> None:
     assert (second.label, second.truncated) == ("no", False)
 
 
-def test_windows_of_a_text_share_its_label_and_their_mean_decides() -> None:
-    windows = Ragged([[1]] * 4, None, np.array([False, True, False, False]), owners=np.array([0, 0, 0, 1]))
-    assert task.targets(examples(("yes",), ("no",)), ONE, windows).tolist() == [1, 1, 1, 0]
-    assert task.targets(examples(("yes",), ()), MANY, windows).sum() == 3
-    logits = np.log(np.array([[0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.1, 0.8, 0.1], [0.9, 0.05, 0.05]], np.float32))
+def test_windows_of_a_text_have_its_label_together_and_what_is_new_in_each_counts() -> None:
+    windows = Ragged([[1]] * 4, None, np.array([False, True, False, False]), owners=np.array([0, 0, 0, 1]),
+                     fresh=np.array([10, 5, 5, 0]))
+    assert task.targets(examples(("yes",), ("no",)), ONE, windows).tolist() == [1, 0]
+    assert task.targets(examples(("yes",), ()), MANY, windows).sum() == 1
+    logits = np.array([[4, 0, 0], [0, 6, 0], [0, 4, 0], [9, 1, 1]], np.float32)
     first, second = task.decode(logits, windows, ["a", "b"], ONE, task.Settings())
-    assert (first.label, second.label) == ("yes", "no")
-    assert first.score == pytest.approx(0.6)
+    assert (first.label, second.label) == ("yes", "no")  # means of 2 and of 2.5, where the first window counts twice
+    assert first.score == pytest.approx(np.exp(2.5) / (np.exp(2) + np.exp(2.5) + 1))
     assert (first.truncated, second.truncated) == (True, False)
+    alone = task.decode(logits[3:], seen(False), ["b"], ONE, task.Settings())[0]
+    assert second.score == alone.score
+    highest, _ = task.decode(logits, windows, ["a", "b"], ONE, task.Settings(pooling="max"))
+    assert highest.score == pytest.approx(np.exp(6) / (np.exp(4) + np.exp(6) + 1))
 
 
 def test_decode_several_labels_by_the_threshold() -> None:

@@ -17,7 +17,7 @@ from luthier.models.encoding import Ragged
 from luthier.models.files import ModelFiles
 from luthier.models.native import impossible
 from luthier.schema import LabelSet
-from luthier.tasks import re_ranking, similarity, text_classification
+from luthier.tasks import named_entities, re_ranking, similarity, text_classification
 from luthier.tuning import Events, Fitted, Job, fit, whole_batch
 from luthier.tuning.grouping import Groups
 
@@ -48,12 +48,16 @@ def test_groups_bring_all_their_rows_in_order(sizes: list[int], seed: int) -> No
     expected = [row for group in chosen for row in np.flatnonzero(owners == group)]
     assert groups.rows(chosen).tolist() == expected
     assert groups.lengths.tolist() == [max(ragged.lengths[owners == group]) for group in range(len(sizes))]
+    tokens = Groups.of(ragged, named_entities)
+    assert tokens.rows(chosen).tolist() == chosen.tolist()
+    assert len(tokens) == len(owners)
+    windows = Groups.of(ragged, text_classification)
+    assert windows.rows(chosen).tolist() == expected
+    assert windows.lengths.tolist() == [size * most for size, most in zip(sizes, groups.lengths.tolist(), strict=True)]
+    assert (windows.share is None) is (len(sizes) == len(owners))
     between = Groups.of(ragged, re_ranking)  # batches may be cut between groups: all the tokens of each count
     assert between.rows(chosen).tolist() == expected
     assert between.lengths.tolist() == [max(ragged.lengths[owners == group]) * size for group, size in enumerate(sizes)]
-    alone = Groups.of(ragged, text_classification)
-    assert alone.rows(chosen).tolist() == chosen.tolist()
-    assert len(alone) == len(owners)
 
 
 @settings(deadline=None)

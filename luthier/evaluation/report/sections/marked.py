@@ -50,7 +50,7 @@ def marked(text: str, gold: Iterable[Span], found: Iterable[Entity], longest: in
         here = sorted({kind for first, last, _, kind in placed if first <= left and right <= last})
         piece = esc(text[left:right])
         parts.append(f'<mark class="{" ".join(here)}">{piece}</mark>' if here else piece)
-        parts += [_chip(span, kind, scores.get(span)) for _, last, span, kind in placed if last == right]
+        parts += [signed_chip(span.label, kind, scores.get(span)) for _, last, span, kind in placed if last == right]
     if end < len(text):
         parts.append(f" <small>{both('more_chars', count=count(len(text) - end))}</small>")
     return "".join(parts)
@@ -76,11 +76,12 @@ def stretches(text: str, marks: Sequence[Span], longest: int) -> str:
     return "".join(parts)
 
 
-def _chip(span: Span, kind: str, score: float | None) -> str:
+def signed_chip(label: str, kind: str, score: float | None) -> str:
+    """Return a label that was found rightly (``right``), ``missed``, or found too much (``extra``, with its score)."""
     sign, css = _SIGNS[kind]
     sure = f" {percent(score)}" if kind == "extra" and score is not None else ""
     # The chip keeps its own direction inside texts that run from the right.
-    return f'<bdi class="chip tag {css}">{sign} {esc(span.label)}{sure}</bdi>'
+    return f'<bdi class="chip tag {css}">{sign} {esc(label)}{sure}</bdi>'
 
 
 def _window(text: str, wrong: Iterable[Span], longest: int) -> tuple[int, int]:
