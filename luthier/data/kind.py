@@ -143,6 +143,11 @@ class Kind(Protocol):
 class SomeKind(Protocol):
     """The members that only some kinds have; who reads one asks first whether it is there."""
 
+    UNLABELLED: bool
+    """Whether its rows are learned from without labels."""
+    NEAR: str
+    """What becomes of rows that are nearly equal, in words, where ``settled`` drops them itself."""
+
     def task_for(self, rows: Sequence[Example], /) -> tuple[str, str] | None:
         """Return the name of the task that learns from these rows, and the reason; ``None`` where ``TASK`` will do."""
 

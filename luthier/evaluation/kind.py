@@ -19,6 +19,7 @@ from luthier.schema import Answer, Dataset, Example, Float32, LabelSet, TextInpu
 if TYPE_CHECKING:
     from luthier.evaluation.evaluate import Evaluation
     from luthier.evaluation.report.content import Report
+    from luthier.evaluation.token_frequencies import Vocabulary
 
 SEAM = "evaluation.kinds"
 
@@ -162,6 +163,10 @@ class SomeKind(Protocol):
 
     def with_candidates(self, examples: Sequence[Example], settings: EvaluationSettings, /) -> list[Example]:
         """Return the rows that are scored: with what they need beside them, which depends on the settings."""
+        ...
+
+    def baseline_of_tokens(self, dataset: Dataset, vocabulary: Vocabulary, /) -> PredictsTexts:
+        """Fit the simple model, where it counts tokens, with what cuts texts as the model does."""
         ...
 
     def weighed(self, judged: Judged, shares: Sequence[Float32], /) -> Judged:

@@ -60,7 +60,7 @@ def check_kind(directory: Path) -> None:
     )
 
     if config.get("is_encoder_decoder"):
-        raise ModelError(f"{directory} holds an encoder-decoder ({kind}), and dialogue needs a decoder alone",
+        raise ModelError(f"{directory} holds an encoder-decoder ({kind}), and a decoder alone is needed",
                          f"{_ADVICE}; text-to-text takes this one")
     if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES or kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
         raise ModelError(f"{directory} holds an encoder ({kind}), which cannot go on with a text", _ADVICE)

@@ -32,6 +32,7 @@ from luthier.models.files import ModelFiles
 from luthier.pipeline.assessing import assess, summarise
 from luthier.pipeline.loading import Loaded
 from luthier.pipeline.opening import Opened, asked, is_pair
+from luthier.pipeline.origins import licence_chain, parent_hash
 from luthier.pipeline.result import Run
 from luthier.recipe import Recipe
 from luthier.tuning import Events, Fitted, read_events
@@ -135,7 +136,8 @@ def _manifest(done: Finished, systems: Mapping[str, Evaluation]) -> Manifest:
         data_hash=done.loaded.dataset.content_hash,
         recipe=recipe.model_dump(mode="json"),
         scores={name: _short(system) for name, system in systems.items()},
-        licences=(Licence("base model", _public_name(base), base.licence),
+        parent=parent_hash(base),
+        licences=(*licence_chain(base, _public_name(base)),
                   Licence("training data", Path(recipe.data.train).name, None)),
     )
 

@@ -13,6 +13,7 @@ from luthier.schema import (
     Entities,
     Estimate,
     Extraction,
+    Filled,
     FoundAnswer,
     Generated,
     Prediction,
@@ -211,6 +212,22 @@ class SimilarityBody(BaseModel):
     truncated: bool = Field(description="True when a text was too long and the model did not see its end.")
 
 
+class FillBody(BaseModel):
+    """A token that may stand at a mask."""
+
+    sequence: str = Field(description="The text with the token in place of the mask.")
+    score: float = Field(description="Its probability.")
+    token: int = Field(description="Its number.")
+    token_str: str = Field(description="What it spells.")
+
+
+class FilledBody(BaseModel):
+    """What a model that fills masks in says of one text."""
+
+    masks: list[list[FillBody]] = Field(description="For each mask its likeliest tokens, the likeliest first.")
+    truncated: bool = Field(description="True when the text was too long and the model did not see its end.")
+
+
 class RelevanceBody(BaseModel):
     """What a model that orders passages says of a query with one passage."""
 
@@ -235,6 +252,7 @@ class RerankedBody(BaseModel):
 BODIES: dict[type, type[BaseModel]] = {
     Prediction: PredictionBody, Entities: EntitiesBody, Extraction: ExtractionBody, FoundAnswer: AnswerBody,
     Estimate: EstimateBody, Embedding: EmbeddingBody, Similarity: SimilarityBody, Generated: GeneratedBody,
+    Filled: FilledBody,
     Relevance: RelevanceBody, Reranked: RerankedBody,
 }
 """Class of answers -> how one is described; its fields are the class's ``KEYS``."""

@@ -103,7 +103,8 @@ class Job:
         if not hasattr(self.task, "condensed"):
             return None
         words: int = self.model.config.vocab_size  # type: ignore[union-attr, assignment]  # nn.Module types it so
-        return max(1, logits_bytes(self._device) // (4 * words))
+        share: float = self.task_settings.mlm_probability if self.labels.of_masks else 1.0  # hidden ones alone have one
+        return max(1, int(logits_bytes(self._device) / (4 * words * share)))
 
     def sizes(self, split: Encoded) -> Int64:
         """Return what each row takes of ``batch_tokens``, (N,) int64: the tokens that are computed.

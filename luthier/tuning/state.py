@@ -12,7 +12,7 @@ from luthier.schema import Decision, Int64
 from luthier.tuning.batching import Step, plan
 from luthier.tuning.checkpoints import Progress
 from luthier.tuning.events import Events
-from luthier.tuning.feeding import Feed
+from luthier.tuning.feeding import Feed, turn
 from luthier.tuning.grouping import Groups, compares
 from luthier.tuning.job import Job
 from luthier.tuning.verdict import not_finite
@@ -68,6 +68,7 @@ def dealt(run: Run, step: int) -> Step:
     """Return the groups of a step's micro-batches; each epoch is planned once, when its first step comes."""
     epoch, place = divmod(step - 1, run.per_epoch)
     if run.epoch_plan[0] != epoch:
+        turn(run.job, epoch)
         settings = run.job.train_settings
         run.epoch_plan = epoch, plan(
             run.job.sizes(run.job.train) if run.job.train.writes else run.groups.lengths,

@@ -15,7 +15,7 @@ from luthier.models.likelihood import continued_log_shares, written_log_shares
 from luthier.models.seq2seq import target_tokens
 from luthier.plugins import require
 from luthier.recipe import Decoding
-from luthier.schema import Batch, Float32, Int64
+from luthier.schema import Batch, Bool, Float32, Int64
 
 if TYPE_CHECKING:
     import torch
@@ -92,6 +92,24 @@ class TorchBackend:
         if not model.config.is_encoder_decoder:
             return continued_log_shares(model, batch, targets)
         return written_log_shares(model, self._inputs(batch), targets, target_tokens(model.config, self.name))
+
+    @property
+    def vocabulary(self) -> int:
+        """Return V, the number of different tokens."""
+        return int(self._opened.config.vocab_size)
+
+    def log_shares_at(self, batch: Batch, wanted: Bool) -> Float32:
+        """Return log probabilities of all tokens at M places, (M, V); see ``inference.modelling.TellsTokens``."""
+        import torch
+
+        from luthier.models.masked import WANTED, is_sparse
+
+        places, model = torch.from_numpy(wanted).to(self.device), self._opened
+        sparse = is_sparse(model)
+        with torch.inference_mode():
+            logits = model(**self._inputs(batch), **({WANTED: places} if sparse else {})).logits
+            found = (logits if sparse else logits[places]).float().log_softmax(-1)
+        return np.asarray(found.cpu().numpy(), dtype=np.float32)
 
     def close(self) -> None:
         """Let go of the weights."""
