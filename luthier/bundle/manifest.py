@@ -52,7 +52,7 @@ class LengthPolicy:
     """Most tokens of one text, special ones included."""
     policy: Literal["truncate", "window"] = "truncate"
     """``truncate``: the end is cut, and each cut is flagged in the prediction; ``window``: a long text is read in
-    windows, and nothing is cut."""
+    windows, and cut only where a pair's first one does not fit beside the second."""
     overlap: int | None = None
     """Tokens that neighbouring windows share."""
 

@@ -24,6 +24,7 @@ from luthier.bundle import (
     staged,
     write_probes,
 )
+from luthier.data import learned
 from luthier.evaluation import Evaluation, Report, write_report
 from luthier.inference import Opening, compare_with_memory, make_probes, open_fastest
 from luthier.models.encoding import Encoder
@@ -166,6 +167,7 @@ def _write_reports(
     folder.mkdir()
     (folder / "data.json").write_text(_json(report.to_dict()), encoding="utf-8")
     (folder / "splits.json").write_text(_json(report.split_ids), encoding="utf-8")
+    (folder / learned.FILE).write_text(_json(learned.hashed(done.loaded.dataset)), encoding="utf-8")
     history = [event for event in read_events(done.events) if event["event"] in HISTORY]
     write_report(folder, Report(
         title=Path(recipe.out).name, systems=dict(systems), created=datetime.now(UTC).isoformat(timespec="seconds"),

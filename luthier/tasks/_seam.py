@@ -75,7 +75,7 @@ class SomeTask(Protocol):
         """Open a tokenizer of the task's own kind, from a model's directory, or, where ``stored``, from a bundle's."""
 
     def reach(self, settings: Any, /) -> Any:
-        """Return how much of a text a window holds, a ``models._frames.Reach``, ``None`` without a bound."""
+        """Return how much of a text a window holds, a ``models._frames.Reach``; ``None`` where that is not bounded."""
 
     def rows_of(self, examples: Sequence[Example], settings: Any, /) -> list[TextInput]:
         """Return what ``sequences`` is given for examples that are learned from."""

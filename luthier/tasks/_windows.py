@@ -91,7 +91,8 @@ def chosen_texts(ragged: Ragged, texts: Sequence[int]) -> Ragged:
     rows = chosen_rows(ragged, texts)
     parts: dict[str, Any] = {name: [value[row] for row in rows] for name in ("ids", "type_ids", "offsets", "sequence")
                              if (value := getattr(ragged, name)) is not None}
-    return replace(ragged, **parts, truncated=ragged.truncated[rows], owners=numbers[owners_of(ragged)[rows]])
+    return replace(ragged, **parts, truncated=ragged.truncated[rows], owners=numbers[owners_of(ragged)[rows]],
+                   fresh=None if ragged.fresh is None else ragged.fresh[rows])
 
 
 def chosen_rows(ragged: Ragged, texts: Sequence[int]) -> list[int]:
