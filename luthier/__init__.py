@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any
 from luthier.errors import LuthierError
 
 if TYPE_CHECKING:
-    from luthier.estimator import TextClassifier
+    from luthier.estimator import Estimator, TextClassifier
     from luthier.inference import Corpus, rerank
     from luthier.pipeline import Run, evaluate, load, train
 
 __version__ = "0.1.0"
-__all__ = ["Corpus", "LuthierError", "Run", "TextClassifier", "evaluate", "load", "rerank", "train"]
+__all__ = ["Corpus", "Estimator", "LuthierError", "Run", "TextClassifier", "evaluate", "load", "rerank", "train"]
 
 _HOMES = {
     "Corpus": "luthier.inference",
+    "Estimator": "luthier.estimator",
     "Run": "luthier.pipeline",
     "evaluate": "luthier.pipeline",
     "load": "luthier.pipeline",

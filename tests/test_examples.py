@@ -170,3 +170,17 @@ def test_asking_many(tiny_bundle: Path) -> None:
     expected = [prediction.label for prediction in luthier.load(tiny_bundle).predict(texts)]
     assert [line.split("\t")[0] for line in result.stdout.splitlines()] == expected
     assert set(expected) == {"positive", "negative"}
+
+
+@pytest.mark.parametrize("name", ["workshop", "workshop_zh"])
+def test_the_recipes_for_raw_text(name: str, tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(EXAMPLES)
+    base = tiny_model if name == "workshop_zh" else make_causal(tmp_path / "base", max_length=256)
+    command = [sys.executable, "-m", "luthier", "train", f"examples/{name}.yaml", "--model", str(base),
+               "train.num_train_epochs=1", "evaluation.bootstrap=100"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "perplexity" in result.stdout
+    text = "一辆[MASK]车放在架上。" if name == "workshop_zh" else "A city bike came in on"
+    (found,) = luthier.load(tmp_path / "runs" / name).predict([text])
+    assert found.label or not found.truncated

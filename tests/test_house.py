@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -99,3 +100,25 @@ def test_labelling_a_file_loads_nothing_that_tunes_or_scores(tiny_bundle: Path, 
             "assert not wrong, wrong")
     subprocess.run([sys.executable, "-c", code, str(tiny_bundle), str(texts), str(tmp_path / "out.csv")], check=True)
     assert (tmp_path / "out.csv").read_text(encoding="utf-8").count("\n") == 3
+
+
+def test_what_only_some_files_of_a_seam_offer_is_declared_in_one_place() -> None:
+    """What is asked for by ``hasattr`` or ``getattr`` stands in the seam's ``SomeTask`` or ``SomeKind``."""
+    from luthier.bundle.kind import SomeKind as OfBundles
+    from luthier.data.kind import SomeKind as OfData
+    from luthier.evaluation.kind import SomeKind as OfScores
+    from luthier.tasks._seam import SomeTask
+
+    asked = re.compile(r"(?:has|get)attr\((?:[\w.]*\.)?_?(task|kind)(?:\(\w+\))?, [\"'](\w+)[\"']")
+    found: dict[type, set[str]] = {SomeTask: set(), OfBundles: set(), OfData: set(), OfScores: set()}
+    for path in ROOT.rglob("*.py"):
+        of_kinds = {"bundle": OfBundles, "evaluation": OfScores}.get(path.relative_to(ROOT).parts[0], OfData)
+        for seam, name in asked.findall(path.read_text(encoding="utf-8")):
+            found[SomeTask if seam == "task" else of_kinds].add(name)
+    assert all(found.values())
+    listed = (ROOT.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for protocol, names in found.items():
+        declared = {name for name in (*vars(protocol), *protocol.__annotations__) if not name.startswith("_")}
+        assert names <= declared, f"declare it in {protocol.__module__}.{protocol.__name__}"
+        for name in declared:
+            assert f"`{name}`" in listed, f"CONTRIBUTING.md does not list {name}"

@@ -32,13 +32,7 @@ class Use:
 
 
 class BundleKind(Protocol):
-    """One problem type, as a bundle's files and its card tell of it.
-
-    A file may add ``TEXT``, what its tokenizer is given in place of ``"some text"``, and ``ROW``, what its predictor
-    takes in place of that: both as code. ``HEADING`` stands over what it says of labels where they are none, and
-    ``HEADLESS`` says that no part of its models is new. Where its bundles are not all used alike, ``use(manifest)``
-    returns a ``Use`` in place of ``PIPELINE``, ``DOOR``, ``OUTPUT``, ``BATCH`` and ``CUT``.
-    """
+    """One problem type, as a bundle's files and its card tell of it."""
 
     CONFIG: str | None
     """``problem_type`` in ``config.json``: only classifiers of texts have one there."""
@@ -63,6 +57,28 @@ class BundleKind(Protocol):
 
     def knows(self, manifest: Manifest) -> str:
         """Return where what the model knows ends, in a sentence."""
+        ...
+
+
+class SomeKind(Protocol):
+    """The members that only some kinds have; who reads one asks first whether it is there."""
+
+    TEXT: str
+    """Code: what the tokenizer is given in place of ``"some text"``."""
+    ROW: str
+    """Code: what the predictor is given in place of that."""
+    BATCH: str
+    """Code that makes ``batch`` with ``tokenizer``, in place of a plain call."""
+    CUT: str
+    """What is said of length in place of how many tokens are read; ``{length}`` stands for them."""
+    HEADING: str
+    """What stands over what the card says of labels, where they are none."""
+    HEADLESS: bool
+    """Whether no part of its models is new."""
+
+    def use(self, manifest: Manifest) -> Use:
+        """Return how a bundle is used, in place of ``PIPELINE``, ``DOOR``, ``OUTPUT``, ``BATCH`` and ``CUT``, where not
+        all are used alike."""
         ...
 
 

@@ -52,7 +52,7 @@ class LengthPolicy:
     """Most tokens of one text, special ones included."""
     policy: Literal["truncate", "window"] = "truncate"
     """``truncate``: the end is cut, and each cut is flagged in the prediction; ``window``: a long text is read in
-    windows, and nothing is cut."""
+    windows, and cut only where a pair's first one does not fit beside the second."""
     overlap: int | None = None
     """Tokens that neighbouring windows share."""
 
@@ -123,7 +123,7 @@ class Manifest:
     """The few numbers worth showing; ``report/scores.json`` has the rest."""
     licences: tuple[Licence, ...] = ()
     parent: str | None = None
-    """sha256 of the manifest of the bundle that this one was compressed from."""
+    """sha256 of the manifest of the bundle that this one was compressed from, or that its tuning started from."""
     outputs: tuple[str, ...] | None = None
     """Names of the head's outputs where they are not the labels themselves: the tags of entity types."""
     thresholds: dict[str, float] | None = None

@@ -12,7 +12,7 @@ from typer import Argument, Option
 def command(
     bundle: Annotated[Path, Argument(help="Directory of a bundle.")],
     data: Annotated[Path, Argument(help="A file of texts; labels in it are left alone.")],
-    out: Annotated[Path | None, Option(help="File to write, .jsonl or .csv. [default: JSON lines to stdout]")] = None,
+    out: Annotated[Path | None, Option(help="File to write: .jsonl, .csv, .xlsx. [default: JSON, stdout]")] = None,
     text: Annotated[str | None, Option(help="Column with the text. [default: as in training]")] = None,
     text_b: Annotated[str | None, Option(help="Column with the second text of a pair.")] = None,
     max_bad_rows: Annotated[int, Option(min=0, help="Unreadable rows tolerated before stopping.")] = 100,

@@ -182,4 +182,5 @@ def without_leaks(splits: Splits, found: Found, leaking: Leaking, *, drop: bool)
 def count_near_duplicates(examples: Iterable[Example], found: Found) -> None:
     """Count groups of rows that differ only in case, width, punctuation and spaces."""
     sizes = [size for size in Counter(map(loose_of, examples)).values() if size > 1]
-    found.near_duplicate_groups, found.near_duplicate_rows = len(sizes), sum(sizes)
+    found.near_duplicate_groups += len(sizes)
+    found.near_duplicate_rows += sum(sizes)

@@ -14,7 +14,7 @@ from luthier.errors import DataError
 
 SEAM = "data.readers"
 
-_EASIEST_LAST = ("parquet", "xlsx", "jsonl", "json", "conll", "semeval", "tsv", "csv")
+_EASIEST_LAST = ("parquet", "xlsx", "jsonl", "json", "conll", "semeval", "txt", "tsv", "csv")
 """Formats that are told surely come first, those that accept nearly any text last; outsiders' come before all."""
 _KNOWN_BINARIES = (
     (b"\xd0\xcf\x11\xe0", "an old .xls or a workbook with a password",

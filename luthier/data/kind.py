@@ -2,11 +2,6 @@
 
 A kind is a module named after its problem type. It knows its files (``find``), makes examples of their rows, checks and
 settles them, names their labels and describes them. What several kinds do alike are plain functions that they import.
-
-A kind whose rows may ask for another task than ``TASK`` also offers ``task_for(rows)``, which returns its name and the
-reason, or ``None`` where ``TASK`` will do. One whose rows may hold answers of others, not only of nearly equal rows,
-offers ``leaking(early, late, found)``, which tells which early rows hold an answer of a late one.
-One that has several rows for what is one example offers ``gathered(rows)``, which joins them.
 """
 
 from __future__ import annotations
@@ -143,6 +138,24 @@ class Kind(Protocol):
 
     def lines(self, report: DataReport) -> list[str]:
         """Return what the report says of the labels, one fact a line."""
+
+
+class SomeKind(Protocol):
+    """The members that only some kinds have; who reads one asks first whether it is there."""
+
+    UNLABELLED: bool
+    """Whether its rows are learned from without labels."""
+    NEAR: str
+    """What becomes of rows that are nearly equal, in words, where ``settled`` drops them itself."""
+
+    def task_for(self, rows: Sequence[Example], /) -> tuple[str, str] | None:
+        """Return the name of the task that learns from these rows, and the reason; ``None`` where ``TASK`` will do."""
+
+    def leaking(self, early: Sequence[Example], late: Sequence[Example], found: Found, /) -> list[bool]:
+        """Return which early rows hold an answer of a late one, where not only nearly equal rows do."""
+
+    def gathered(self, rows: Sequence[Example], /) -> list[Example]:
+        """Return the rows with those that are one example joined."""
 
 
 def kind_of(problem_type: str) -> Kind:

@@ -143,7 +143,8 @@ class DataReport:
         lines.extend(f"{count:,} rows of {where.replace(' in ', ' stand in ')} too: {done}"
                      for where, count in self.leaks.items() if count)
         if self.near_duplicate_groups:
-            together = ", each kept within one split" if self.deduplicated else ""
+            kept = getattr(kind_of(self.problem_type), "NEAR", ", each kept within one split")
+            together = kept if self.deduplicated else ""
             lines.append(f"{self.near_duplicate_groups:,} groups of near-duplicates "
                          f"({self.near_duplicate_rows:,} rows){together}")
         return lines

@@ -42,6 +42,8 @@ class Evaluation:
     """What came of each row: behind the intervals, and behind paired comparisons."""
     probabilities: Float32 | None = field(default=None, repr=False)
     """(N, C) float32; classification only."""
+    warnings: tuple[str, ...] = ()
+    """Why the scores may say less than they seem to; empty when nothing is amiss."""
 
     @property
     def kind(self) -> Kind:

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from luthier import plugins
 from luthier.evaluation.scores import Judged, RowError
-from luthier.schema import Answer, Dataset, Example, LabelSet, TextInput
+from luthier.recipe import EvaluationSettings
+from luthier.schema import Answer, Dataset, Example, Float32, LabelSet, TextInput
 
 if TYPE_CHECKING:
     from luthier.evaluation.evaluate import Evaluation
     from luthier.evaluation.report.content import Report
+    from luthier.evaluation.token_frequencies import Vocabulary
 
 SEAM = "evaluation.kinds"
 
@@ -96,12 +98,7 @@ class Page:
 
 
 class Kind(Protocol):
-    """One problem type, as evaluation sees it.
-
-    A kind that asks a predictor for more than an answer to each row also offers ``asked``, from the rows to what
-    ``predict`` is given; ``judge`` gets the answers to that. One whose rows need something beside them that depends on
-    the settings offers ``with_candidates``, from rows and settings to the rows that are scored.
-    """
+    """One problem type, as evaluation sees it."""
 
     MAIN: str
     """The metric that verdicts go by."""
@@ -151,6 +148,34 @@ class Kind(Protocol):
 
     def shown(self, error: RowError) -> ShownError:
         """Return an error as the page shows it."""
+        ...
+
+
+class SomeKind(Protocol):
+    """The members that only some kinds have; who reads one asks first whether it is there."""
+
+    def asked(self, examples: Sequence[Example], /) -> Sequence[TextInput]:
+        """Return what a predictor is asked for these rows, where that is more than an answer to each.
+
+        ``judge`` gets the answers to it.
+        """
+        ...
+
+    def with_candidates(self, examples: Sequence[Example], settings: EvaluationSettings, /) -> list[Example]:
+        """Return the rows that are scored: with what they need beside them, which depends on the settings."""
+        ...
+
+    def baseline_of_tokens(self, dataset: Dataset, vocabulary: Vocabulary, /) -> PredictsTexts:
+        """Fit the simple model, where it counts tokens, with what cuts texts as the model does."""
+        ...
+
+    def weighed(self, judged: Judged, shares: Sequence[Float32], /) -> Judged:
+        """Return what was judged with the scores of how likely the right texts are, where a model can tell.
+
+        Args:
+            judged: what ``judge`` made of the answers.
+            shares: N arrays (T,), the log probability of each token of the first right text.
+        """
         ...
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+
 from luthier.evaluation.outcomes import RowOutcomes
 from luthier.schema import Answer, Example, Float32, Int64, LabelSet
 from luthier.tasks import precision_recall_f1
@@ -87,11 +89,18 @@ class Scores:
             "rows": self.rows,
             "metrics": self.values,
             "classes": [asdict(entry) for entry in self.classes],
-            "confusion": None if self.confusion is None else self.confusion.tolist(),
+            "confusion": None if self.confusion is None else _cells(self.confusion),
         }
         if self.parts:
             result["parts"] = self.parts
         return result if self.tokens is None else {**result, "tokens": asdict(self.tokens)}
+
+
+def _cells(matrix: Int64) -> list[list[int]]:
+    """Return the cells of a (C, C) matrix that are not 0, each behind its row and column: most are, of many labels."""
+    rows, columns = np.nonzero(matrix)
+    found: list[list[int]] = np.stack([rows, columns, matrix[rows, columns]], axis=1).tolist()
+    return found
 
 
 @dataclass(frozen=True, slots=True)

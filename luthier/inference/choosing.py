@@ -60,9 +60,9 @@ def choose(
         threads: CPU threads.
         offline: never ask a model hub for an adapter's base.
     """
-    if manifest.labels.of_texts:
+    if manifest.labels.of_texts or manifest.labels.of_tokens:
         others = [name for name in plugins.names("inference.backends") if name != REFERENCE and _writes(name)]
-        return Choice((*others, REFERENCE), "it can write texts")
+        return Choice((*others, REFERENCE), "it can write texts" if not manifest.labels.of_masks else "it tells tokens")
     if device not in (None, "cpu") or (device is None and has_gpu()):
         return Choice((REFERENCE,), "the reference, on an accelerator")
     place = _place(directory, manifest, threads)

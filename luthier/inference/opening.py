@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from luthier import plugins
 from luthier.bundle import RESTORE, Manifest, check_files, check_labels, check_tokenizer, read_manifest
 from luthier.errors import BundleError, LuthierError
+from luthier.inference.modelling import check_fills, fills
 from luthier.inference.predictor import Predictor
 from luthier.inference.writing import check_writes, writes
 
@@ -78,6 +79,8 @@ def assemble(
     module = plugins.load("inference.backends", backend)
     if writes(task):
         check_writes(backend, module)
+    if fills(task):
+        check_fills(backend, module)
     opened = module.load(
         directory, manifest, threads=threads, device=device, offline=offline)
     return Predictor(opened, encoder, manifest.labels, task, settings, manifest.pair, directory.name, manifest)

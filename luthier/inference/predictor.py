@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from luthier.inference.backend import Backend
 from luthier.inference.batching import plan
 from luthier.inference.following import followed
 from luthier.inference.inputs import checked, encoded
+from luthier.inference.modelling import check_masks, filled, fills, is_of_documents, likelihoods
 from luthier.inference.streaming import WINDOW, OnBad, stream
 from luthier.inference.writing import log_shares, write, writes
 from luthier.models.outputs import in_order
@@ -23,6 +24,7 @@ from luthier.schema import Bool, Float32, LabelSet, Logits, TextInput
 
 if TYPE_CHECKING:
     from luthier.inference.generation import Stop
+    from luthier.models.blocks import BlockEncoder
     from luthier.models.encoding import Encoder, Ragged
 
 
@@ -79,7 +81,9 @@ class Predictor:
         ``Extraction`` where relations between them are found, too, ``FoundAnswer`` where questions are answered,
         ``Estimate`` where numbers are learned, ``Generated`` where texts are written; where texts are compared, the
         ``Embedding`` of a text and the ``Similarity`` of a pair; where passages are ordered, the ``Relevance`` of a
-        pair and ``Reranked`` of a query with several.
+        pair and ``Reranked`` of a query with several;
+        ``Filled`` where masks are filled in; and of language models the ``Likelihood`` of each, where rows are
+        ``Document``s.
 
         Args:
             texts: N texts, or N pairs of texts for a pair bundle; where texts are compared, either, and a ``Passage``
@@ -122,8 +126,10 @@ class Predictor:
         """Return the logits of texts that are encoded already, (N, C) float32 or an array (T, C) for each window.
 
         Raises:
-            ModelError: the bundle writes texts.
+            ModelError: the bundle writes texts, or tells hidden tokens.
         """
+        if fills(self.task):
+            raise ModelError(f"{self.name} tells hidden tokens, and has no logits of a text as a whole", "use predict")
         if writes(self.task):
             raise ModelError(f"{self.name} writes texts, and has no logits of a text as a whole", "use predict")
         if not len(ragged):
@@ -134,6 +140,12 @@ class Predictor:
 
     def answers(self, ragged: Ragged, texts: Sequence[TextInput], *, stop: Stop | None = None) -> list[Any]:
         """Return one answer for each of N texts that are encoded already; ``stop`` is that of ``predict``."""
+        if is_of_documents(ragged, texts):
+            return list(likelihoods(self.backend, cast("BlockEncoder", self.encoder), ragged))
+        if fills(self.task):
+            told = filled(self.backend, cast("BlockEncoder", self.encoder), ragged, texts, self.task_settings.top_k)
+            given: list[Any] = self.task.decode(told, ragged, texts, self.labels, self.task_settings)
+            return given
         if not writes(self.task):
             return followed(self, self.decode(self.compute(ragged), ragged, texts), texts)
         written = write(self.backend, self.encoder, ragged, self.task_settings.decoding, stop)
@@ -176,8 +188,11 @@ class Predictor:
         Raises:
             DataError: a row is something else; the message names it.
         """
-        return checked(rows, pair=self.pair, relations=self.labels.of_relations,
-                       conversations=self.labels.of_dialogues, candidates=self.labels.of_candidates, first=first)
+        found = checked(rows, pair=self.pair, relations=self.labels.of_relations,
+                        conversations=self.labels.of_dialogues, candidates=self.labels.of_candidates, first=first)
+        if self.labels.of_masks:
+            check_masks(found, first)
+        return found
 
     def close(self) -> None:
         """Let go of the weights."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -13,16 +13,23 @@ from luthier.bundle.probes import allowed
 from luthier.errors import ProbeError
 from luthier.inference.following import asks_again, follow_ups
 from luthier.inference.inputs import prompt
+from luthier.inference.modelling import weigh
 from luthier.inference.predictor import Predictor
 from luthier.inference.writing import log_shares, writes
 from luthier.models.encoding import Ragged
-from luthier.schema import Argument, Conversation, Float32, Logits, Marked, TextInput, parts
+from luthier.schema import Argument, Conversation, Document, Float32, Logits, Marked, TextInput, parts
+
+if TYPE_CHECKING:
+    from luthier.models.blocks import BlockEncoder
 
 DATA_PROBES = 16
 """Texts taken from the data, spread over their lengths."""
 
 TOKENS = 32
 """Tokens of a text whose logits are recorded, where each token has some."""
+
+CHARACTERS = 2000
+"""Of a document whose likelihood is recorded: each of its tokens has a number."""
 
 FIXED = (
     "",
@@ -55,6 +62,8 @@ def make_probes(predictor: Predictor, texts: Sequence[TextInput]) -> list[Probe]
         The probes, those from the data first.
     """
     fixed: list[TextInput] = list(FIXED)
+    if predictor.labels.of_tokens:
+        texts = [str(text)[:CHARACTERS] for text in texts]
     if predictor.labels.of_dialogues:
         fixed = [prompt(text) for text in FIXED]
     if predictor.pair:
@@ -78,6 +87,8 @@ def answer(predictor: Predictor, rows: Sequence[TextInput], recorded: Sequence[P
         recorded: what was answered before. Where texts are written, those texts are weighed and none is written again:
             another processor may choose otherwise at a near tie.
     """
+    if predictor.labels.of_tokens:
+        return _likely(predictor, rows)
     ragged = predictor.encode(rows)
     if writes(predictor.task):
         return _weighed(predictor, ragged, rows, [probe.label or "" for probe in recorded])
@@ -108,6 +119,19 @@ def _weighed(predictor: Predictor, ragged: Ragged, rows: Sequence[TextInput], kn
     return [Probe(row.text if isinstance(row, Conversation) else str(row), None, ids, predictor.labels.names,
                   tuple(map(float, scores)), text, conversation=row if isinstance(row, Conversation) else None)
             for row, ids, scores, text in zip(rows, ids_of(ragged, len(rows)), logs, texts, strict=True)]
+
+
+def _likely(predictor: Predictor, rows: Sequence[TextInput]) -> list[Probe]:
+    """Return the log probability of each token that is asked for in N documents."""
+    ragged = predictor.encode(as_documents(rows))
+    found = weigh(predictor.backend, cast("BlockEncoder", predictor.encoder), ragged)
+    return [Probe(str(row), None, ids, predictor.labels.names, tuple(map(float, logs)), None)
+            for row, ids, (logs, _) in zip(rows, ids_of(ragged, len(rows)), found, strict=True)]
+
+
+def as_documents(rows: Sequence[TextInput]) -> list[TextInput]:
+    """Return texts as what a language model is asked the likelihood of."""
+    return [Document(row) for row in rows]
 
 
 def standard(predictor: Predictor, logits: Logits) -> Logits:

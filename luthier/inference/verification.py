@@ -21,7 +21,7 @@ from luthier.errors import LuthierError, ProbeError
 from luthier.inference.inputs import encoded
 from luthier.inference.opening import assemble, open_encoder, open_task
 from luthier.inference.predictor import Predictor
-from luthier.inference.replaying import answer, differences, ids_of, rows_of
+from luthier.inference.replaying import answer, as_documents, differences, ids_of, rows_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,8 @@ def _ids(directory: Path, manifest: Manifest) -> str:
     check_tokenizer(directory)
     probes = read_probes(directory)
     rows = rows_of(probes)
-    found = ids_of(encoded(open_encoder(directory, manifest), *open_task(manifest), rows), len(rows))
+    given = as_documents(rows) if manifest.labels.of_tokens else rows
+    found = ids_of(encoded(open_encoder(directory, manifest), *open_task(manifest), given), len(rows))
     for probe, ids in zip(probes, found, strict=True):
         if probe.ids != ids:
             raise ProbeError(f"probe {probe.shown} gives {len(ids)} other token ids than when the bundle was written")

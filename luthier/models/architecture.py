@@ -51,6 +51,8 @@ def problem_of(config: Mapping[str, Any]) -> ProblemType | None:
         return "text_generation"
     if any(_has_head(config, head) for head in CAUSAL):
         return "dialogue"
+    if _has_head(config, "ForMaskedLM"):
+        return "masked_language_modelling"
     if finds_answers(config):
         return "question_answering"
     if embeds(config):

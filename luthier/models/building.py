@@ -37,6 +37,8 @@ _DOORS = {
     "question_answering": ("AutoModelForQuestionAnswering", "a finder of answers"),
     "text_generation": ("AutoModelForSeq2SeqLM", "an encoder-decoder"),
     "dialogue": ("AutoModelForCausalLM", "a language model"),
+    "masked_language_modelling": ("AutoModelForMaskedLM", "a masked language model"),
+    "causal_language_modelling": ("AutoModelForCausalLM", "a language model"),
     "similarity": ("AutoModel", "an encoder of texts"),
     "retrieval": ("AutoModel", "an encoder of texts"),
 }
@@ -206,6 +208,10 @@ def open_weights(directory: Path, config: Any, attention: Attention, kind: Probl
         )
     if kind == "question_answering":
         model.register_forward_hook(_with_logits)
+    if kind == "masked_language_modelling":
+        from luthier.models.masked import asked_at_places
+
+        asked_at_places(model)
     if kind in ("similarity", "retrieval"):
         if getattr(model, "pooler", None) is not None:
             model.pooler = None  # reads the first token alone

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+
+_CGROUPS = Path("/sys/fs/cgroup")
+_UNKNOWN_MEMORY = 8 * 2**30
+"""Bytes, where the system does not tell: a small machine of today."""
 
 
 def multiplies_bf16(device: str) -> tuple[bool, str]:
@@ -51,6 +56,24 @@ def processor_features() -> frozenset[str]:
 def cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def memory(device: str) -> int:
+    """Return the bytes of memory that this process may fill: a GPU's, or the machine's, or less where it is confined.
+
+    Args:
+        device: ``cpu`` or ``cuda``.
+    """
+    if device.partition(":")[0] == "cuda":
+        import torch
+
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")] if hasattr(os, "sysconf") else []
+    for limit in ("memory.max", "memory/memory.limit_in_bytes"):  # control groups, version 2 and 1
+        with suppress(OSError, ValueError):  # version 2 says "max" where there is none
+            found.append(int((_CGROUPS / limit).read_text(encoding="ascii")))
+    return min(found, default=_UNKNOWN_MEMORY)
 
 
 def processor() -> str:

@@ -265,6 +265,7 @@ def _open_base(directory: Path, base_directory: Path) -> nn.Module:
     """Open the base's weights with a head for the labels in the adapter's own config; the head is filled afterwards."""
     from luthier.models.building import build_classifier
     from luthier.models.causal import build_causal
+    from luthier.models.masked import build_masked
     from luthier.models.seq2seq import build_seq2seq
 
     try:
@@ -277,6 +278,8 @@ def _open_base(directory: Path, base_directory: Path) -> nn.Module:
         raise damaged(directory, f"config.json cannot be read ({error!r})") from error
     if labels.of_dialogues:
         return build_causal(base_directory, labels).model
+    if labels.of_masks:
+        return build_masked(base_directory, labels).model
     if labels.of_texts:
         return build_seq2seq(base_directory, labels).model
     return build_classifier(base_directory, labels).model

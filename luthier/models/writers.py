@@ -30,6 +30,19 @@ def read_config(directory: Path, what: str) -> Any:
         return AutoConfig.from_pretrained(str(directory), local_files_only=True, trust_remote_code=False)
 
 
+def named_config(directory: Path, outputs: LabelSet, what: str) -> Any:
+    """Return the configuration of the model in a directory, which is ``what``, with the one name of its output.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    config = read_config(directory, what)
+    config.id2label = dict(enumerate(outputs.names))
+    config.label2id = {name: number for number, name in enumerate(outputs.names)}
+    config.problem_type = None
+    return config
+
+
 def open_writer(
     directory: Path,
     outputs: LabelSet,
@@ -52,10 +65,7 @@ def open_writer(
     Raises:
         ModelError: the directory cannot be opened, or lacks weights.
     """
-    config = read_config(directory, what)
-    config.id2label = dict(enumerate(outputs.names))
-    config.label2id = {name: number for number, name in enumerate(outputs.names)}
-    config.problem_type = None
+    config = named_config(directory, outputs, what)
     set_rates(config, DROPOUTS, dropout)
     set_rates(config, ATTENTION_DROPOUTS, attention_dropout)
     # What the model is opens the door, and not what it is tuned for: a decoder may write texts for texts, too.

@@ -24,6 +24,7 @@ from luthier.bundle import (
     staged,
     write_probes,
 )
+from luthier.data import learned
 from luthier.evaluation import Evaluation, Report, write_report
 from luthier.inference import Opening, compare_with_memory, make_probes, open_fastest
 from luthier.models.encoding import Encoder
@@ -31,6 +32,7 @@ from luthier.models.files import ModelFiles
 from luthier.pipeline.assessing import assess, summarise
 from luthier.pipeline.loading import Loaded
 from luthier.pipeline.opening import Opened, asked, is_pair
+from luthier.pipeline.origins import licence_chain, parent_hash
 from luthier.pipeline.result import Run
 from luthier.recipe import Recipe
 from luthier.tuning import Events, Fitted, read_events
@@ -134,7 +136,8 @@ def _manifest(done: Finished, systems: Mapping[str, Evaluation]) -> Manifest:
         data_hash=done.loaded.dataset.content_hash,
         recipe=recipe.model_dump(mode="json"),
         scores={name: _short(system) for name, system in systems.items()},
-        licences=(Licence("base model", _public_name(base), base.licence),
+        parent=parent_hash(base),
+        licences=(*licence_chain(base, _public_name(base)),
                   Licence("training data", Path(recipe.data.train).name, None)),
     )
 
@@ -166,6 +169,7 @@ def _write_reports(
     folder.mkdir()
     (folder / "data.json").write_text(_json(report.to_dict()), encoding="utf-8")
     (folder / "splits.json").write_text(_json(report.split_ids), encoding="utf-8")
+    (folder / learned.FILE).write_text(_json(learned.hashed(done.loaded.dataset)), encoding="utf-8")
     history = [event for event in read_events(done.events) if event["event"] in HISTORY]
     write_report(folder, Report(
         title=Path(recipe.out).name, systems=dict(systems), created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -17,12 +17,13 @@ def assess(predictor: PredictsTexts, loaded: Loaded) -> Evaluation:
     return evaluate(predictor, loaded.dataset.test, loaded.dataset.labels, recipe.evaluation, seed=seed)
 
 
-def assess_baseline(loaded: Loaded) -> Evaluation:
-    """Fit the baseline on the train split and score it."""
+def assess_baseline(loaded: Loaded, encoder: Any) -> Evaluation:
+    """Fit the baseline on the train split and score it; the encoder tells what a token is, where tokens are counted."""
     recipe = loaded.recipe
     threshold = recipe.task.get("threshold", 0.5)
     seed = spawn(recipe.seed, "baseline")
-    baseline = fit_baseline(loaded.dataset, loaded.report.language, threshold=threshold, seed=seed)
+    baseline = fit_baseline(loaded.dataset, loaded.report.language, threshold=threshold, seed=seed,
+                            vocabulary=encoder if loaded.dataset.labels.of_tokens else None)
     return assess(baseline, loaded)
 
 

@@ -53,14 +53,24 @@ def whole_file(path: Path, *, encoding: str = "utf-8") -> Iterator[IO[str]]:
     Raises:
         DataError: it cannot be made, or the disk is full; what stood there before stands there still.
     """
+    with whole_path(path) as temporary, temporary.open("w", encoding=encoding, errors="replace", newline="") as file:
+        yield file
+
+
+@contextmanager
+def whole_path(path: Path) -> Iterator[Path]:
+    """Give an empty file of a temporary name to write to, as ``whole_file`` opens one.
+
+    Raises:
+        DataError: as there.
+    """
     final = Path(os.path.realpath(path))  # of a link, the file it leads to
     temporary = final.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.partial")
     try:
         with unwritable(path):
             final.parent.mkdir(parents=True, exist_ok=True)
-            file = temporary.open("w", encoding=encoding, errors="replace", newline="")
-        with file:
-            yield file
+            temporary.touch()
+        yield temporary
         with unwritable(path):
             os.replace(temporary, final)
     except OSError as error:

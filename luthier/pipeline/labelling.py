@@ -54,7 +54,8 @@ def predict_file(
     Args:
         bundle: directory of a bundle.
         data: file of texts.
-        out: ``.jsonl`` or ``.csv`` file, written whole or not at all; ``None`` writes JSON lines to standard output.
+        out: ``.jsonl``, ``.csv`` or ``.xlsx`` file, written whole or not at all; ``None`` writes JSON lines to standard
+            output.
         columns: where the text stands; as in training when left out.
         max_bad_rows: rows tolerated that cannot be read, or be encoded for the model.
         opening: backend, device and threads; chosen when left out, all backends being tried first where the file is

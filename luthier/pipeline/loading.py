@@ -187,7 +187,7 @@ def _check_grades(recipe: Recipe, labels: LabelSet) -> None:
 def _settle_model(recipe: Recipe, report: DataReport, labels: LabelSet) -> tuple[Recipe, list[str]]:
     if recipe.model.name != "auto":
         return recipe, []
-    if labels.of_dialogues:
+    if labels.of_dialogues or (labels.of_tokens and not labels.of_masks):
         return _settle_language_model(recipe, report)
     if labels.of_texts:
         raise RecipeError("which model shall write the texts is not said, and each kind asks for other rows and time",
@@ -208,7 +208,7 @@ def _settle_language_model(recipe: Recipe, report: DataReport) -> tuple[Recipe, 
         RecipeError: the text is in a language that it does not write.
     """
     if report.language != "en":
-        raise RecipeError("to answer conversations takes a causal language model, and the only packaged one, "
+        raise RecipeError("this task takes a causal language model, and the only packaged one, "
                           f"{LANGUAGE_MODEL}, writes English; the text is not English",
                           "name one: --model Qwen/Qwen3-0.6B (Chinese and many others; any Llama, Qwen, Mistral or "
                           f"Gemma from a hub or a directory), or --model {LANGUAGE_MODEL} all the same")
@@ -223,6 +223,8 @@ def _settle_epochs(recipe: Recipe, train: Sequence[Example]) -> tuple[Recipe, li
     task = plugins.load("tasks", recipe.task["name"])
     # A query with five passages is learned from five times.
     rows = len(task.rows_of(train, _own(task, recipe)) if hasattr(task, "rows_of") else train)
+    if hasattr(task, "learned_rows"):  # documents are learned from in blocks
+        rows = task.learned_rows(train, recipe.model.max_length, _own(task, recipe))
     batch = recipe.train.per_device_train_batch_size * recipe.train.gradient_accumulation_steps
     per_epoch = -(-rows // batch)
     _, least = pace(recipe)

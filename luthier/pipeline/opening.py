@@ -18,6 +18,7 @@ from luthier import recipe as recipes
 from luthier.errors import RecipeError
 from luthier.inference import Predictor
 from luthier.inference.inputs import reach_of
+from luthier.models.blocks import BlockEncoder
 from luthier.models.chat import ChatEncoder
 from luthier.models.encoding import Encoder, Ragged, spread
 from luthier.models.files import ModelFiles
@@ -27,7 +28,9 @@ from luthier.models.sources import resolve
 from luthier.pipeline import encoded, lengths
 from luthier.pipeline.candidates import with_candidates
 from luthier.pipeline.conversations import encoded_whole
+from luthier.pipeline.documents import encoded_documents
 from luthier.pipeline.loading import Loaded
+from luthier.pipeline.origins import said_of
 from luthier.pipeline.settings import choice_settings
 from luthier.pipeline.targets import encoded_targets
 from luthier.recipe import Recipe
@@ -116,9 +119,14 @@ def _opened(loaded: Loaded) -> Opened:
         told += notes
     train, valid = (Encoded(ragged[name], task.targets(getattr(dataset, name), dataset.labels, wanted[name]))
                     for name in ("train", "valid"))
+    if hasattr(task, "hidden"):
+        train = replace(train, targets=task.hidden(train.ragged, encoder, seed=recipes.spawn(recipe.seed, "masks")))
+        valid = replace(valid, targets=task.hidden(valid.ragged, encoder, seed=None))
     if hasattr(task, "remarks"):
         told += task.remarks(dataset.train, ragged["train"], train.targets, dataset.labels, settings)
-    return Opened(base, build, build(), encoder, task, settings, train, valid, tuple(told))
+    built = build()
+    told += said_of(base, dataset.labels.problem_type, built.new_modules)
+    return Opened(base, build, built, encoder, task, settings, train, valid, tuple(told))
 
 
 def _taught(loaded: Loaded, task: ModuleType, settings: Any) -> Loaded:
@@ -134,6 +142,8 @@ def _read(loaded: Loaded, directory: Path, encoder: Encoder, task: ModuleType,
     """Return the token ids of the train and valid rows, and what there is to say of them and their lengths."""
     if hasattr(encoder, "learned"):
         return encoded_whole(loaded, cast(ChatEncoder, encoder))
+    if loaded.dataset.labels.of_tokens:
+        return encoded_documents(loaded, cast(BlockEncoder, encoder), together=settings.pack)
     ragged, told = {}, []
     for name, rows in loaded.dataset.splits():
         if name != "test":
@@ -221,6 +231,10 @@ def _check_policy(recipe: Recipe, task: ModuleType) -> None:
     if asks and hasattr(task, "sequences"):
         raise RecipeError(f"{asks} asks for windows, and a text that is compared has one vector",
                           f"leave {asks.partition('=')[0]} out, or cut long texts into passages of their own")
+    if asks and hasattr(task, "learned_rows"):
+        raise RecipeError(f"{asks} asks for windows, and documents are laid out in blocks, each of which goes on where "
+                          "the one before it ends",
+                          f"leave {asks.partition('=')[0]} out; model.max_length is a block's")
     if asks and getattr(task, "GENERATES", False):
         raise RecipeError(f"{asks} asks for windows, and a text that is written for another is written once, for "
                           f"all of it", f"leave {asks.partition('=')[0]} out; model.max_length tells how much is read")

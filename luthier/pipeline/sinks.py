@@ -9,11 +9,13 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
 from luthier.errors import DataError
-from luthier.pipeline.files import check_output, whole_file
+from luthier.pipeline.files import check_output, whole_file, whole_path
+from luthier.pipeline.workbooks import SUFFIX, check_workbooks, open_workbook
 from luthier.schema import Answer
 
 Cells = Mapping[str, Any]
@@ -32,8 +34,11 @@ def check_sink(out: Path | None, data: str | Path) -> None:
         if sys.stdout is None:
             raise DataError("standard output is closed, so there is nowhere to write to", "give --out labelled.jsonl")
         return
-    if out.suffix.lower() not in (".jsonl", ".csv"):
-        raise DataError(f"cannot write {out.name}: expected a .jsonl or .csv file", "give --out labelled.jsonl")
+    if out.suffix.lower() not in (".jsonl", ".csv", SUFFIX):
+        raise DataError(f"cannot write {out.name}: expected a .jsonl, .csv or {SUFFIX} file",
+                        "give --out labelled.jsonl")
+    if out.suffix.lower() == SUFFIX:
+        check_workbooks()
     check_output(out, data)
 
 
@@ -42,11 +47,11 @@ def open_sink(out: Path | None, kind: type[Any]) -> Iterator[Write]:
     """Open the place: a file that is written whole or not at all, or standard output.
 
     Args:
-        out: a ``.jsonl`` or ``.csv`` file; ``None`` for standard output.
+        out: a ``.jsonl``, ``.csv`` or ``.xlsx`` file; ``None`` for standard output.
         kind: class of the answers, whose ``KEYS`` and ``COLUMNS`` are what it writes of one.
 
     Raises:
-        DataError: for CSV, a row has a column that the first row lacks.
+        DataError: for tables, a row has a column that the first row lacks; for Excel, a text or the file is too long.
     """
     keys = ("id", *kind.KEYS)
     if out is None:
@@ -56,10 +61,15 @@ def open_sink(out: Path | None, kind: type[Any]) -> Iterator[Write]:
     elif out.suffix.lower() == ".jsonl":
         with whole_file(out) as file:
             yield lambda *row: _write_json(file, keys, *row)
+    elif out.suffix.lower() == SUFFIX:
+        with whole_path(out) as place, open_workbook(place) as put:
+            table = _Table(put, kind.COLUMNS, typed=True)
+            yield table.write
+            table.end()
     else:
         # With a mark at its start, a spreadsheet program shows Chinese as Chinese.
         with whole_file(out, encoding="utf-8-sig") as file:
-            table = _Table(file, kind.COLUMNS)
+            table = _Table(csv.writer(file).writerow, kind.COLUMNS)
             yield table.write
             table.end()
 
@@ -76,12 +86,14 @@ def _write_json(
 
 
 class _Table:
-    """A CSV file whose header is that of its first row."""
+    """A table whose header is that of its first row."""
 
-    def __init__(self, file: Any, own: tuple[str, ...]) -> None:
-        self._writer = csv.writer(file)
+    def __init__(self, put: Callable[[list[Any]], Any], own: tuple[str, ...], *, typed: bool = False) -> None:
+        self._put = put
         self._own = own
         """Columns of an answer."""
+        self._cell: Callable[[Any], Any] = _typed if typed else _cell
+        self._answer: Callable[[str, Any], Any] = _typed_answer if typed else _own
         self._columns: list[str] | None = None
 
     def write(self, row: str, cells: Cells, answer: Answer) -> None:
@@ -93,7 +105,8 @@ class _Table:
             raise DataError(f"{row} has a column that the first row lacks: {strange[0]!r}",
                             "a table has the same columns in each row: write .jsonl instead")
         own = answer.to_cells()
-        self._writer.writerow((row, *(_cell(given.get(name)) for name in columns), *(_own(own[name]) for name in own)))
+        self._put([row, *(self._cell(given.get(name)) for name in columns),
+                   *(self._answer(name, value) for name, value in own.items())])
 
     def end(self) -> None:
         if self._columns is None:
@@ -101,7 +114,7 @@ class _Table:
 
     def _begin(self, columns: list[str]) -> None:
         self._columns = columns
-        self._writer.writerow(("id", *map(_writable, columns), *self._own))
+        self._put(["id", *map(_writable, columns), *self._own])
 
 
 def _renamed(cells: Cells, taken: tuple[str, ...]) -> dict[str, Any]:
@@ -115,8 +128,8 @@ def _renamed(cells: Cells, taken: tuple[str, ...]) -> dict[str, Any]:
     return renamed
 
 
-def _own(cell: Any) -> str:
-    """Return a cell of an answer."""
+def _own(_name: str, cell: Any) -> str:
+    """Return a cell of an answer as text."""
     return str(cell).lower() if isinstance(cell, bool) else _cell(cell)
 
 
@@ -124,6 +137,18 @@ def _cell(cell: Any) -> str:
     if _is_missing(cell):
         return ""
     return _writable(json.dumps(cell, ensure_ascii=False, default=str) if isinstance(cell, list | dict) else str(cell))
+
+
+def _typed_answer(name: str, cell: Any) -> Any:
+    """Return a cell of an answer as a workbook holds it: a score is a number there."""
+    return float(cell) if name == "score" and cell is not None else _typed(cell)
+
+
+def _typed(cell: Any) -> Any:
+    """Return a cell as a workbook holds it: numbers, truth values and dates as they are, all else as text."""
+    if _is_missing(cell):
+        return None
+    return cell if isinstance(cell, bool | int | float | date | time) else _cell(cell)
 
 
 def _is_missing(cell: Any) -> bool:

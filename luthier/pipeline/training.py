@@ -112,7 +112,7 @@ class _Stages:
         if loaded.recipe.evaluation.baseline:
             simple = kind_of(loaded.dataset.labels.problem_type).BASELINE
             with self._stage("baseline", f"Scoring the baseline ({simple.long})"):
-                systems["baseline"] = assess_baseline(loaded)
+                systems["baseline"] = assess_baseline(loaded, opened.encoder)
         if opened.base.source == NEW:
             self._say(["the model as it was is not scored: it was made from nothing"])
         elif loaded.recipe.evaluation.untuned:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json as jsonlib
 import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from luthier.data import Columns, kind_of, read_all
+from luthier.data import Columns, kind_of, learned, read_all
 from luthier.errors import DataError
 from luthier.evaluation import Evaluation, Report, write_report
 from luthier.evaluation import evaluate as score
@@ -15,6 +17,7 @@ from luthier.inference import Opening, Predictor, open_fastest
 from luthier.pipeline.files import check_directory, check_output, whole_file
 from luthier.pipeline.layouts import layout_of, recipe_of
 from luthier.recipe import EvaluationSettings, spawn
+from luthier.schema import Example
 from luthier.tuning import Listener
 
 
@@ -54,7 +57,11 @@ def evaluate(
         report: directory for an HTML report.
         settings: resamples and coverage of the confidence intervals.
         opening: backend, device and threads; chosen when left out, as for serving.
-        listener: gets a ``note`` event for the backend, each column that was inferred and each row left out.
+        listener: gets a ``note`` event for the backend, each column that was inferred and each row left out, and a
+            ``warning`` where rows were learned from.
+
+    Returns:
+        The scores; their ``warnings`` tell how many rows the bundle was tuned on, if any.
 
     Raises:
         DataError: the file cannot be used, or holds labels that the bundle does not know.
@@ -64,25 +71,22 @@ def evaluate(
     if report is not None:
         check_directory(Path(report))
     predictor, chosen = open_fastest(bundle, opening)
-    layout = layout_of(predictor, data, columns, labelled=True)
-    examples, bad = read_all(layout, max_bad_rows=recipe_of(predictor).get("data", {}).get("max_bad_rows", 100))
-    kind = kind_of(predictor.labels.problem_type)
-    if hasattr(kind, "gathered"):  # rows that are scored together
-        examples = kind.gathered(examples)
-    if listener is not None:
-        for text in (chosen, *layout.notes, *(f"left out line {row.line}: {row.reason}" for row in bad)):
-            listener({"event": "note", "text": text})
-    unknown = sorted({name for row in examples for name in row.label_names} - predictor.labels.known)
-    if unknown:
-        raise DataError(f"{data} holds labels that the bundle does not know: {', '.join(unknown[:10])}",
-                        f"the bundle knows: {', '.join(predictor.labels.names[:20])}")
+    examples, notes = _read(predictor, data, columns)
+    tell = listener or (lambda _: None)
+    for text in (chosen, *notes):
+        tell({"event": "note", "text": text})
     seed = spawn(recipe_of(predictor).get("seed", 0), "bootstrap")
     if settings is None:  # as deep as in training, so that the scores can be compared
         depth = recipe_of(predictor).get("evaluation", {}).get("candidates")
         settings = EvaluationSettings() if depth is None else EvaluationSettings(candidates=depth)
     scored = score(predictor, examples, predictor.labels, settings, seed=seed)
+    seen = _seen(predictor, Path(bundle), examples)
+    scored = replace(scored, warnings=_doubts(seen, len(examples)))
+    for text in scored.warnings:
+        tell({"event": "warning", "text": text})
     if json is not None:
-        numbers = {"bundle": Path(bundle).name, "rows": len(examples), **scored.to_dict()}
+        numbers = {"bundle": Path(bundle).name, "rows": len(examples), "seen_in_training": seen,
+                   **scored.to_dict()}
         with whole_file(Path(json)) as file:
             jsonlib.dump(numbers, file, ensure_ascii=False, indent=1)
     if report is not None:
@@ -92,5 +96,41 @@ def evaluate(
         write_report(Path(report), Report(
             title=f"{Path(bundle).name}: {Path(data).name}", systems={"tuned": scored}, settings=settings, seed=seed,
             created=datetime.now(UTC).isoformat(timespec="seconds"), commands={"evaluate": again},
+            warnings=scored.warnings,
         ))
     return scored
+
+
+def _read(predictor: Predictor, data: str | Path, columns: Columns | None) -> tuple[list[Example], list[str]]:
+    """Return the rows of a file as they are scored, and what there is to say of them.
+
+    Raises:
+        DataError: the file cannot be used, or holds labels that the bundle does not know.
+    """
+    layout = layout_of(predictor, data, columns, labelled=True)
+    examples, bad = read_all(layout, max_bad_rows=recipe_of(predictor).get("data", {}).get("max_bad_rows", 100))
+    kind = kind_of(predictor.labels.problem_type)
+    if hasattr(kind, "gathered"):  # rows that are scored together
+        examples = kind.gathered(examples)
+    unknown = sorted({name for row in examples for name in row.label_names} - predictor.labels.known)
+    if unknown:
+        raise DataError(f"{data} holds labels that the bundle does not know: {', '.join(unknown[:10])}",
+                        f"the bundle knows: {', '.join(predictor.labels.names[:20])}")
+    return examples, [*layout.notes, *(f"left out line {row.line}: {row.reason}" for row in bad)]
+
+
+def _seen(predictor: Predictor, bundle: Path, examples: Sequence[Example]) -> dict[str, int]:
+    """Count the rows that nearly equal rows that the bundle was tuned on; empty where it does not say on which."""
+    file = bundle / "report" / learned.FILE
+    if predictor.manifest is None or not file.is_file():
+        return {}
+    kind, form = kind_of(predictor.labels.problem_type), predictor.manifest.normalize
+    rows = [normal for row in examples if (normal := kind.normal(row, form)) is not None]
+    return learned.known(rows, jsonlib.loads(file.read_text(encoding="utf-8")))
+
+
+def _doubts(seen: Mapping[str, int], rows: int) -> tuple[str, ...]:
+    told = {"train": "were learned from", "valid": "chose the best step"}
+    parts = [f"{seen[name]:,} {what}" for name, what in told.items() if seen.get(name)]
+    return (f"{sum(seen.values()):,} of {rows:,} rows, or rows nearly equal to them, were in the training data "
+            f"({', '.join(parts)}): the scores say less of new rows",) if parts else ()

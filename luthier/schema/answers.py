@@ -167,9 +167,13 @@ class Generated:
 
     generated_text: str
     finish_reason: Literal["stop", "length"]
-    """Whether the model ended it, or a stop string, or the largest number of tokens."""
+    """``stop`` where the model or a stop string ended it, ``length`` where it got no more tokens: as many as allowed,
+    as many as the model has places for, or those until its caller ended it."""
     score: float | None = None
-    """Geometric mean of the probabilities of its tokens, in [0, 1]; ``None`` where they are not known."""
+    """How likely the model found it, in [0, 1]: the geometric mean of the probabilities that the model gave its tokens,
+    the one that ended it included, before any rule of decoding. Of the best of several beams the exponential of its
+    score: the sum of the log probabilities after the rules, divided by the number of tokens to the power of
+    ``length_penalty``, at most 0; at 1, the default, that is a geometric mean, too. ``None`` where it is not known."""
     truncated: bool = False
     """True when the model did not see the end of the text that it writes for."""
 

@@ -28,6 +28,16 @@ class Passage(str):
     __slots__ = ()
 
 
+MASKS = ("[MASK]", "<mask>")
+"""How a caller may write a mask, whatever the model calls it."""
+
+
+class Document(str):
+    """A text that a language model is asked the likelihood of, where it would else be filled in or gone on with."""
+
+    __slots__ = ()
+
+
 def parts(row: TextInput) -> tuple[str, ...]:
     """Return the texts of a row: one, or those that belong together."""
     if isinstance(row, Marked):

@@ -12,12 +12,14 @@ from luthier.schema.arrays import Int64
 
 ProblemType = Literal["single_label_classification", "multi_label_classification", "token_classification",
                       "question_answering", "regression", "relation_classification", "similarity", "retrieval",
-                      "re_ranking", "text_generation", "dialogue", "joint_extraction"]
+                      "re_ranking", "text_generation", "dialogue", "joint_extraction", "masked_language_modelling",
+                      "causal_language_modelling"]
 """What carries labels: a text, one or several of them, in the words of a Hugging Face ``config.json``; or spans; or,
 of a question and a context, the stretches of the context that answer it; or two marked stretches of a text; or whether
 a text has a number instead; or how alike two texts are; or which passages belong to a query, found by
 their vectors or told by reading both; or another text that is to be written for it, or for a conversation; or the
-relations between spans, which are found with them."""
+relations between spans, which are found with them; or nothing but the text itself, whose tokens are told from those
+around them, or from those before them."""
 
 ANSWERED = "answer"
 """The one label of question answering: a question that its context answers carries it, any other one none."""
@@ -26,6 +28,9 @@ EMBEDDING = "embedding"
 
 GENERATED = "generated_text"
 """The one name in the label set of texts that are written; no row carries it."""
+
+TOKEN = "token"  # noqa: S105 - no secret
+"""The one name in the label set of language models, whose outputs are the tokens of their vocabulary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,16 @@ class LabelSet:
     def of_dialogues(self) -> bool:
         """Whether rows are conversations, which the text that is written goes on with."""
         return self.problem_type == "dialogue"
+
+    @property
+    def of_masks(self) -> bool:
+        """Whether hidden tokens of a text are told from those around them."""
+        return self.problem_type == "masked_language_modelling"
+
+    @property
+    def of_tokens(self) -> bool:
+        """Whether nothing but texts is learned from: their tokens, hidden ones or next ones, are what is told."""
+        return self.of_masks or self.problem_type == "causal_language_modelling"
 
     @property
     def of_relations(self) -> bool:

@@ -13,6 +13,7 @@ from luthier.schema import (
     Entities,
     Estimate,
     Extraction,
+    Filled,
     FoundAnswer,
     Generated,
     Prediction,
@@ -189,7 +190,9 @@ class GeneratedBody(BaseModel):
     """What a model that writes texts says of one text."""
 
     generated_text: str = Field(description="What was written.")
-    score: float | None = Field(description="Geometric mean of the probabilities of its tokens.")
+    score: float | None = Field(description=(
+        "Geometric mean of the probabilities that the model gave its tokens, the one that ended it included; with "
+        "num_beams above 1 exp(sum of log probabilities / tokens ** length_penalty), at most 1."))
     finish_reason: Literal["stop", "length"] = Field(
         description="stop where the model or a stop string ended it, length where it got no more tokens.")
     truncated: bool = Field(description="True when the text was too long and the model did not see its end.")
@@ -207,6 +210,22 @@ class SimilarityBody(BaseModel):
 
     score: float = Field(description="Cosine of the two texts' vectors, from -1 to 1; only its order means something.")
     truncated: bool = Field(description="True when a text was too long and the model did not see its end.")
+
+
+class FillBody(BaseModel):
+    """A token that may stand at a mask."""
+
+    sequence: str = Field(description="The text with the token in place of the mask.")
+    score: float = Field(description="Its probability.")
+    token: int = Field(description="Its number.")
+    token_str: str = Field(description="What it spells.")
+
+
+class FilledBody(BaseModel):
+    """What a model that fills masks in says of one text."""
+
+    masks: list[list[FillBody]] = Field(description="For each mask its likeliest tokens, the likeliest first.")
+    truncated: bool = Field(description="True when the text was too long and the model did not see its end.")
 
 
 class RelevanceBody(BaseModel):
@@ -233,6 +252,7 @@ class RerankedBody(BaseModel):
 BODIES: dict[type, type[BaseModel]] = {
     Prediction: PredictionBody, Entities: EntitiesBody, Extraction: ExtractionBody, FoundAnswer: AnswerBody,
     Estimate: EstimateBody, Embedding: EmbeddingBody, Similarity: SimilarityBody, Generated: GeneratedBody,
+    Filled: FilledBody,
     Relevance: RelevanceBody, Reranked: RerankedBody,
 }
 """Class of answers -> how one is described; its fields are the class's ``KEYS``."""

@@ -73,7 +73,7 @@ def serve(
         repository = Repository()
         server = make_server(repository, limits or Limits())
         signals = _Signals(server)
-        with signals.taken(), _running(server, listener) as thread, suppress(_StoppedWhileLoading):
+        with suppress(_StoppedWhileLoading), signals.taken(), _running(server, listener) as thread:
             from luthier.inference import open_fastest
 
             predictor, chosen = open_fastest(bundle, opening, measuring=True)

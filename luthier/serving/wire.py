@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
-from unicodedata import category
 
 from luthier.errors import LuthierError
 from luthier.inference.inputs import prompt
@@ -15,6 +14,7 @@ from luthier.plugins import did_you_mean
 from luthier.schema import Answer, Candidates, Marked, Passage, TextInput
 from luthier.serving.limits import Limits
 from luthier.serving.refusal import Refusal
+from luthier.text import blank
 from luthier.text.marks import FORM, marked
 
 _FORMS = 'send {"inputs": "a text"} or {"inputs": ["a text", "another"]}'
@@ -32,8 +32,6 @@ _QUESTION = ("question", "context")
 """Keys of a pair whose second text answers the first."""
 _SEARCH = ("query", "passage")
 """Keys of a text that is looked for, of one that looks, or of both."""
-_INVISIBLE = frozenset(("Cc", "Cf", "Zl", "Zp", "Zs"))
-"""Unicode categories of control, format and space characters: normalising leaves nothing of a text of these alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +267,7 @@ def read_text(value: Any, where: str, limits: Limits) -> str:
     """
     if not isinstance(value, str):
         raise Refusal("validation", f"{where} is {_kind(value)}, not a text", "put the text in quotes")
-    if all(category(char) in _INVISIBLE for char in value):
+    if blank(value):
         raise Refusal("validation", f"{where} is empty", "leave empty texts out")
     if len(value) > limits.max_text_chars:
         raise Refusal("too_large", f"{where} has {len(value)} characters; this server takes {limits.max_text_chars}",

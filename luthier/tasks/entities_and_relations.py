@@ -74,6 +74,8 @@ OFFSETS = True
 """Whether it needs to know where tokens stand in the text."""
 WINDOWS = True
 """Whether long texts are read in windows, when the recipe leaves that open."""
+NEEDS_WINDOWS = True
+"""Whether a text must not be cut: the marks of a pair may stand anywhere."""
 METRICS = ("joint_f1", "entity_f1", "relation_f1", "accuracy", "loss")
 """What ``metrics`` gives and ``validation.metric_for_best_model`` may name; more is better, but for ``loss``."""
 LEAST_STEPS = 300

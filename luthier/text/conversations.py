@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from luthier.schema import Conversation, Role, Turn
-from luthier.text.normalize import Form, normalize
+from luthier.text.normalize import Form, blank, normalize
 
 ROLES: Mapping[str, Role] = {
     "system": "system", "developer": "system", "user": "user", "human": "user", "assistant": "assistant",
@@ -59,7 +59,7 @@ def _turn(message: Any, number: int) -> Turn:
     role, content = str(message[named[0]]), _content(message[named[1]], number)
     if role.casefold() not in ROLES:
         raise ValueError(f"message {number} has the unknown role {role[:40]!r}; known: {', '.join(ROLES)}")
-    if not content.strip():
+    if blank(content):
         raise ValueError(f"message {number} ({role}) is empty")
     try:
         content.encode("utf-8")

@@ -20,6 +20,8 @@ INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u180e\u200b\u200e\u200f
 _LINE_ENDS = re.compile("\r\n?|[\x85\u2028\u2029]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _NOT_WORD = re.compile(r"[\W_]+")
+_SHOWS_NOTHING = frozenset(("Cc", "Cf", "Zl", "Zp", "Zs"))
+"""Unicode categories of control, format and space characters."""
 
 
 def normalize(text: str, form: Form = "nfc") -> str:
@@ -35,6 +37,11 @@ def normalize(text: str, form: Form = "nfc") -> str:
         return text.strip()
     # Dropping comes before composing: a letter and its accent may meet only then.
     return unicodedata.normalize("NFC" if form == "nfc" else "NFKC", visible(text)).strip()
+
+
+def blank(text: str) -> bool:
+    """Return whether a text shows nothing: it is empty, or of spaces, control and format characters alone."""
+    return all(unicodedata.category(char) in _SHOWS_NOTHING for char in text)
 
 
 def visible(text: str) -> str:

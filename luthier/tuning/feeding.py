@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from luthier.models.masked import WANTED
+from luthier.models.masking import HiddenRows
 from luthier.models.outputs import shifted
 from luthier.schema import Batch, Decision, Int64
 from luthier.tasks import TokenTargets
@@ -67,16 +69,51 @@ class WritingFeed:
         return {**self.rows.inputs(ragged, rows), "decoder_input_ids": send(before, self.rows.device)}
 
 
+@dataclass(frozen=True, slots=True)
+class HidingFeed:
+    """Gives an encoder tokens of which some are hidden, and asks it for those."""
+
+    rows: TokenFeed
+    hidden: Mapping[int, HiddenRows]
+    """``id`` of a split's rows -> what is hidden in them."""
+
+    def inputs(self, ragged: Ragged, rows: Int64) -> dict[str, torch.Tensor | int]:
+        """Return the model's arguments for B rows of a split, on the device; ``wanted`` is (B, T) bool."""
+        drawn = [self.hidden[id(ragged)].hidden(row) for row in rows.tolist()]
+        given = replace(ragged, ids=[one.ids.tolist() for one in drawn], truncated=ragged.truncated[rows])
+        arguments = self.rows.inputs(given, np.arange(len(rows)))
+        wanted = np.zeros((len(rows), max(len(one.wanted) for one in drawn)), np.bool_)
+        for place, one in enumerate(drawn):
+            wanted[place, : len(one.wanted)] = one.wanted >= 0
+        return {**arguments, WANTED: send(wanted, self.rows.device)}
+
+
 def make_feed(job: Job, events: Events, parts: Installed, decisions: Mapping[str, Decision],
               renumber: Callable[[Int64], Int64]) -> tuple[Feed, dict[str, Decision]]:
     """Return what feeds a run's model, and what was decided about it; frozen layers are computed here."""
     if not parts.skipped:
         feed = TokenFeed(decisions["device"].value, job.encoder, renumber, parts.arrange)
+        hidden = _hidden(job)
+        if hidden:
+            return HidingFeed(feed, hidden), {}
         return (_writing(job, feed) if job.train.writes else feed), {}
     events.emit("note", text=f"{parts.skipped} layers do not train: what they give is computed once for each text")
     layers = frozen_layers_of(job.model, parts.skipped, decisions["precision"].value, job.encoder, parts.workers)
     frozen = FrozenFeed.open(layers, (job.train.ragged, job.valid.ragged))
     return frozen, {"frozen_layers": frozen.decision}
+
+
+def turn(job: Job, epoch: int) -> None:
+    """Hide other tokens of the train rows from now on, where some are hidden."""
+    targets = job.train.targets
+    if isinstance(targets, TokenTargets) and isinstance(targets.rows, HiddenRows):
+        targets.rows.turn(epoch)
+
+
+def _hidden(job: Job) -> dict[int, HiddenRows]:
+    """Return what is hidden in the rows of each split, by the ``id`` of these."""
+    return {id(split.ragged): split.targets.rows for split in (job.train, job.valid)
+            if isinstance(split.targets, TokenTargets) and isinstance(split.targets.rows, HiddenRows)}
 
 
 def _writing(job: Job, feed: TokenFeed) -> WritingFeed:

@@ -8,8 +8,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
+from luthier.models.hardware import memory
 from luthier.recipe import TrainSettings, ValidationSettings
 from luthier.schema import Decision, Int64, LabelSet
 from luthier.tasks import SpanTargets, TokenTargets
@@ -21,8 +23,12 @@ if TYPE_CHECKING:
     from luthier.models.encoding import Encoder, Ragged
 
 
-LOGITS = 1 << 26
-"""Most logits of a batch: 256 MiB in float32."""
+SHARE = 64
+"""Part of the memory that the logits of one batch may fill, in float32. Some five copies of them stand there at once,
+so that they take less than a tenth, beside the model and its optimiser."""
+
+MOST_ON_CPU = 1 << 28
+"""Bytes of them on a CPU, 256 MiB, where larger batches are no faster."""
 
 Targets = npt.NDArray[Any] | TokenTargets | SpanTargets
 
@@ -83,12 +89,47 @@ class Job:
     @property
     def batch_tokens(self) -> int:
         """Return the most padded tokens that are computed at once: as asked, or fewer where each has an output for
-        every word, of which several copies stand in the memory at once."""
+        every word, and these fill the memory."""
         asked = self.train_settings.max_tokens_per_batch
-        if not self.labels.of_texts or self.train.writes:
-            return asked
+        return asked if self.train.writes else min(asked, self.wide_tokens or asked)
+
+    @property
+    def wide_tokens(self) -> int | None:
+        """Return the most padded tokens with an output for every word that are computed at once; ``None`` where tokens
+        have none.
+
+        By the memory that the machine has, and not by what is free: a run that goes on must cut batches as it began.
+        """
+        if not hasattr(self.task, "condensed"):
+            return None
         words: int = self.model.config.vocab_size  # type: ignore[union-attr, assignment]  # nn.Module types it so
-        return min(asked, max(1, LOGITS // words))
+        share: float = self.task_settings.mlm_probability if self.labels.of_masks else 1.0  # hidden ones alone have one
+        return max(1, int(logits_bytes(self._device) / (4 * words * share)))
+
+    def sizes(self, split: Encoded) -> Int64:
+        """Return what each row takes of ``batch_tokens``, (N,) int64: the tokens that are computed.
+
+        Where texts are written, outputs stand at their tokens alone; these count as more where they fill the memory
+        before the states of all do, so that one limit holds both.
+        """
+        wide, asked = self.wide_tokens, self.batch_tokens
+        if wide is None or not isinstance(split.targets, TokenTargets) or not split.writes:
+            return split.lengths
+        return np.maximum(split.lengths, -(-split.targets.lengths * asked // wide))
+
+    def decided_width(self) -> dict[str, Decision]:
+        """Return what was decided about batches whose outputs would fill the memory; nothing where none would."""
+        wide, asked = self.wide_tokens, self.train_settings.max_tokens_per_batch
+        if wide is None or wide >= asked:
+            return {}
+        what = "written token" if self.train.writes else "token"
+        reason = (f"each {what} has an output for every word, and {wide:,} fill {logits_bytes(self._device) >> 20:,} "
+                  f"MiB, a part of the {memory(self._device) / 2**30:.0f} GiB here that leaves room for the rest")
+        return {"batch_tokens": Decision(f"{wide} {what}s with outputs", reason)}
+
+    @property
+    def _device(self) -> str:
+        return str(next(self.model.parameters()).device)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -100,6 +141,12 @@ class Job:
         """Return the validation metric by which the best step is chosen."""
         chosen: str = self.validation.metric_for_best_model or self.task.BEST_METRIC
         return chosen
+
+
+def logits_bytes(device: str) -> int:
+    """Return the bytes that the logits of one batch may fill, in float32."""
+    share = memory(device) // SHARE
+    return share if device.startswith("cuda") else min(share, MOST_ON_CPU)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ def predict_logits(job: Job, feed: Feed, device: str, precision: str) -> Logits:
     import torch
 
     lengths, targets = job.valid.lengths, job.valid.targets
-    batches = by_length(lengths, max_tokens=job.batch_tokens)
+    batches = by_length(job.sizes(job.valid), max_tokens=job.batch_tokens)
 
     def found(rows: Int64) -> torch.Tensor:
         logits: torch.Tensor = job.model(**feed.inputs(job.valid.ragged, rows)).logits.float()

@@ -37,6 +37,7 @@ from luthier.schema import (
     Generated,
     GoldAnswer,
     LabelSet,
+    Likelihood,
     Passage,
     Passages,
     Prediction,
@@ -167,6 +168,13 @@ def relations() -> Case:
     return Case(labels, rows, tuple(said[:12]), tuple(said[1:]))
 
 
+def documents(problem_type: Any) -> Case:
+    rows = tuple(Example(f"x:{n}", f"{SECRET} is told of {n}") for n in range(12))
+    right = tuple(Likelihood(0.0, 30 + n, 30 + n) for n in range(12))
+    return Case(LabelSet(("token",), problem_type), rows, right,
+                tuple(replace(one, log_probability=-2.0 * one.tokens - n, right=3) for n, one in enumerate(right)))
+
+
 def triples() -> Case:
     labels = LabelSet(("knows", "likes"), "joint_extraction", types=("PER", "LOC"))
     spans = (Span(0, 3, "PER"), Span(4, 4 + len(SECRET), "LOC"))
@@ -190,6 +198,8 @@ CASES = {
     "retrieval": rankings(),
     "re-ranking": orders(),
     "relation-classification": relations(),
+    "masked-language-modelling": documents("masked_language_modelling"),
+    "causal-language-modelling": documents("causal_language_modelling"),
     "joint-extraction": triples(),
 }
 """A new kind adds its own."""

@@ -82,7 +82,12 @@ def write_semeval(path, rows, encoding):
                             for number, row in enumerate(rows, start=1)), encoding=encoding)
 
 
+def write_txt(path, rows, encoding):
+    path.write_text("\n\n".join(row["text"] for row in rows) + "\n", encoding=encoding, newline="")
+
+
 WRITERS = {
+    "txt": write_txt,
     "semeval": write_semeval,
     "csv": lambda path, rows, encoding: write_delimited(path, rows, encoding, ","),
     "tsv": lambda path, rows, encoding: write_delimited(path, rows, encoding, "\t"),
@@ -93,8 +98,10 @@ WRITERS = {
     "xlsx": write_xlsx,
 }
 NAMES = plugins.names("data.readers")
-FITTING = {"conll": SENTENCES, "semeval": ROWS[:4]}
+FITTING = {"conll": SENTENCES, "semeval": ROWS[:4], "txt": [{"text": row["text"]} for row in ROWS]}
 """Format -> rows that it can hold, where those are not all."""
+BARE = {"txt"}
+"""Formats that hold texts and nothing else."""
 TEXT_NAMES = [name for name in NAMES if plugins.load("data.readers", name).IS_TEXT]
 STREAMING = [name for name in NAMES if name != "json"]
 
@@ -135,10 +142,10 @@ def test_encodings_are_found(name, encoding, written):
     rows = [{"text": "这家宾馆的房间很干净，服务也很好", "label": "好"},
             {"text": "物流太慢了，客服不理人", "label": "坏"}] * 4
     path = written(name, rows, encoding)
-    layout = inspect(path)
+    layout = inspect(path, labelled=name not in BARE)
     examples, bad = read_all(layout, max_bad_rows=0)
     assert [row.text for row in examples] == [row["text"] for row in rows]
-    assert [row.label_names for row in examples] == [(row["label"],) for row in rows]
+    assert [row.label_names for row in examples] == [() if name in BARE else (row["label"],) for row in rows]
     assert not bad
 
 
@@ -169,7 +176,7 @@ def test_a_header_alone_holds_no_rows(name, written):
         inspect(path)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in BARE])
 def test_a_bad_row_is_told_with_its_place_and_the_others_are_read(name, written):
     rows = [{"text": f"row number {i}", "label": "a" if i % 2 else "b"} for i in range(6)]
     rows[3] = {"text": "this one has no label", "label": None}
@@ -214,10 +221,10 @@ def test_a_large_file_is_streamed(name, written):
 def test_a_file_compressed_with_gzip_is_read_as_it_is_unpacked(name, written, tmp_path):
     rows = FITTING.get(name, ROWS) * 3
     path = written(name, rows)
-    plain = read_all(inspect(path), max_bad_rows=0)
+    plain = read_all(inspect(path, labelled=name not in BARE), max_bad_rows=0)
     packed = tmp_path / f"{path.name}.gz"
     packed.write_bytes(gzip.compress(path.read_bytes()))
-    layout = inspect(packed)
+    layout = inspect(packed, labelled=name not in BARE)
     assert layout.reader == name
     examples, bad = read_all(layout, max_bad_rows=0)
     assert [(row.text, row.labels, row.spans) for row in examples] == [
@@ -243,7 +250,7 @@ def test_a_damaged_file_is_refused_or_its_rows_are_bad(name, written):
     path = written(name, rows)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     reader = plugins.load("data.readers", name)
-    if name in {"csv", "tsv", "jsonl", "conll", "semeval"}:
+    if name in {"csv", "tsv", "jsonl", "conll", "semeval", "txt"}:
         assert 0 < len(list(reader.records(path, None))) < len(rows)
         return
     with pytest.raises(DataError, match=path.name) as caught:

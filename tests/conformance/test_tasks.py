@@ -17,8 +17,10 @@ from luthier.models.encoding import Encoder, Ragged
 from luthier.models.tiny_generators import make_causal, make_seq2seq
 from luthier.schema import (
     GENERATED,
+    TOKEN,
     Argument,
     Example,
+    Fill,
     GoldAnswer,
     LabelSet,
     Logits,
@@ -32,6 +34,7 @@ from luthier.tasks import SpanTargets
 from luthier.tasks._two_passes import MARKED
 from luthier.tuning.validation import better
 
+MASKED = "masked_language_modelling"
 WIDTH = 8
 """Of made up vectors."""
 LABEL_SETS = [
@@ -45,6 +48,8 @@ LABEL_SETS = [
     LabelSet(("answer",), "question_answering"),
     LabelSet((GENERATED,), "text_generation"),
     LabelSet((GENERATED,), "dialogue"),
+    LabelSet((TOKEN,), "masked_language_modelling"),
+    LabelSet((TOKEN,), "causal_language_modelling"),
     LabelSet(("score",), "similarity"),
     LabelSet(("relevant",), "retrieval"),
     LabelSet(("lives_in", "works_in"), "joint_extraction", types=("PER", "LOC")),
@@ -74,6 +79,10 @@ class Case:
         return self.labels.of_embeddings
 
     @property
+    def writes(self) -> bool:
+        return self.labels.of_texts or self.labels.of_tokens
+
+    @property
     def texts(self) -> list[TextInput]:
         return [row.text_input for row in self.rows]
 
@@ -83,7 +92,7 @@ class Case:
 
     @property
     def outputs(self) -> int:
-        if self.labels.of_texts:  # what it puts out is the next token
+        if self.writes:  # what it puts out is the next token, or a hidden one
             return max(max(row) for row in self.ragged.ids) + 1
         return len(self.task.outputs(self.labels))
 
@@ -92,7 +101,7 @@ class Case:
 
     def sure(self) -> Logits:
         """Return the logits of a model that knows the targets."""
-        if self.labels.of_texts:  # condensed: the log probability, and whether it is the top one
+        if self.writes:  # condensed: the log probability, and whether it is the top one
             return [np.tile(np.float32([0, 1]), (len(row), 1)) for row in self.targets().rows]
         every, targets = 20 * np.eye(self.outputs, dtype=np.float32) - 10, self.targets()
         if self.labels.problem_type == "similarity":
@@ -131,13 +140,15 @@ class Case:
         if self.compares:
             vectors = generator.normal(size=(len(self.learned), WIDTH)).astype(np.float32)
             return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
-        if self.labels.per_token or self.labels.of_texts:
+        if self.labels.per_token or self.writes:
             return [generator.normal(size=(len(ids), self.outputs)).astype(np.float32) for ids in self.learned.ids]
         sequences = len(self.learned) if self.labels.of_candidates else len(self.rows)
         return generator.normal(size=(sequences, self.outputs)).astype(np.float32)
 
     def decode(self, logits: Logits) -> list[Any]:
-        if self.labels.of_texts:  # decoded from what was written, not from logits
+        if self.labels.of_masks:
+            logits = [[[Fill(f"it {row.sum():.3f}", 0.5, 7, "it")]] for row in logits]
+        elif self.writes:  # decoded from what was written, not from logits
             logits = [Written((), f"{row.sum():.3f}", -abs(float(row.sum())), "stop") for row in logits]
         return self.task.decode(logits, self.ragged, self.texts, self.labels, self.settings)
 
@@ -154,6 +165,10 @@ class Case:
 def places_of(ragged: Ragged, row: int) -> Any:
     """Return where the sequences of a row stand."""
     return np.flatnonzero((np.arange(len(ragged)) if ragged.owners is None else ragged.owners) == row)
+
+
+def documents() -> list[Example]:
+    return [Example(f"x:{number}", f"text {number} 很好 of all") for number in range(3)]
 
 
 def examples(labels: LabelSet) -> list[Example]:
@@ -195,7 +210,7 @@ def examples(labels: LabelSet) -> list[Example]:
 @pytest.fixture(params=CASES, ids=[f"{name}-{labels.problem_type}-{len(labels)}" for name, labels in CASES])
 def case(request: pytest.FixtureRequest, tiny_model: Path) -> Case:
     name, labels = request.param
-    task, rows = plugins.load("tasks", name), examples(labels)
+    task, rows = plugins.load("tasks", name), documents() if labels.of_tokens else examples(labels)
     # Where texts are written, the targets are other texts' tokens.
     given = [row.targets[0] if row.targets else row.text_input for row in rows]
     taught = task.taught(rows, task.Settings()) if hasattr(task, "taught") else rows
@@ -225,7 +240,9 @@ def test_labels_survive_the_round_trip(case: Case) -> None:
     sure, scale = case.sure(), case.labels.scale
     asked = sure[:len(case.ragged)]
     answers = case.decode(asked if scale is None else scale.natural(asked).astype(np.float32))
-    if case.labels.problem_type == "similarity":
+    if case.labels.of_masks:
+        assert [answer.labels for answer in answers] == [("it",)] * len(case.rows)
+    elif case.labels.problem_type == "similarity":
         assert [answer.score for answer in answers] == pytest.approx(np.sum(asked[::2] * asked[1::2], axis=1))
     elif case.compares:
         assert all(np.array_equal(answer.vector, vector) for answer, vector in zip(answers, asked, strict=True))
@@ -244,7 +261,7 @@ def test_labels_survive_the_round_trip(case: Case) -> None:
         assert tuple(answer.to_cells()) == kind.COLUMNS
     found = case.task.metrics(case.sure(), case.targets(), case.labels)
     assert set(found) == set(case.task.METRICS)
-    if case.labels.of_texts:
+    if case.writes:
         assert (found["accuracy"], found["loss"]) == (1.0, 0.0)
     elif case.labels.of_candidates:
         assert all(found[name] == 1.0 for name in case.task.METRICS if name != "loss")
@@ -312,18 +329,19 @@ def test_label_smoothing_changes_the_loss_where_it_is_not_refused(case: Case) ->
 def test_a_built_model_answers_with_a_logit_for_each_output(case: Case, tiny_model: Path, tmp_path: Path) -> None:
     import torch
 
-    writes = case.labels.of_texts
-    make = make_causal if case.labels.of_dialogues else make_seq2seq
-    base = make(tmp_path / "writes") if writes else tiny_model
+    writes, causal = case.writes, case.writes and case.labels.problem_type not in ("text_generation", MASKED)
+    make = make_causal if causal else make_seq2seq
+    base = make(tmp_path / "writes") if writes and not case.labels.of_masks else tiny_model
     built = case.task.build(base, case.labels, dropout=None, seed=0, attention="sdpa")
-    before = {"decoder_input_ids": torch.tensor([[2, 9, 3]])} if writes and not case.labels.of_dialogues else {}
+    before = {"decoder_input_ids": torch.tensor([[2, 9, 3]])} if case.labels.problem_type == "text_generation" else {}
     with torch.inference_mode():
         logits = built.model(torch.tensor([[2, 9, 3]]), **before).logits
     outputs = built.model.config.vocab_size if writes else case.outputs
     shape = (1, 3, outputs) if case.labels.per_token or writes else (1, outputs)
     assert logits.shape == ((1, built.model.config.hidden_size) if case.compares else shape)
     assert not built.model.training
-    assert bool(built.new_modules) is not (case.compares or writes)  # an encoder alone has nothing new
+    whole = case.compares or (writes and not case.labels.of_masks)  # an encoder alone has nothing new
+    assert bool(built.new_modules) is not whole
     named = built.model.config.id2label
     assert tuple(named[number] for number in range(len(named))) == case.task.outputs(case.labels).names
 

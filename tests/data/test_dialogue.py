@@ -80,6 +80,7 @@ def test_other_columns_are_read_where_the_task_is_asked_for(tmp_path: Path) -> N
     ([ANSWERED], "no turn of the user stands before the answer"),
     ([ASKED, {"role": "narrator", "content": "a"}], "message 2 has the unknown role 'narrator'; known: system"),
     ([ASKED, {"role": "assistant", "content": " "}], "message 2 (assistant) is empty"),
+    ([ASKED, {"role": "assistant", "content": "\u200b"}], "message 2 (assistant) is empty"),
     ([ASKED, {"role": "assistant", "content": None}], "message 2 (assistant) is empty"),
     ([ASKED, {"role": "system", "content": "a"}, ANSWERED], "message 2 is of the system, which speaks first and once"),
     ([ASKED, {"text": "a"}], "message 2 has the keys text; expected role and content"),
@@ -107,7 +108,9 @@ def test_prompts_without_an_answer_are_read_up_to_the_last_user(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("row", "why"), [({"instruction": "", "output": "a"}, "'instruction' is empty"),
-                                          ({"instruction": "a", "output": " "}, "'output' is empty")])
+                                          ({"instruction": "\u200b\u3000", "output": "a"}, "'instruction' is empty"),
+                                          ({"instruction": "a", "output": " "}, "'output' is empty"),
+                                          ({"instruction": "a", "output": "\ufeff"}, "'output' is empty")])
 def test_instructions_need_both(row: dict[str, Any], why: str, tmp_path: Path) -> None:
     _, bad = read_all(inspect(write(tmp_path / "a.jsonl", {"instruction": "a", "output": "b"}, row)), max_bad_rows=5)
     assert [one.reason[: len(why)] for one in bad] == [why]

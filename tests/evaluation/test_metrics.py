@@ -53,6 +53,11 @@ def test_single_label_scores_equal_scikit_learn(seed, rows, classes):
     assert [entry.f1 for entry in scores.classes] == pytest.approx(f1)
     assert [entry.support for entry in scores.classes] == support.tolist()
     assert np.array_equal(scores.confusion, reference.confusion_matrix(targets, chosen, labels=range(classes)))
+    again = np.zeros((classes, classes), np.int64)
+    for true, answer, rows in scores.to_dict()["confusion"]:
+        assert rows > 0
+        again[true, answer] = rows
+    assert np.array_equal(again, scores.confusion)
 
 
 @settings(deadline=None, max_examples=40)

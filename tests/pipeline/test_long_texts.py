@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 import luthier
+from luthier import plugins
 from luthier.bundle import read_manifest
 from luthier.errors import RecipeError
 from luthier.inference import Predictor
 from luthier.inference.inputs import encoded
 from luthier.models.encoding import Encoder
+from luthier.pipeline import opening
 from luthier.pipeline.loading import load_data
 from luthier.pipeline.opening import open_model
 from luthier.pipeline.settings import make_recipe
@@ -130,6 +132,17 @@ def test_numbers_of_long_texts_are_learned_from_all_their_windows(
 def test_a_policy_that_says_two_things_is_refused() -> None:
     with pytest.raises(RecipeError, match=r"overlap is what windows share, and long_texts is cut: leave one"):
         make_recipe("a.csv", {}, ["model.overlap=3", "model.long_texts=cut"])
+
+
+@pytest.mark.parametrize(("name", "way", "message"), [
+    ("relations", "cut", r"what task relations asks about may stand behind the cut(.|\n)*leave model.long_texts out"),
+    ("similarity", "windows", r"model.long_texts=windows asks for windows, and a text that is compared has one vector"),
+    ("dialogue", "windows", r"model.long_texts=windows asks for windows, and a text that is written for another"),
+])
+def test_a_task_that_cannot_treat_long_texts_so_says_why(name: str, way: str, message: str) -> None:
+    recipe = make_recipe("a.csv", {"task": name}, [f"model.long_texts={way}"])
+    with pytest.raises(RecipeError, match=message):
+        opening._check_policy(recipe, plugins.load("tasks", name))
 
 
 @pytest.mark.parametrize("task", [named_entities, nested_entities])

@@ -6,10 +6,12 @@ import csv
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,7 @@ def test_a_bundle_holds_all_that_the_design_names(tiny_bundle: Path) -> None:
     names = {path.relative_to(tiny_bundle).as_posix() for path in tiny_bundle.rglob("*") if path.is_file()}
     assert names == {
         "README.md", "config.json", "events.jsonl", "luthier.json", "model.safetensors", "probes.jsonl", "recipe.yaml",
-        "report/data.json", "report/index.html", "report/scores.json", "report/splits.json",
+        "report/data.json", "report/index.html", "report/learned.json", "report/scores.json", "report/splits.json",
         "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json",
     }
     manifest = json.loads((tiny_bundle / "luthier.json").read_text())
@@ -58,9 +60,29 @@ def test_the_number_reported_is_the_number_served(tiny_bundle: Path, tiny_csv: P
     test.write_text("\n".join([lines[0], *(lines[int(row.split(":")[1]) - 1] for row in splits["test"])]) + "\n")
     scored = luthier.evaluate(tiny_bundle, test, json=tmp_path / "scores.json")
     reported = json.loads((tiny_bundle / "report" / "scores.json").read_text())["systems"]["tuned"]
+    assert scored.warnings == ()
     again = json.loads((tmp_path / "scores.json").read_text())
     assert again["metrics"] == pytest.approx(reported["metrics"], abs=1e-5)
     assert scored.scores.rows == 12
+
+
+def test_rows_that_were_learned_from_are_told(tiny_bundle: Path, tiny_csv: Path, tmp_path: Path) -> None:
+    seen: list[Mapping[str, Any]] = []
+    scored = luthier.evaluate(tiny_bundle, tiny_csv, json=tmp_path / "scores.json", report=tmp_path / "page",
+                              listener=seen.append)
+    told = ("48 of 60 rows, or rows nearly equal to them, were in the training data (36 were learned from, 12 chose "
+            "the best step): the scores say less of new rows")
+    assert scored.warnings == (told,)
+    assert {"event": "warning", "text": told} in seen
+    assert json.loads((tmp_path / "scores.json").read_text())["seen_in_training"] == {"train": 36, "valid": 12}
+    assert told in (tmp_path / "page" / "index.html").read_text()
+    older = tmp_path / "older"
+    shutil.copytree(tiny_bundle, older)
+    (older / "report" / "learned.json").unlink()
+    manifest = json.loads((older / "luthier.json").read_text())
+    del manifest["files"]["report/learned.json"]
+    (older / "luthier.json").write_text(json.dumps(manifest))
+    assert luthier.evaluate(older, tiny_csv).warnings == ()
 
 
 def test_transformers_opens_a_full_bundle_and_gives_the_same_logits(tiny_bundle: Path) -> None:
@@ -238,7 +260,7 @@ def test_rows_left_out_of_an_evaluation_are_told(tiny_bundle: Path, tmp_path: Pa
 
 
 def test_output_of_an_unknown_kind_is_refused(tiny_bundle: Path, tiny_csv: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="expected a .jsonl or .csv file"):
+    with pytest.raises(DataError, match="expected a .jsonl, .csv or .xlsx file"):
         predict_file(tiny_bundle, tiny_csv, tmp_path / "out.xlsx")
 
 

@@ -267,6 +267,7 @@ def test_conversations_are_taken_in_every_form(inputs: Any, said: list[list[str]
     ({"messages": SAID, "x": 1}, 'inputs has the unknown key "x"'),
     ([7], "inputs[0]: expected a list of messages, came int"),
     ([{"role": "me", "content": "a"}], "inputs: message 1 has the unknown role 'me'"),
+    ([{"role": "user", "content": "\u200b"}], "inputs: message 1 (user) is empty"),
     ([{"role": "user", "content": "a" * 11}], "inputs has 11 characters; this server takes 10"),
     (["a", " "], "inputs[1] is empty"),
 ])

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from luthier.text import loose_key, normalize
+from luthier.text import blank, loose_key, normalize
 
 FORMS = st.sampled_from(["nfc", "nfkc", "none"])
 
@@ -54,3 +54,9 @@ def test_a_key_is_never_empty(text):
 def test_text_without_letters_is_its_own_key():
     assert loose_key("!!!") == "!!!"
     assert loose_key("😀") != loose_key("😡")
+
+
+@pytest.mark.parametrize("text", ["", " \t\n", "\u200b", "\ufeff\u2060\u00ad", "\u3000\u2028", "\x00\u200d"])
+def test_what_shows_nothing_is_blank(text):
+    assert blank(text)
+    assert not blank(f"{text}。")

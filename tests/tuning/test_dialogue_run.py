@@ -85,8 +85,12 @@ def test_targets_are_the_next_tokens_of_answers(base: Path) -> None:
 def test_wide_outputs_make_small_batches(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = job(tmp_path, base)
     assert one.batch_tokens == one.train_settings.max_tokens_per_batch
-    monkeypatch.setattr("luthier.tuning.job.LOGITS", 100 * 260)
+    assert one.decided_width() == {}
+    monkeypatch.setattr("luthier.tuning.job.MOST_ON_CPU", 100 * 4 * 260)
     assert one.batch_tokens == 100
+    (decided,) = one.decided_width().values()
+    assert decided.value == "100 tokens with outputs"
+    assert "an output for every word, and 100 fill 0 MiB" in decided.reason
 
 
 def test_packed_logits_find_their_targets_and_rows() -> None:

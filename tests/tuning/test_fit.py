@@ -17,7 +17,7 @@ from luthier.errors import RecipeError, TuningError
 from luthier.schema import LabelSet
 from luthier.tuning import Encoded, Events, Fitted, Job, checkpoints, fit
 from luthier.tuning.feeding import laid_out
-from luthier.tuning.fit import _seconds_left
+from luthier.tuning.state import seconds_left
 
 GOLDEN = Path(__file__).with_name("golden.json")
 
@@ -61,7 +61,7 @@ def test_the_time_left_is_estimated_by_tokens() -> None:
     # 15 of 20 steps were left at the start, 150 tokens; 50 of them took 10 s.
     half_way: Any = SimpleNamespace(sizes=np.array([60, 40]), total=20, per_epoch=10, resumed_at=5, tokens=50,
                                     began=3.0)
-    assert _seconds_left(half_way, 13.0) == pytest.approx(20)
+    assert seconds_left(half_way, 13.0) == pytest.approx(20)
 
 
 def test_events_tell_the_whole_story(toy: Toy, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from toy import Toy
 
 from luthier.models.kernels import Installed, varlen
 from luthier.models.kernels.packed import packed_rows
-from luthier.tuning import Events, Job, fit
+from luthier.tuning import Events, Job, fit, stepping
 
 loop = importlib.import_module("luthier.tuning.fit")  # the package's own `fit` is the function
 EXACT = {"built": {"dropout": 0.0, "attention_dropout": 0.0}, "train": {"num_train_epochs": 1}}
@@ -88,11 +88,11 @@ def test_no_step_asks_the_device_for_a_number(toy: Toy, tmp_path: Path, monkeypa
     for name in ("tolist", "item", "numpy", "cpu", "__bool__", "__float__", "__int__"):
         monkeypatch.setattr(torch.Tensor, name, watched(name, getattr(torch.Tensor, name)))
     monkeypatch.setattr(varlen, "attend_by_row", inside(varlen.attend_by_row, False))  # a GPU has another
-    monkeypatch.setitem(loop.REPORT_EVERY, "cpu", loop.REPORT_EVERY["cuda"])
-    monkeypatch.setattr(loop, "_report", inside(loop._report, False))  # the one wait
-    take_step = inside(loop._take_step, True)
+    monkeypatch.setitem(stepping.REPORT_EVERY, "cpu", stepping.REPORT_EVERY["cuda"])
+    monkeypatch.setattr(stepping, "report", inside(stepping.report, False))  # the one wait
+    take_step = inside(stepping.take_step, True)
     with Waiting() as waiting:
-        monkeypatch.setattr(loop, "_take_step", lambda run, step: (waiting.watch(True), take_step(run, step),
+        monkeypatch.setattr(loop, "take_step", lambda run, step: (waiting.watch(True), take_step(run, step),
                                                                     waiting.watch(False)))
         losses(toy.job(tmp_path, train={"num_train_epochs": 1}, built={"attention_dropout": 0.0}))
     assert waiting.operations > 1000

@@ -15,7 +15,7 @@ from luthier.tasks import text_to_text as task
 from luthier.text.prompts import Prompt
 from luthier.tuning import Encoded, Events, Job
 from luthier.tuning.fit import fit
-from luthier.tuning.job import LOGITS
+from luthier.tuning.job import logits_bytes
 
 pytestmark = pytest.mark.slow
 LABELS = LabelSet((GENERATED,), "text_generation")
@@ -61,5 +61,5 @@ def test_the_loss_is_the_librarys_own_over_targets_and_their_ends(tmp_path: Path
 
 def test_batches_of_many_words_are_small_as_those_of_dialogue_are(tmp_path: Path) -> None:
     one = job(tmp_path)
-    one.model.config.vocab_size = LOGITS // 100
+    one.model.config.vocab_size = logits_bytes("cpu") // 400
     assert one.batch_tokens == 100

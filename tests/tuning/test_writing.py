@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from luthier import plugins
 from luthier.errors import ModelError
@@ -16,11 +22,12 @@ from luthier.models.files import ModelFiles, weights_sha256
 from luthier.models.tiny_generators import make_seq2seq
 from luthier.recipe import TrainSettings, ValidationSettings
 from luthier.schema import GENERATED, Example, LabelSet
+from luthier.tasks import TokenTargets
 from luthier.tasks import text_to_text as task
 from luthier.tuning import Encoded, Events, Job
+from luthier.tuning.batching import by_length
 from luthier.tuning.fit import fit
 
-pytestmark = pytest.mark.slow
 LABELS = LabelSet((GENERATED,), "text_generation")
 
 
@@ -54,6 +61,7 @@ def run(one: Job) -> tuple[Any, list[dict[str, Any]]]:
         return fit(one, events), heard
 
 
+@pytest.mark.slow
 def test_a_step_costs_the_tokens_read_and_written_and_the_loss_is_the_models_own(tmp_path: Path) -> None:
     import torch
 
@@ -69,6 +77,7 @@ def test_a_step_costs_the_tokens_read_and_written_and_the_loss_is_the_models_own
     assert step["loss"] == pytest.approx(float(own), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_validation_is_that_of_whole_logits_and_the_same_in_any_batch(tmp_path: Path) -> None:
     one, few = job(tmp_path / "a"), job(tmp_path / "b", max_tokens_per_batch=64)
     first, second = (run(made)[0].history[-1]["metrics"] for made in (one, replace(few, train=one.train)))
@@ -76,6 +85,7 @@ def test_validation_is_that_of_whole_logits_and_the_same_in_any_batch(tmp_path: 
     assert second["loss"] == pytest.approx(first["loss"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_it_learns_and_says_what_does_not_apply(tmp_path: Path) -> None:
     fitted, _ = run(job(tmp_path, num_train_epochs=16))
     losses = [entry["metrics"]["loss"] for entry in fitted.history]
@@ -86,6 +96,7 @@ def test_it_learns_and_says_what_does_not_apply(tmp_path: Path) -> None:
     assert not fitted.warnings
 
 
+@pytest.mark.slow
 def test_an_adapter_leaves_embeddings_and_the_vocabulary_alone_and_comes_back_to_the_bit(tmp_path: Path) -> None:
     import torch
 
@@ -109,6 +120,7 @@ def test_an_adapter_leaves_embeddings_and_the_vocabulary_alone_and_comes_back_to
 
 
 @pytest.mark.filterwarnings("ignore")  # of peft's own
+@pytest.mark.slow
 def test_peft_opens_an_adapter_and_gives_the_same_logits(tmp_path: Path) -> None:
     import torch
     from peft import PeftModel
@@ -128,6 +140,51 @@ def test_peft_opens_an_adapter_and_gives_the_same_logits(tmp_path: Path) -> None
     assert torch.allclose(found, ours, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_layers_cannot_be_frozen_by_their_number(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"two stacks of layers, an encoder and a decoder\n.*full or lora"):
         job(tmp_path, "freeze")
+
+
+LENGTHS = st.lists(st.tuples(st.integers(1, 500), st.integers(1, 500)), min_size=1, max_size=40)
+
+
+@given(LENGTHS, st.integers(64, 4096), st.integers(1, 4096))
+def test_batches_are_bounded_by_what_is_computed_and_by_outputs(lengths: Any, asked: int, wide: int) -> None:
+    read, written = np.array(lengths, np.int64).T
+    split: Any = SimpleNamespace(targets=TokenTargets([np.zeros(count, np.int64) for count in written], written=True),
+                                 writes=True, lengths=read + written)
+    job: Any = SimpleNamespace(wide_tokens=wide, batch_tokens=asked)
+    for rows in by_length(Job.sizes(job, split), max_tokens=asked):
+        assert len(rows) == 1 or len(rows) * (read + written)[rows].max() <= asked
+        assert len(rows) == 1 or len(rows) * written[rows].max() <= wide
+
+
+WIDE = textwrap.dedent("""
+    import resource, sys
+    from pathlib import Path
+    from luthier.tuning import job as module
+    from tests.tuning.test_writing import job, run
+
+    module.SHARE, module.MOST_ON_CPU = 1, int(sys.argv[2])
+    one = job(Path(sys.argv[1]), num_train_epochs=1, per_device_train_batch_size=64)
+    one.model.resize_token_embeddings(40_000)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    _, heard = run(one)
+    said = next(event for event in heard if event["event"] == "run_started")["decisions"].get("batch_tokens")
+    loss = next(event for event in heard if event["event"] == "step")["loss"]
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, loss, said)
+""")
+
+
+@pytest.mark.slow
+def test_wide_outputs_do_not_fill_the_memory(tmp_path: Path) -> None:
+    """64 rows of 40,000 outputs at up to seven tokens: 70 MB of logits at once, several times, unless they are cut."""
+    told = [subprocess.run([sys.executable, "-c", WIDE, str(tmp_path / most), most], capture_output=True, text=True,
+                           check=True, cwd=Path(__file__).parents[2]).stdout.split(" ", 2)
+            for most in (str(1 << 40), str(4 << 20))]
+    (whole, loss, nothing), (cut, same, said) = told
+    assert nothing.strip() == "None"
+    assert "26 written tokens with outputs" in said
+    assert float(same) == pytest.approx(float(loss), rel=1e-3)
+    assert int(cut) < int(whole) - 100_000  # KiB; the optimiser's 30 MB are in both

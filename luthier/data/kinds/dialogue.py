@@ -17,7 +17,7 @@ from luthier.data.split import Division
 from luthier.data.text_columns import asked_column, check_distinct
 from luthier.errors import DataError
 from luthier.schema import Conversation, Example, LabelSet, ProblemType, Turn
-from luthier.text import normalize
+from luthier.text import blank, normalize
 from luthier.text.conversations import normal as normal_conversation
 from luthier.text.conversations import parsed
 from luthier.text.normalize import Form
@@ -62,20 +62,20 @@ def example(record: Record, layout: Layout, name: str) -> Example:
     if "messages" in layout.more:
         whole = parsed(messages_of(record.values.get(layout.text)))
         system = text_cell(record.values, layout.more[_SYSTEM]) if _SYSTEM in layout.more else ""
-        if system.strip() and whole.turns[0].role != "system":
+        if not blank(system) and whole.turns[0].role != "system":
             whole = Conversation((Turn("system", system), *whole.turns))
         return _example(name, whole, labelled=layout.label is not None)
     parts = [text_cell(record.values, column) for column in (layout.text, layout.more.get(_INPUT)) if column]
-    said = "\n\n".join(part for part in parts if part.strip())
+    said = "\n\n".join(part for part in parts if not blank(part))
     turns = [Turn("user", said)]
-    if _SYSTEM in layout.more and (system := text_cell(record.values, layout.more[_SYSTEM])).strip():
+    if _SYSTEM in layout.more and not blank(system := text_cell(record.values, layout.more[_SYSTEM])):
         turns = [Turn("system", system), *turns]
-    if not said.strip():
+    if blank(said):
         raise ValueError(f"{layout.text!r} is empty: there is nothing to answer")
     if layout.label is None:
         return _example(name, Conversation(tuple(turns)), labelled=False)
     answer = text_cell(record.values, layout.label)
-    if not answer.strip():
+    if blank(answer):
         raise ValueError(f"{layout.label!r} is empty: there is nothing to write")
     return _example(name, Conversation((*turns, Turn("assistant", answer))), labelled=True)
 
@@ -103,12 +103,12 @@ def check(split_name: str, rows: Sequence[Example]) -> None:
 
 def normal(row: Example, form: Form) -> Example | None:
     """Give the turns their form; what the assistant says becomes NFC at most."""
-    if row.conversation is None or not row.text.strip():
+    if row.conversation is None or blank(row.text):
         return None
     turns = normal_conversation(row.conversation, form)
     targets = None if row.targets is None else tuple(
         normalize(one, "none" if form == "none" else "nfc") for one in row.targets)
-    if not all(turn.content.strip() for turn in turns.turns) or not all(targets or ("-",)):
+    if any(blank(turn.content) for turn in turns.turns) or not all(targets or ("-",)):
         return None
     if (turns, targets) == (row.conversation, row.targets):
         return row

@@ -21,6 +21,7 @@ from luthier.data.kinds.retrieval import (
     described,
     divided,
     label_names,
+    leaking,
     lines,
     remarks,
     sampled,
@@ -35,8 +36,8 @@ from luthier.schema import Example, LabelSet, Passages, ProblemType
 from luthier.text.normalize import Form
 
 __all__ = ["NONE_LEFT", "OWN_INPUT", "PROBLEM", "REPEATED", "SURENESS", "TASK", "check", "described", "divided",
-           "example", "find", "from_memory", "gathered", "hashed", "label_names", "label_set", "lines", "normal",
-           "remarks", "sampled", "settled", "target", "unlearnable"]
+           "example", "find", "from_memory", "gathered", "hashed", "label_names", "label_set", "leaking", "lines",
+           "normal", "remarks", "sampled", "settled", "target", "unlearnable"]
 
 PROBLEM: ProblemType = "re_ranking"
 TASK = "re-ranking"

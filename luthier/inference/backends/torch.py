@@ -11,12 +11,11 @@ import numpy as np
 
 from luthier.bundle import EXACT, Manifest
 from luthier.inference.backends._modules import ATTENTION, check_threads, choose_device, open_module
-from luthier.models.causal import continued_log_shares
-from luthier.models.outputs import shifted
+from luthier.models.likelihood import continued_log_shares, written_log_shares
 from luthier.models.seq2seq import target_tokens
 from luthier.plugins import require
 from luthier.recipe import Decoding
-from luthier.schema import Batch, Float32, Int64
+from luthier.schema import Batch, Bool, Float32, Int64
 
 if TYPE_CHECKING:
     import torch
@@ -89,17 +88,27 @@ class TorchBackend:
         Returns:
             (B, T) float32, natural logarithms.
         """
-        import torch
-
         model = self._opened
         if not model.config.is_encoder_decoder:
             return continued_log_shares(model, batch, targets)
-        tokens = target_tokens(model.config, self.name)
-        before = torch.from_numpy(shifted(targets, tokens.start, tokens.pad)).to(self.device)
+        return written_log_shares(model, self._inputs(batch), targets, target_tokens(model.config, self.name))
+
+    @property
+    def vocabulary(self) -> int:
+        """Return V, the number of different tokens."""
+        return int(self._opened.config.vocab_size)
+
+    def log_shares_at(self, batch: Batch, wanted: Bool) -> Float32:
+        """Return log probabilities of all tokens at M places, (M, V); see ``inference.modelling.TellsTokens``."""
+        import torch
+
+        from luthier.models.masked import WANTED, is_sparse
+
+        places, model = torch.from_numpy(wanted).to(self.device), self._opened
+        sparse = is_sparse(model)
         with torch.inference_mode():
-            logits = model(**self._inputs(batch), decoder_input_ids=before).logits.float()
-            places = torch.from_numpy(np.maximum(targets, 0)).to(self.device)[..., None]
-            found = torch.log_softmax(logits, -1).gather(-1, places)[..., 0]
+            logits = model(**self._inputs(batch), **({WANTED: places} if sparse else {})).logits
+            found = (logits if sparse else logits[places]).float().log_softmax(-1)
         return np.asarray(found.cpu().numpy(), dtype=np.float32)
 
     def close(self) -> None:

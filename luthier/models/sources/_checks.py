@@ -19,7 +19,9 @@ def check_directory(directory: Path, name: str) -> None:
             points out of the directory.
     """
     if (directory / "adapter_config.json").is_file():
-        raise ModelError(f"{name!r} holds an adapter, not a whole model", "give the name of its base model instead")
+        raise ModelError(f"{name!r} holds an adapter, not a whole model",
+                         "give the name of its base model instead; a run with method=full writes a whole model, which "
+                         "others can start from")
     if not (directory / "config.json").is_file():
         raise ModelError(f"{name!r} holds no config.json, so it is no model directory", "give the directory with it")
     if (directory / "model.safetensors").is_file():

@@ -1,0 +1,68 @@
+"""Plain text: documents of one line or several, with a blank line between two of them.
+
+A file with one text a line and no blank lines is read by the reader of CSV, which cuts nothing where nothing separates
+cells; so every line is a document there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from luthier.data.readers import _delimited
+from luthier.data.readers._encoding import DAMAGE, HEAD_BYTES, decode_head, open_text, resolve
+from luthier.data.readers._objects import starts_with_object
+from luthier.data.readers._tagged import looks_tagged
+from luthier.data.rows import BadRow, Record
+
+SUFFIXES: tuple[str, ...] = (".txt", ".text", ".md")
+IS_TEXT = True
+
+_STEADY = 0.9
+"""Share of lines that a delimiter cuts alike in a table."""
+_LONGEST = 50
+"""Lines of the mean document above which a blank line is taken for a slip in a file with one text a line."""
+
+
+def sniff(path: Path, head: bytes) -> bool:  # noqa: ARG001  (content tells)
+    """Accept text that no delimiter cuts into columns, with blank lines between documents."""
+    text = decode_head(head)
+    if text is None or starts_with_object(text) or looks_tagged(text):
+        return False
+    lines = [line.strip() for line in text.removeprefix("\ufeff").splitlines()]
+    if len(head) >= HEAD_BYTES:
+        lines.pop()  # cut in the middle
+    filled = sum(map(bool, lines))
+    documents = sum(bool(line) and (not place or not lines[place - 1]) for place, line in enumerate(lines))
+    if documents < 2 or filled > _LONGEST * documents:
+        return False
+    return _delimited.guess_delimiter(text, ",;\t|", _STEADY) is None
+
+
+def records(path: Path, encoding: str | None) -> Iterator[Record | BadRow]:
+    """Yield a row for each document, lazily: its ``text``, lines as they are, with the number of its first line."""
+    with open_text(path, resolve(path, encoding)) as file:
+        lines: list[str] = []
+        first = 0
+        for number, line in enumerate(file, start=1):
+            text = (line.removeprefix("\ufeff") if number == 1 else line).rstrip("\r\n")
+            if text.strip():
+                first = first if lines else number
+                lines.append(text)
+            elif lines:
+                yield _record(first, lines)
+                lines = []
+        if lines:
+            yield _record(first, lines)
+
+
+def notes(path: Path, encoding: str | None) -> list[str]:  # noqa: ARG001  (asked of all)
+    """Return what was taken for a document."""
+    return ["one document between two blank lines"]
+
+
+def _record(line: int, lines: list[str]) -> Record | BadRow:
+    text = "\n".join(lines)
+    if DAMAGE in text:
+        return BadRow(line, "bytes that do not belong to the file's encoding")
+    return Record(line, {"text": text})
