@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
     from luthier.models.encoding import Encoder, Ragged
+    from luthier.tasks._tokens import TokenTargets
 
 
 class SomeTask(Protocol):
@@ -22,6 +23,8 @@ class SomeTask(Protocol):
 
     GENERATES: bool
     """Whether its answers are written token by token; see decision 0011."""
+    FILLS: bool
+    """Whether its answers stand at masks, which a backend is asked for place by place."""
     TOGETHER: bool
     """Whether its loss compares all sequences of a batch, so that it cannot be computed in parts."""
     POOLS: bool
@@ -54,6 +57,12 @@ class SomeTask(Protocol):
 
     def validated(self, rows: Sequence[Example], wrong: Any, settings: Any, /) -> list[Example]:
         """Return what validation rows are scored as, with wrong passages; offered with ``learned``."""
+
+    def learned_rows(self, examples: Sequence[Example], max_length: int | None, settings: Any, /) -> int:
+        """Return about how many rows are learned from, where these are not the examples."""
+
+    def hidden(self, ragged: Ragged, encoder: Any, /, *, seed: int | None) -> TokenTargets:
+        """Return the targets of rows with hidden tokens, other ones in each epoch where a seed is given."""
 
     def follow_up(self, answers: Sequence[Any], texts: Sequence[TextInput], settings: Any, /) -> list[TextInput]:
         """Return the rows that the model is asked about after its first answers."""
