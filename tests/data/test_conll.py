@@ -70,11 +70,11 @@ def test_numbers_of_tokens_are_no_tokens(file):
     ("text\tlabel\n" + "good\tB-PER\nbad\tO\n" * 5, "tsv"),  # no blank line parts it
     ("text\tlabel\n\nso good\tpos\n\nso bad\tneg\n\n", "tsv"),
     ("so good\tO\n\nso bad\tO\n\n", "tsv"),  # nothing but O
-    ("I like the I-95\n\nA road to O\n\nit is long, and I am tired\nvery, very tired\n", "csv"),
+    ("I like the I-95\n\nA road to O\n\nit is long, and I am tired\nvery, very tired\n", "txt"),
     ("vitamin C, O\n\nand B\n\n", "csv"),
 ])
 def test_other_files_stay_what_they_are(content, reader, file):
-    assert find_reader(file(content, "rows.txt" if reader == "csv" else "rows.tsv"))[0] == reader
+    assert find_reader(file(content, "rows.txt" if reader != "tsv" else "rows.tsv"))[0] == reader
 
 
 def test_a_name_of_conll_needs_no_blank_line_nor_entity(file):

@@ -26,12 +26,12 @@ def texts(path: Path, task: str = MASKED) -> list[str]:
 
 
 def test_blank_lines_part_documents_whose_lines_stay_together(tmp_path: Path) -> None:
-    path = written(tmp_path / "notes.txt", "\n\nA title\nand its text, wrapped,\n  here.\n\n \n第二篇\n再一行\r\n\n\n")
+    path = written(tmp_path / "notes.txt", "\n\nA title\nand its text, wrapped,\n  here.\n\n \n第二篇\n再一行\r\n\nend\n")
     layout = inspect(path, task=MASKED)
     assert (layout.reader, layout.notes[0]) == ("txt", "one document between two blank lines")
     rows, _ = read_all(layout, max_bad_rows=0)
     assert [(row.id, row.text) for row in rows] == [
-        ("notes.txt:3", "A title\nand its text, wrapped,\n  here."), ("notes.txt:8", "第二篇\n再一行")]
+        ("notes.txt:3", "A title\nand its text, wrapped,\n  here."), ("notes.txt:8", "第二篇\n再一行"), ("notes.txt:11", "end")]
 
 
 @pytest.mark.parametrize("encoding", ["gbk", "utf-8-sig", "utf-16"])
@@ -45,9 +45,10 @@ def test_one_text_a_line_is_a_document_a_line(tmp_path: Path) -> None:
     assert texts(path) == ["the first one, of all", "the second", "the third"]
 
 
-def test_a_slip_of_one_blank_line_does_not_make_two_documents_of_a_thousand(tmp_path: Path) -> None:
-    lines = [f"line number {number} of the file" for number in range(1000)]
-    path = written(tmp_path / "lines.txt", "\n".join([*lines[:500], "", *lines[500:]]) + "\n")
+@pytest.mark.parametrize("count", [4, 100, 1000])
+def test_a_slip_of_one_blank_line_does_not_make_two_documents_of_many(count: int, tmp_path: Path) -> None:
+    lines = [f"line number {number} of the file" for number in range(count)]
+    path = written(tmp_path / "lines.txt", "\n".join([*lines[:count // 2], "", *lines[count // 2:]]) + "\n")
     assert texts(path) == lines
 
 

@@ -218,8 +218,8 @@ def test_a_file_that_does_not_fit_the_task(row, task, columns, message, jsonl):
 
 
 def test_an_unknown_task(jsonl):
-    known = ("dialogue, entities-and-relations, named-entities, question-answering, re-ranking, regression, relations, "
-             "similarity, text")
+    known = ("causal-language-modelling, dialogue, entities-and-relations, masked-language-modelling, named-entities, "
+             "question-answering, re-ranking, regression, relations, similarity, text")
     with pytest.raises(UnknownNameError, match=f"'ner'; known: {known}"):
         inspect(jsonl({"text": "a"}), task="ner")
 

@@ -80,7 +80,8 @@ def test_entities_within_others_choose_their_task(tmp_path: Path) -> None:
 
     nested = rows(tmp_path / "nested.jsonl", [[0, 4, "LOC"], [0, 10, "ORG"]])
     loaded = load_data(make_recipe(nested, {}))
-    assert loaded.recipe.task == {"name": "nested-entities", "max_entity_characters": 15, "whole_words": True}
+    assert loaded.recipe.task == {"name": "nested-entities", "max_entity_characters": 15, "whole_words": True,
+                                  "window_characters": 21, "window_sentences": 1}
     assert any(note.startswith("task: nested-entities, because ") and note.endswith("entities begin within another")
                for note in loaded.notes)
     flat = rows(tmp_path / "flat.jsonl", [[0, 10, "ORG"]])

@@ -20,8 +20,9 @@ IS_TEXT = True
 
 _STEADY = 0.9
 """Share of lines that a delimiter cuts alike in a table."""
-_LONGEST = 50
-"""Lines of the mean document above which a blank line is taken for a slip in a file with one text a line."""
+_LEAST, _LONGEST = 3, 20
+"""Documents, and lines of the mean one, below and above which a blank line is taken for a slip in a file with one text a
+line."""
 
 
 def sniff(path: Path, head: bytes) -> bool:  # noqa: ARG001  (content tells)
@@ -34,7 +35,7 @@ def sniff(path: Path, head: bytes) -> bool:  # noqa: ARG001  (content tells)
         lines.pop()  # cut in the middle
     filled = sum(map(bool, lines))
     documents = sum(bool(line) and (not place or not lines[place - 1]) for place, line in enumerate(lines))
-    if documents < 2 or filled > _LONGEST * documents:
+    if documents < _LEAST or filled > _LONGEST * documents:
         return False
     return _delimited.guess_delimiter(text, ",;\t|", _STEADY) is None
 
