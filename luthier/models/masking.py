@@ -42,8 +42,8 @@ class Masking:
     others: Int64
     """Ids that may stand in a token's place: all but special ones."""
     special: tuple[int, ...] = ()
-    """Ids of special tokens, which are not hidden where a text gives them, either: a masked one has nothing to tell, and
-    an unknown one is told by every rare word."""
+    """Ids of special tokens, which are not hidden where a text gives them, either: one that is unknown stands for every
+    rare word, and telling it is no knowledge of any."""
 
     def drawn(self, ids: Int64, words: Int64, seed: Sequence[int]) -> Hidden:
         """Hide words of a row: each with the same probability, and one at least where there are any.
