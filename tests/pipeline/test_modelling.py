@@ -132,6 +132,30 @@ def test_several_masks_are_filled_one_by_one_in_any_company(masked: Path) -> Non
     assert [answer.label for answer in predictor.stream(iter(rows), window=1)] == ["opens|account", "closes"]
 
 
+def test_no_more_logits_are_held_at_once_than_allowed(masked: Path, causal: Path,
+                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from luthier.inference import modelling
+    from luthier.models import likelihood
+
+    filler, weigher = luthier.load(masked), luthier.load(causal)
+    rows, document = ["[MASK] " * 20, "bank [MASK]", "[MASK] [MASK]"], [Document(" ".join(texts(2)))]
+    whole, alone = filler.predict(rows), weigher.predict(document)
+    monkeypatch.setattr(modelling, "LOGITS", 3 * filler.backend.vocabulary)
+    monkeypatch.setattr(likelihood, "LOGITS", 3 * weigher.backend.vocabulary)
+    sizes: list[int] = []
+    for predictor in (filler, weigher):
+        output = predictor.backend.model.get_output_embeddings()
+        output.register_forward_hook(lambda *given: sizes.append(torch.numel(given[-1]) // given[-1].shape[-1]))
+    for before, after in zip(whole, filler.predict(rows), strict=True):
+        assert [one[0].token for one in after.masks] == [one[0].token for one in before.masks]
+        assert [one[0].score for one in after.masks] == pytest.approx([one[0].score for one in before.masks], abs=1e-6)
+    (found,) = weigher.predict(document)
+    assert found.log_probability == pytest.approx(alone[0].log_probability, abs=1e-4)
+    assert (found.tokens, found.right, max(sizes)) == (alone[0].tokens, alone[0].right, 3)
+
+
 def test_texts_without_a_mask_are_refused_with_their_place(masked: Path) -> None:
     predictor = luthier.load(masked)
     with pytest.raises(DataError, match=r"row 1: the text holds no mask.*\n.*put \[MASK\] or <mask> where"):
