@@ -161,7 +161,8 @@ def _weighed(backend: Backend, encoder: BlockEncoder, given: Ragged, wanted: Seq
         logs, true = tells.log_shares_at(batch, asked), targets[asked]
         own, right = np.asarray(logs[np.arange(len(true)), true], np.float32), logs.argmax(axis=1) == true
     else:
-        own, right = (part[asked] for part in tells.log_shares_behind(batch, targets))
+        every, likeliest = tells.log_shares_behind(batch, targets)
+        own, right = every[asked], likeliest[asked]
     ends = np.cumsum(asked.sum(axis=1))[:-1]
     return list(zip(np.split(own, ends), np.split(right, ends), strict=True))
 

@@ -22,7 +22,7 @@ def doubts(job: Job, best: float) -> Iterator[str]:
     if math.isnan(best) or not better(metric, best, constant):
         yield (f"the best validation {metric} is {best:.4f}, no better than the {constant:.4f} of "
                f"{job.task.GUESS}: nothing was learned. Try another train.learning_rate "
-               f"(now {rate:g}), more epochs, or check the labels")
+               f"(now {rate:g}), more epochs, or check the data")
 
 
 def not_finite(job: Job, step: int, loss: float, norm: float) -> TuningError:
