@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from typer.testing import CliRunner
 
 import luthier
 from luthier.bundle import read_manifest, read_probes
 from luthier.bundle.manifest import MANIFEST
 from luthier.bundle.read import digest
+from luthier.cli import app
 from luthier.errors import DataError, ModelError, RecipeError
 from luthier.inference import verify
 from luthier.models import tiny
@@ -196,10 +198,14 @@ def test_a_causal_model_weighs_as_transformers_does(causal: Path) -> None:
     assert -found.log_probability / found.tokens == pytest.approx(float(loss), rel=1e-4)
 
 
-def test_a_text_is_gone_on_with(causal: Path) -> None:
+def test_a_text_is_gone_on_with(causal: Path, tmp_path: Path) -> None:
     (answer,) = luthier.load(causal).predict(["clerk closes letter clerk closes"])
     assert isinstance(answer, Generated)
     assert answer.generated_text.startswith(" letter")
+    (tmp_path / "long.csv").write_text("text\n" + "bank opens account " * 30 + "\n", encoding="utf-8")
+    said = CliRunner().invoke(app, ["predict", str(causal), str(tmp_path / "long.csv"), "--out",
+                                    str(tmp_path / "out.jsonl")]).output
+    assert "1 texts were longer than the model reads and were cut" in said  # not their end: the last tokens are read
 
 
 def test_files_and_the_server_take_the_same(masked: Path, causal: Path, tmp_path: Path) -> None:

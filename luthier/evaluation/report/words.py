@@ -96,8 +96,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "notices": ("Before you rely on it", "使用前须知"),
     "none_cut": ("No test text was longer than the model can read.", "没有测试文本超出模型可读长度。"),
     "some_cut": (
-        "{count} of {rows} test texts were longer than the model can read and lost their end. They are scored as served.",
-        "{rows} 条测试文本中有 {count} 条超出模型可读长度，末尾被截断；评分与线上服务一致。",
+        "{count} of {rows} test texts were longer than the model can read and were cut. They are scored as served.",
+        "{rows} 条测试文本中有 {count} 条超出模型可读长度而被截断；评分与线上服务一致。",
     ),
     "few_rows": (
         "Only {rows} test rows: the intervals are wide for a reason. Judge again with more.",
