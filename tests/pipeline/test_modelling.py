@@ -257,6 +257,15 @@ def test_other_tasks_start_from_what_was_learned(task: str, masked: Path, tmp_pa
     np.testing.assert_allclose(after[name if name in after else f"bert.{name}"], before[f"bert.{name}"], atol=1e-6)
 
 
+def test_the_scikit_learn_door_takes_texts_alone(base: str) -> None:
+    quick = {"train": {"num_train_epochs": 1}, "threads": 1}
+    tuned = luthier.Estimator("masked-language-modelling", base, settings=quick)
+    assert isinstance(tuned.fit(texts(60)).predict(["bank [MASK]"])[0], Filled)
+    assert tuned.score(texts(9)) < -1
+    with pytest.raises(DataError, match="the label is missing"):
+        luthier.Estimator("text-classification", base).fit(texts(60))
+
+
 def test_a_model_goes_on_from_its_own_bundle(masked: Path, place: Path, tmp_path: Path) -> None:
     made = luthier.train(place / "texts.txt", task=MASKED, model=str(masked), out=tmp_path / "on", progress=False,
                          **{**SHORT, "evaluation": {"bootstrap": 100, "baseline": False}})
