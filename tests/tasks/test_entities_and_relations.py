@@ -12,9 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from luthier.errors import DataError
+from luthier.inference import following
 from luthier.inference.following import follow_ups, followed
 from luthier.models.encoding import Encoder
-from luthier.schema import Argument, Entity, Example, Extraction, LabelSet, Marked, Prediction, Span, Triple
+from luthier.schema import (
+    Argument,
+    Entity,
+    Example,
+    Extraction,
+    LabelSet,
+    Marked,
+    Prediction,
+    Span,
+    TextInput,
+    Triple,
+)
 from luthier.tasks import entities_and_relations as task
 from luthier.tasks import named_entities, regression
 from luthier.tasks._entity_pairs import Bounds, gap, learned_pairs, pairs_of, without_overlaps
@@ -184,6 +196,37 @@ def test_a_task_that_asks_once_is_not_asked_again() -> None:
 
     assert follow_ups(Once(), ["an answer"], ["a text"]) == []  # type: ignore[arg-type]  # no more is needed
     assert followed(Once(), ["an answer"], ["a text"]) == ["an answer"]  # type: ignore[arg-type]
+
+
+def test_pairs_of_a_text_that_nobody_waits_for_are_read_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Always:
+        """Finds that the first relation holds between any two."""
+
+        task_settings = task.Settings(patterns=(("PER", "lives_in", "LOC"), ("LOC", "lives_in", "PER")))
+
+        def __init__(self) -> None:
+            self.task, self.read = task, list[list[TextInput]]()
+
+        def encode(self, texts: list[TextInput]) -> list[TextInput]:
+            self.read.append(texts)
+            return texts
+
+        def compute(self, ragged: list[TextInput]) -> list[TextInput]:
+            return ragged
+
+        def decode(self, logits: list[TextInput], _ragged: object, _texts: object) -> list[Prediction]:
+            return [reply(1)] * len(logits)
+
+    answers, texts = [answer(ANN, ROME, BOB), answer(), answer(ROME, BOB)], [TEXT, "nobody", TEXT]
+    whole = followed(Always(), answers, texts)  # type: ignore[arg-type]  # no more is needed
+    assert [len(one.relations) for one in whole] == [4, 0, 2]
+    monkeypatch.setattr(following, "LOOKED", 2)
+    patient, gone = Always(), Always()
+    assert followed(patient, answers, texts, lambda _: False) == whole  # type: ignore[arg-type]
+    assert [len(rows) for rows in patient.read] == [2, 2, 2]
+    found = followed(gone, answers, texts, lambda row: row == 0 and bool(gone.read))  # type: ignore[arg-type]
+    assert found == [answers[0], *whole[1:]]
+    assert [len(rows) for rows in gone.read] == [2, 2]
 
 
 def test_remarks_tell_what_cannot_be_found(encoder: Encoder) -> None:
