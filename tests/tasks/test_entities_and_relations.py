@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from luthier.errors import DataError
 from luthier.inference import following
 from luthier.inference.following import follow_ups, followed
-from luthier.models.encoding import Encoder
+from luthier.models.encoding import Encoder, Reach
 from luthier.schema import (
     Argument,
     Entity,
@@ -30,8 +30,10 @@ from luthier.schema import (
 from luthier.tasks import entities_and_relations as task
 from luthier.tasks import named_entities, regression
 from luthier.tasks._entity_pairs import Bounds, gap, learned_pairs, pairs_of, without_overlaps
+from luthier.tasks._reach import excerpt
 from luthier.tasks._tokens import IGNORED
 from luthier.tasks._two_passes import MARKED, pair_logits, tag_count
+from luthier.text import sentence_ends
 
 LABELS = LabelSet(("lives_in", "works_in"), "joint_extraction", types=("LOC", "PER"))
 TEXT = "Ann lives in Rome near Bob"
@@ -69,9 +71,11 @@ def test_the_training_rows_decide_which_pairs_are_looked_at() -> None:
     settings, told = task.settle(task.Settings(), [ROW], "any")
     assert settings.patterns == (("PER", "lives_in", "LOC"),)
     assert settings.max_distance == 15  # 10 characters, and half as many again
+    assert (settings.window_characters, settings.window_sentences) == (len(TEXT), 1)
+    assert "windows hold up to 26 characters and 1 sentence, as training rows do" in told[-1]
     assert "may have 1 patterns, those of the training rows (task.patterns): PER lives_in LOC" in told[0]
     assert "up to 15 characters stand between" in told[1]
-    given = task.Settings(patterns=(("LOC", "lives_in", "PER"),), max_distance=3)
+    given = task.Settings(patterns=(("LOC", "lives_in", "PER"),), max_distance=3, window_characters=9, window_sentences=2)
     assert task.settle(given, [ROW], "any") == (given, [])
 
 
@@ -175,6 +179,38 @@ def test_what_is_asked_again_and_what_the_replies_become() -> None:
     assert found[0].labels == ("PER", "LOC", "PER", "lives_in")
     few = task.combined([answer(ANN, ROME, BOB)], [reply(2)], settings.model_copy(update={"max_pairs": 1}))
     assert (few[0].truncated, few[0].triples) == (True, (Triple(BOB, ROME, "works_in"),))  # the nearer one
+
+
+def test_of_a_long_text_as_much_is_read_around_a_pair_as_in_training() -> None:
+    text = f"It rains. {TEXT}. It is late. And cold."
+    spans = [Span(one.start + 10, one.end + 10, one.label) for one in (ANN, ROME)]
+    patterns = (("PER", "lives_in", "LOC"),)
+    for characters, sentences, shown in ((30, 1, f"{TEXT}."), (300, 2, f"{TEXT}. It is late."), (1, 1, f"{TEXT}."),
+                                         (300, 3, f"{TEXT}. It is late. And cold."), (300, 4, text)):
+        settings = task.Settings(patterns=patterns, window_characters=characters, window_sentences=sentences)
+        (asked,) = task.follow_up([answer(*spans, text=text)], [text], settings)
+        assert isinstance(asked, Marked)
+        assert asked.text == shown
+        assert [asked.text[one.start:one.end] for one in (asked.head, asked.tail)] == ["Ann", "Rome"]
+    (asked,) = task.follow_up([answer(*spans, text=text)], [text], task.Settings(patterns=patterns))
+    assert asked == Marked(text, *(Argument(one.start, one.end, one.label) for one in spans))  # as bundles before
+
+
+@given(st.lists(st.sampled_from(["Ann came. ", "王芳来了。", "no end ", "a\n", "x"]), min_size=1, max_size=12),
+       st.data())
+def test_what_is_read_around_a_pair_holds_it_and_no_more_than_it_may(parts: list[str], data: st.DataObject) -> None:
+    text = "".join(parts)
+    start = data.draw(st.integers(0, len(text) - 1))
+    end = data.draw(st.integers(start + 1, len(text)))
+    reach = Reach(data.draw(st.integers(1, 60)), data.draw(st.integers(1, 5)))
+    ends = sentence_ends(text)
+    first, behind = excerpt(text, ends, start, end, reach)
+    assert 0 <= first <= start < end <= behind <= len(text)
+    own = [place for place in ends if start < place < end]
+    inner = [place for place in ends if first < place < behind]
+    assert len(inner) + 1 <= max(reach.sentences, len(own) + 1)
+    if len(text.strip()) <= reach.characters and len(ends) < reach.sentences:
+        assert (first, behind) == (0, len(text))
 
 
 def test_relations_are_told_between_such_types_as_in_training(encoder: Encoder) -> None:
