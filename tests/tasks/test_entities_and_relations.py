@@ -75,7 +75,8 @@ def test_the_training_rows_decide_which_pairs_are_looked_at() -> None:
     assert "windows hold up to 26 characters and 1 sentence, as training rows do" in told[-1]
     assert "may have 1 patterns, those of the training rows (task.patterns): PER lives_in LOC" in told[0]
     assert "up to 15 characters stand between" in told[1]
-    given = task.Settings(patterns=(("LOC", "lives_in", "PER"),), max_distance=3, window_characters=9, window_sentences=2)
+    given = task.Settings(patterns=(("LOC", "lives_in", "PER"),), max_distance=3, window_characters=9,
+                          window_sentences=2)
     assert task.settle(given, [ROW], "any") == (given, [])
 
 
