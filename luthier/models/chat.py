@@ -21,6 +21,7 @@ from luthier.models.encoding import Encoder
 from luthier.schema import Batch, Conversation, Int64, TextInput, Turn
 from luthier.text.conversations import normal
 from luthier.text.normalize import Form
+from luthier.text.prompts import shortened
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -212,15 +213,11 @@ class ChatEncoder:
             return since(begins[first])
         last = others[-1]
 
-        def shorter(characters: int) -> tuple[Conversation, list[int]]:
-            kept = Conversation((*system, Turn(last.role, last.content[:characters].rstrip())))
+        def asking(content: str) -> tuple[Conversation, list[int]]:
+            kept = Conversation((*system, Turn(last.role, content)))
             return kept, self._rendered(kept, row)
 
-        fits, far = 0, len(last.content)
-        while far - fits > 1:
-            middle = (fits + far) // 2
-            fits, far = (middle, far) if len(shorter(middle)[1]) <= self.room else (fits, middle)
-        kept, ids = shorter(fits)
+        kept, ids = asking(shortened(last.content, lambda content: len(asking(content)[1]) <= self.room))
         if len(ids) > self.room:
             raise DataError(f"the system's turn and the template have {len(ids)} tokens, and prompts have room for "
                             f"{self.room}", "shorten the system's turn, or set a larger model.max_length", row=row)
