@@ -35,7 +35,7 @@ def with_negatives(rows: Sequence[Example], wrong: Wrong, *, count: int, hard: i
 
     Given ones come first; each right passage of a query takes others, as far as there are. Then ``hard`` ones are drawn
     from what a search finds, and the rest from all passages. What belongs to a query, or to one that is nearly the
-    same, is never wrong for it, nor is a text that nearly equals such a passage.
+    same, is never drawn as wrong for it, nor is a text that nearly equals such a passage; what was given stays.
 
     Args:
         rows: N queries with their passages.
