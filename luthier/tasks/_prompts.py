@@ -72,7 +72,7 @@ def settled_prompt(settings: Any, rows: Sequence[Example], known: Known) -> tupl
         raise RecipeError(f"{known.model} is a decoder, whose texts carry no codes of languages",
                           "leave task.source_language and task.target_language out, and name the languages in "
                           "task.prompt")
-    _check_apart(settings.shots or (), known.held_out)
+    _check_apart(settings.shots or (), rows, known.held_out)
     shots = settings.shots or chosen_shots(rows, settings.examples, known.seed)
     prompt = settings.prompt or default_prompt(known)
     told = [] if settings.prompt else [f"prompt: {prompt!r}, by the names of the columns (task.prompt)"]
@@ -81,9 +81,13 @@ def settled_prompt(settings: Any, rows: Sequence[Example], known: Known) -> tupl
     return {"prompt": prompt, "chat_template": template, "shots": shots or None}, told
 
 
-def _check_apart(shots: Sequence[Shot], held_out: Sequence[Example]) -> None:
-    """Refuse examples that are validation or test rows, such as those of a recipe whose seed was changed since."""
-    scored = {loose_key(row.text) for row in held_out} if shots else set()
+def _check_apart(shots: Sequence[Shot], learned: Sequence[Example], held_out: Sequence[Example]) -> None:
+    """Refuse examples that are validation or test rows, such as those of a recipe whose seed was changed since.
+
+    Rows that stand among those that are learned, too, were left there by whoever keeps duplicates.
+    """
+    scored, known = ({loose_key(row.text) for row in rows} if shots else set() for rows in (held_out, learned))
+    scored -= known
     if shown := [shot.source for shot in shots if loose_key(shot.source) in scored]:
         raise RecipeError(f"{len(shown)} of the {len(shots)} examples in task.shots are validation or test rows, such "
                           f"as {shown[0][:40]!r}: the prompt would give their answers away",
