@@ -214,7 +214,7 @@ def _sized_encoder(loaded: Loaded, directory: Path, task: ModuleType, settings: 
     if encoder.max_length <= lengths.LONG:
         return encoder, []
     ragged, _ = _ragged(encoder, directory, loaded.dataset.train, task, settings)
-    length, why = lengths.chosen(encoder.max_length, ragged.lengths)
+    length, why = lengths.chosen(encoder.max_length, ragged.lengths, recipe.model.overlap)
     model = recipe.model.model_copy(update={"max_length": length})
     return _encoder(recipe.override(model=model), directory, task, settings), [why]
 
