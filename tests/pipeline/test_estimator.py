@@ -134,4 +134,4 @@ def test_several_labels_keep_their_type(tiny_model: Path, rows: list[tuple[str, 
     found = fitted(estimator(tiny_model, "text-classification", task={"threshold": 0.4}), X, y)
     assert found.problem_type_ == "multi_label_classification"
     assert {value for row in found.predict(X) for value in row} <= {7, 9}
-    assert found.run_.recipe.task == {"name": "text-classification", "threshold": 0.4}
+    assert found.run_.recipe.task == {"name": "text-classification", "threshold": 0.4, "pooling": "mean"}
