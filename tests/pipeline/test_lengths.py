@@ -49,8 +49,8 @@ def test_windows_are_as_long_as_the_rows_need(decoder: Path, tmp_path: Path) -> 
     assert (found.encoder.max_length, found.encoder.overlap) == (128, 16)
     found = opened(decoder, tmp_path / "out", 3, overlap=200)
     assert (found.encoder.max_length, found.encoder.overlap) == (800, 200)
-    assert ("length: 800 tokens are read, because windows that share 200 (model.overlap) are 4 times as long (the model "
-            "could read 4,096; model.max_length sets another)") in found.notes
+    assert ("length: 800 tokens are read, because windows that share 200 (model.overlap) are 4 times as long (the "
+            "model could read 4,096; model.max_length sets another)") in found.notes
 
 
 def test_a_few_long_rows_do_not_decide() -> None:
