@@ -120,7 +120,8 @@ def _finish(run: Run) -> Fitted:
     if run.table is not None:
         restore_table(job.model, run.table)
     best = math.nan if progress.best_metric is None else progress.best_metric
-    warnings = tuple(doubts(job, best))
+    lowest = min((entry["metrics"]["loss"] for entry in progress.history), default=math.nan)
+    warnings = tuple(doubts(job, best, lowest))
     for warning in warnings:
         run.events.emit("warning", text=warning)
     fitted = Fitted(progress.step, progress.best_step, best, progress.history, progress.stopped_early, seconds(run),

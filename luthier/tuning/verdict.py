@@ -7,22 +7,31 @@ from collections.abc import Iterator
 
 from luthier.errors import TuningError
 from luthier.tuning.job import Job
-from luthier.tuning.validation import better
+from luthier.tuning.validation import LOWER_IS_BETTER, better
+
+HARDLY = 0.1
+"""Share of the way from a guess to a perfect score below which a model whose loss stays at chance is not believed."""
 
 
-def doubts(job: Job, best: float) -> Iterator[str]:
+def doubts(job: Job, best: float, loss: float) -> Iterator[str]:
     """Yield a sentence for each reason to distrust a finished run.
 
     Args:
         job: as it was tuned.
         best: the best validation metric.
+        loss: the lowest validation loss, in nats.
     """
     metric, rate = job.metric, job.train_settings.learning_rate
-    constant = job.task.guessed(job.train.targets, job.valid.targets, job.labels, **job.options)[metric]
+    guess = job.task.guessed(job.train.targets, job.valid.targets, job.labels, **job.options)
+    constant = guess[metric]
+    advice = f"nothing was learned. Try another train.learning_rate (now {rate:g}), more epochs, or check the labels"
     if math.isnan(best) or not better(metric, best, constant):
         yield (f"the best validation {metric} is {best:.4f}, no better than the {constant:.4f} of "
-               f"{job.task.GUESS}: nothing was learned. Try another train.learning_rate "
-               f"(now {rate:g}), more epochs, or check the labels")
+               f"{job.task.GUESS}: {advice}")
+    elif metric not in LOWER_IS_BETTER and loss >= guess["loss"] and best < constant + HARDLY * (1 - constant):
+        # Random outputs find some entity by chance, where a constant finds none.
+        yield (f"the validation loss never fell below {guess['loss']:.4f}, that of {job.task.GUESS}, and the best "
+               f"validation {metric} is {best:.4f}: {advice}")
 
 
 def not_finite(job: Job, step: int, loss: float, norm: float) -> TuningError:

@@ -26,12 +26,14 @@ def texts(path: Path, task: str = MASKED) -> list[str]:
 
 
 def test_blank_lines_part_documents_whose_lines_stay_together(tmp_path: Path) -> None:
-    path = written(tmp_path / "notes.txt", "\n\nA title\nand its text, wrapped,\n  here.\n\n \n第二篇\n再一行\r\n\nend\n")
+    path = written(tmp_path / "notes.txt",
+                   "\n\nA title\nand its text, wrapped,\n  here.\n\n \n第二篇\n再一行\r\n\nend\n")
     layout = inspect(path, task=MASKED)
     assert (layout.reader, layout.notes[0]) == ("txt", "one document between two blank lines")
     rows, _ = read_all(layout, max_bad_rows=0)
     assert [(row.id, row.text) for row in rows] == [
-        ("notes.txt:3", "A title\nand its text, wrapped,\n  here."), ("notes.txt:8", "第二篇\n再一行"), ("notes.txt:11", "end")]
+        ("notes.txt:3", "A title\nand its text, wrapped,\n  here."), ("notes.txt:8", "第二篇\n再一行"),
+        ("notes.txt:11", "end")]
 
 
 @pytest.mark.parametrize("encoding", ["gbk", "utf-8-sig", "utf-16"])

@@ -30,9 +30,10 @@ QUIET: dict[str, Any] = {"seed": 1, "threads": 1, "progress": False, "prepare": 
                          "evaluation": {"bootstrap": 100, "untuned": False, "baseline": False}}
 TASKS = ("text-classification", "named-entities", "nested-entities", "question-answering")
 MEASURED = """
-import json, resource, sys, time
+import json, sys, time
 from pathlib import Path
 import torch
+from benchmarks._machine import peak_memory_mib
 torch.set_num_threads(1)
 from luthier import plugins
 from luthier.inference import Predictor
@@ -52,8 +53,7 @@ line, found = "good work in 北京，the book was really 很好。Oslo and the s
 for size in (2_000, 20_000, 200_000):
     text, began = (line * size)[:size], time.perf_counter()
     (answer,) = predictor.predict([("was it good?", text)] if labels.of_answers else [text])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    found.append([time.perf_counter() - began, peak, answer.truncated])
+    found.append([time.perf_counter() - began, peak_memory_mib(), answer.truncated])
 print(json.dumps(found))
 """
 

@@ -261,7 +261,7 @@ def test_rows_left_out_of_an_evaluation_are_told(tiny_bundle: Path, tmp_path: Pa
 
 def test_output_of_an_unknown_kind_is_refused(tiny_bundle: Path, tiny_csv: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="expected a .jsonl, .csv or .xlsx file"):
-        predict_file(tiny_bundle, tiny_csv, tmp_path / "out.xlsx")
+        predict_file(tiny_bundle, tiny_csv, tmp_path / "out.parquet")
 
 
 def test_a_report_can_be_written_for_any_labelled_file(tiny_bundle: Path, tiny_csv: Path, tmp_path: Path) -> None:

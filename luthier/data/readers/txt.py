@@ -21,8 +21,7 @@ IS_TEXT = True
 _STEADY = 0.9
 """Share of lines that a delimiter cuts alike in a table."""
 _LEAST, _LONGEST = 3, 20
-"""Documents, and lines of the mean one, below and above which a blank line is taken for a slip in a file with one text a
-line."""
+"""Documents, and lines of the mean one, below and above which blank lines are slips in a file with one text a line."""
 
 
 def sniff(path: Path, head: bytes) -> bool:  # noqa: ARG001  (content tells)
