@@ -35,6 +35,7 @@ from luthier.pipeline.settings import choice_settings
 from luthier.pipeline.targets import encoded_targets
 from luthier.recipe import Recipe
 from luthier.schema import Example, LabelSet, TextInput
+from luthier.tasks import pools
 from luthier.tuning import Encoded
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def _read(loaded: Loaded, directory: Path, encoder: Encoder, task: ModuleType,
             ragged[name], note = _ragged(encoder, directory, rows, task, settings)
             told += [note] if note else []
     told += _length_notes(ragged, encoder)
-    if getattr(task, "POOLS", False):
+    if pools(task):
         most = loaded.recipe.model.max_train_windows
         every, ragged["train"] = len(ragged["train"]), spread(ragged["train"], most)
         left = every - len(ragged["train"])
