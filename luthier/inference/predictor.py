@@ -21,6 +21,7 @@ from luthier.inference.streaming import WINDOW, OnBad, stream
 from luthier.inference.writing import log_shares, write, writes
 from luthier.models.outputs import in_order
 from luthier.schema import Bool, Float32, LabelSet, Logits, TextInput
+from luthier.tasks import cut, pooled, pooling, pools
 
 if TYPE_CHECKING:
     from luthier.inference.generation import Stop
@@ -104,13 +105,17 @@ class Predictor:
     def logits(self, texts: Sequence[TextInput]) -> tuple[Logits, Bool]:
         """Return the logits, (N, C) float32 or an array (T, C) for each window, and which lost their end, in order.
 
-        Of the S texts of rows that are compared, their vectors, (S, D).
+        Those of a text in several windows are pooled, as its answer is made of them. Of the S texts of rows that are
+        compared, their vectors, (S, D).
 
         Raises:
             DataError: something else than a text came; the message names the row.
         """
         ragged = self.encode(self.checked(texts))
-        return self.compute(ragged), ragged.truncated
+        logits = self.compute(ragged)
+        if isinstance(logits, list) or not pools(self.task):
+            return logits, ragged.truncated
+        return pooled(logits, ragged, pooling(self.task_settings)), cut(ragged)
 
     def encode(self, texts: Sequence[TextInput], first: int = 0) -> Ragged:
         """Return the token ids of N texts, as the task needs them; ``first`` is the number of the first in messages.
