@@ -34,6 +34,7 @@ from luthier.schema import (
     Generated,
     Prediction,
     ProblemType,
+    Relevance,
     Similarity,
     TextInput,
 )
@@ -114,8 +115,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
         Returns:
             (N,) labels of the type that ``fit`` was given, or (N,) numbers; (N, D) vectors of texts that are compared,
-            (N,) cosines of pairs; else a list: of labels, of ``(start, end, label)``, or the text that was found or
-            written.
+            (N,) cosines or scores of pairs; else a list: of labels, of ``(start, end, label)``, the text that was found
+            or written, or the order of passages.
         """
         said = [_plain(answer) for answer in self._answers(X)]
         if not self._predictor.labels.multi_label and all(isinstance(one, tuple) for one in said):
@@ -133,6 +134,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "run_")
         texts = _rows(X)
         examples = from_arrays(texts, [None] * len(texts) if y is None else list(y), problem_type=self.problem_type_)
+        kind = kind_of(self.problem_type_)
+        if hasattr(kind, "gathered"):  # rows that are scored together
+            examples = kind.gathered(examples)
         settings = EvaluationSettings(bootstrap=100)  # the intervals are not asked for
         found = evaluate(self._predictor, examples, self._predictor.labels, settings)
         value = found.scores.values[found.main_metric]
@@ -271,8 +275,9 @@ def _(answer: Entities) -> list[tuple[int, int, str]]:
 
 
 @_plain.register(Estimate)
+@_plain.register(Relevance)
 @_plain.register(Similarity)
-def _(answer: Estimate | Similarity) -> float:
+def _(answer: Estimate | Relevance | Similarity) -> float:
     return answer.score
 
 

@@ -21,6 +21,7 @@ from luthier.inference.streaming import WINDOW, OnBad, stream
 from luthier.inference.writing import log_shares, write, writes
 from luthier.models.outputs import in_order
 from luthier.schema import Bool, Float32, LabelSet, Logits, TextInput
+from luthier.tasks import cut, pooled, pooling, pools
 
 if TYPE_CHECKING:
     from luthier.inference.generation import Stop
@@ -91,7 +92,8 @@ class Predictor:
                 conversations are answered also lists of messages, or objects that hold them under ``messages``; where
                 passages are ordered pairs of a query and a passage, or ``Candidates`` (or their JSON form).
             stop: where texts are written, asked before each token of each row, by its number: whether to end that row
-                as it stands, with ``finish_reason`` "length". Asked in the caller's thread, so it must be quick.
+                as it stands, with ``finish_reason`` "length"; where relations are found, before its pairs are read,
+                whether to leave it with its entities alone. Asked in the caller's thread, so it must be quick.
 
         Raises:
             DataError: something else than a text came, or one that cannot be encoded; the message names the row.
@@ -103,13 +105,17 @@ class Predictor:
     def logits(self, texts: Sequence[TextInput]) -> tuple[Logits, Bool]:
         """Return the logits, (N, C) float32 or an array (T, C) for each window, and which lost their end, in order.
 
-        Of the S texts of rows that are compared, their vectors, (S, D).
+        Those of a text in several windows are pooled, as its answer is made of them. Of the S texts of rows that are
+        compared, their vectors, (S, D).
 
         Raises:
             DataError: something else than a text came; the message names the row.
         """
         ragged = self.encode(self.checked(texts))
-        return self.compute(ragged), ragged.truncated
+        logits = self.compute(ragged)
+        if isinstance(logits, list) or not pools(self.task):
+            return logits, ragged.truncated
+        return pooled(logits, ragged, pooling(self.task_settings)), cut(ragged)
 
     def encode(self, texts: Sequence[TextInput], first: int = 0) -> Ragged:
         """Return the token ids of N texts, as the task needs them; ``first`` is the number of the first in messages.
@@ -147,7 +153,7 @@ class Predictor:
             given: list[Any] = self.task.decode(told, ragged, texts, self.labels, self.task_settings)
             return given
         if not writes(self.task):
-            return followed(self, self.decode(self.compute(ragged), ragged, texts), texts)
+            return followed(self, self.decode(self.compute(ragged), ragged, texts), texts, stop)
         written = write(self.backend, self.encoder, ragged, self.task_settings.decoding, stop)
         found: list[Any] = self.task.decode(written, ragged, texts, self.labels, self.task_settings)
         return found

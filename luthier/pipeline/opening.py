@@ -35,6 +35,7 @@ from luthier.pipeline.settings import choice_settings
 from luthier.pipeline.targets import encoded_targets
 from luthier.recipe import Recipe
 from luthier.schema import Example, LabelSet, TextInput
+from luthier.tasks import pools
 from luthier.tuning import Encoded
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def _read(loaded: Loaded, directory: Path, encoder: Encoder, task: ModuleType,
             ragged[name], note = _ragged(encoder, directory, rows, task, settings)
             told += [note] if note else []
     told += _length_notes(ragged, encoder)
-    if getattr(task, "POOLS", False):
+    if pools(task):
         most = loaded.recipe.model.max_train_windows
         every, ragged["train"] = len(ragged["train"]), spread(ragged["train"], most)
         left = every - len(ragged["train"])
@@ -214,7 +215,7 @@ def _sized_encoder(loaded: Loaded, directory: Path, task: ModuleType, settings: 
     if encoder.max_length <= lengths.LONG:
         return encoder, []
     ragged, _ = _ragged(encoder, directory, loaded.dataset.train, task, settings)
-    length, why = lengths.chosen(encoder.max_length, ragged.lengths)
+    length, why = lengths.chosen(encoder.max_length, ragged.lengths, recipe.model.overlap)
     model = recipe.model.model_copy(update={"max_length": length})
     return _encoder(recipe.override(model=model), directory, task, settings), [why]
 

@@ -17,7 +17,9 @@ SUFFIX = ".xlsx"
 MOST_ROWS = 1_048_576
 """Rows of a sheet, the header included."""
 MOST_CHARACTERS = 32_767
-"""Characters of a cell."""
+"""Characters of a cell, as UTF-16 counts them: an emoji is two."""
+_DIGITS = 15
+"""Of a number that Excel keeps; of a longer one, such as an account's, the last ones become zeros."""
 _UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 """What XML cannot hold."""
 _ELSE = "write .jsonl or .csv instead"
@@ -73,12 +75,15 @@ def _as_excel_has_it(value: Any) -> Any:
     Raises:
         DataError: a text is longer than a cell.
     """
-    if value is None or isinstance(value, bool | int | time) or (isinstance(value, float) and math.isfinite(value)):
+    if value is None or isinstance(value, bool | time) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    if isinstance(value, int) and abs(value) < 10**_DIGITS:
         return value
     if isinstance(value, date) and not (isinstance(value, datetime) and value.tzinfo is not None):
         return value
     text = _UNWRITABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", str(value))
-    if len(text) > MOST_CHARACTERS:
-        raise DataError(f"a text of {len(text):,} characters does not fit into a cell of Excel, which holds "
+    length = len(text.encode("utf-16-le", "surrogatepass")) // 2
+    if length > MOST_CHARACTERS:
+        raise DataError(f"a text of {length:,} characters does not fit into a cell of Excel, which holds "
                         f"{MOST_CHARACTERS:,}", _ELSE)
     return text

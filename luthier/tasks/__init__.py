@@ -3,7 +3,7 @@
 from luthier.tasks._candidates import MISSED, ORDERINGS, Wrong, ordering_scores
 from luthier.tasks._entity_pairs import Bounds, farthest, pairs_of
 from luthier.tasks._numbers import grade_scores, number_scores
-from luthier.tasks._pooling import Pooling, pooled, pooled_tensor, shares
+from luthier.tasks._pooling import Pooling, cut, pooled, pooled_tensor, pooling, pools, shares
 from luthier.tasks._prompts import Known
 from luthier.tasks._ranking import RANKINGS, blocks, ranking_scores, ranks, top_k
 from luthier.tasks._relations import has_directions, relation_outcomes, relations_of
@@ -13,6 +13,7 @@ from luthier.tasks._texts import first_targets
 from luthier.tasks._tokens import TokenTargets
 
 __all__ = ["MISSED", "ORDERINGS", "RANKINGS", "Bounds", "Known", "Pooling", "SpanTargets", "TokenTargets", "Wrong",
-           "averages", "blocks", "confusion_matrix", "counts", "farthest", "first_targets", "grade_scores",
-           "has_directions", "number_scores", "ordering_scores", "pairs_of", "pooled", "pooled_tensor",
-           "precision_recall_f1", "ranking_scores", "ranks", "relation_outcomes", "relations_of", "shares", "top_k"]
+           "averages", "blocks", "confusion_matrix", "counts", "cut", "farthest", "first_targets", "grade_scores",
+           "has_directions", "number_scores", "ordering_scores", "pairs_of", "pooled", "pooled_tensor", "pooling",
+           "pools", "precision_recall_f1", "ranking_scores", "ranks", "relation_outcomes", "relations_of", "shares",
+           "top_k"]

@@ -5,7 +5,8 @@ The same pooling stands in the loss, in validation and in ``decode``, so that a 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
 Pooling = Literal["mean", "max"]
 """``mean``: of the windows' logits, each by its tokens that stand in no window before it; ``max``: the highest logit of
 each output."""
+
+
+def pools(task: ModuleType) -> bool:
+    """Return whether the windows of a text have one answer together, which the loss is of."""
+    return bool(getattr(task, "POOLS", False))
+
+
+def pooling(settings: Any) -> Pooling:
+    """Return how a task's settings pool windows: by their mean where they leave it open."""
+    found: Pooling = getattr(settings, "pooling", "mean")
+    return found
 
 
 def begins(ragged: Ragged) -> Int64:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from luthier.schema import Float32, Int64
-from luthier.tasks import Pooling, pooled_tensor, shares
+from luthier.tasks import Pooling, pooled_tensor, pools, shares
 
 if TYPE_CHECKING:
     import torch
@@ -57,17 +57,6 @@ class Groups:
         if self.share is None:
             return logits
         return pooled_tensor(logits, self.starts[groups + 1] - self.starts[groups], self.share[self.rows(groups)], how)
-
-
-def pools(task: ModuleType) -> bool:
-    """Return whether the windows of a text have one answer together, which the loss is of."""
-    return bool(getattr(task, "POOLS", False))
-
-
-def pooling(settings: Any) -> Pooling:
-    """Return how a task's settings pool windows: by their mean where they leave it open."""
-    found: Pooling = getattr(settings, "pooling", "mean")
-    return found
 
 
 def groups(task: ModuleType) -> bool:

@@ -30,7 +30,7 @@ def validate(run: Run, step: int) -> None:
     job.model.eval()
     logits = predict_logits(job, run.feed, run.device, run.precision)
     training_mode(job.model)
-    metrics = job.task.metrics(logits, job.valid.targets, job.labels, **job.options)
+    metrics = job.task.metrics(logits, job.valid.targets, job.labels, job.task_settings)
     gained = better(metric, metrics[metric], progress.best_metric)
     best = gained or (metrics[metric] == progress.best_metric and better("loss", metrics["loss"], progress.best_loss))
     if best:

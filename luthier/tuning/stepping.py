@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from luthier.recipe import spawn
 from luthier.schema import Int64
-from luthier.tasks import SpanTargets, TokenTargets
+from luthier.tasks import SpanTargets, TokenTargets, pooling
 from luthier.tuning import whole_batch
 from luthier.tuning.feeding import laid_out, send
-from luthier.tuning.grouping import compares, pooling
+from luthier.tuning.grouping import compares
 from luthier.tuning.job import Targets
 from luthier.tuning.optimizer import set_rate, step_clipped
 from luthier.tuning.precision import autocast

@@ -12,10 +12,9 @@ from luthier.errors import RecipeError
 from luthier.models.outputs import in_order
 from luthier.plugins import did_you_mean
 from luthier.schema import Float32, Int64, Logits
-from luthier.tasks import TokenTargets, pooled
+from luthier.tasks import TokenTargets, pooled, pooling, pools
 from luthier.tuning.batching import by_length
 from luthier.tuning.feeding import Feed, in_rows, laid_out, send
-from luthier.tuning.grouping import pooling, pools
 from luthier.tuning.job import Job
 from luthier.tuning.precision import autocast
 

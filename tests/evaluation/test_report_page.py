@@ -204,7 +204,7 @@ def test_both_files_are_written_whole(tmp_path):
     written = (tmp_path / "new" / "report" / "scores.json").read_text(encoding="utf-8")
     assert "SECRET" not in written
     scores = json.loads(written)
-    assert scores["format"] == 1
+    assert scores["format"] == 2
     assert scores["main"] == "tuned"
     assert set(scores["comparisons"]) == {"baseline", "untuned"}
     assert scores["comparisons"]["baseline"]["f1_macro"]["verdict"] in {"better", "worse", "no significant difference"}

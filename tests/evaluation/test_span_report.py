@@ -139,7 +139,7 @@ def test_scores_json_holds_places_but_no_texts(tmp_path):
     written = (tmp_path / "scores.json").read_text(encoding="utf-8")
     assert "北京" not in written
     scores = json.loads(written)
-    assert scores["format"] == 1
+    assert scores["format"] == 2
     assert scores["labels"]["problem_type"] == "token_classification"
     assert scores["comparisons"]["baseline"]["f1_micro"]["verdict"] == "better"
     assert scores["systems"]["tuned"]["tokens"]["tags"][0]["tag"] == "O"

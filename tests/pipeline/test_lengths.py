@@ -47,6 +47,10 @@ def test_a_length_that_is_named_or_that_the_model_sets_stays(decoder: Path, tmp_
 def test_windows_are_as_long_as_the_rows_need(decoder: Path, tmp_path: Path) -> None:
     found = opened(decoder, tmp_path / "out", 3, overlap=16)
     assert (found.encoder.max_length, found.encoder.overlap) == (128, 16)
+    found = opened(decoder, tmp_path / "out", 3, overlap=200)
+    assert (found.encoder.max_length, found.encoder.overlap) == (800, 200)
+    assert ("length: 800 tokens are read, because windows that share 200 (model.overlap) are 4 times as long (the "
+            "model could read 4,096; model.max_length sets another)") in found.notes
 
 
 def test_a_few_long_rows_do_not_decide() -> None:
@@ -54,3 +58,4 @@ def test_a_few_long_rows_do_not_decide() -> None:
     assert chosen(8192, lengths)[0] == 128
     assert chosen(8192, np.append(lengths, [6000] * 5))[0] == 6016
     assert chosen(2000, np.array([1990]))[0] == 2000
+    assert chosen(2000, np.array([20]), 900)[0] == 2000

@@ -16,14 +16,15 @@ from luthier import plugins
 from luthier.bundle import read_manifest
 from luthier.errors import RecipeError
 from luthier.inference import Predictor
+from luthier.inference.backends.torch import from_model
 from luthier.inference.inputs import encoded
 from luthier.models.encoding import Encoder
 from luthier.pipeline import opening
 from luthier.pipeline.loading import load_data
 from luthier.pipeline.opening import open_model
 from luthier.pipeline.settings import make_recipe
-from luthier.schema import Example
-from luthier.tasks import named_entities, nested_entities
+from luthier.schema import Example, LabelSet
+from luthier.tasks import named_entities, nested_entities, text_classification
 
 FILLER = "1 2 3 4 5 6 7 8 9 0 " * 4
 QUIET: dict[str, Any] = {"seed": 1, "threads": 1, "progress": False, "prepare": {"deduplicate": False},
@@ -37,6 +38,7 @@ from benchmarks._machine import peak_memory_mib
 torch.set_num_threads(1)
 from luthier import plugins
 from luthier.inference import Predictor
+from luthier.inference.backends.torch import from_model
 from luthier.inference.backends.torch import from_model
 from luthier.models.encoding import Encoder
 from luthier.schema import LabelSet
@@ -127,6 +129,21 @@ def test_numbers_of_long_texts_are_learned_from_all_their_windows(
     with Predictor.open(whole.path) as served:
         (one,) = served.predict([FILLER + "very good indeed"])
         assert not one.truncated
+
+
+@pytest.mark.parametrize("how", ["mean", "max"])
+def test_logits_of_a_long_text_are_those_of_its_answer(how: Any, tiny_model: Path) -> None:
+    labels = LabelSet(("bad", "good"))
+    encoder = Encoder.load(tiny_model, max_length=32, overlap=8)
+    model = text_classification.build(tiny_model, labels, seed=0).model
+    predictor = Predictor(from_model(model), encoder, labels, text_classification,
+                          text_classification.Settings(pooling=how), pair=False, name="tiny")
+    texts = [FILLER + "good", "bad", FILLER * 3]
+    logits, lost = predictor.logits(texts)
+    assert logits.shape == (3, 2)
+    assert lost.tolist() == [False] * 3
+    np.testing.assert_allclose(text_classification.probabilities(np.asarray(logits), labels),
+                               [one.probabilities for one in predictor.predict(texts)], rtol=1e-6)
 
 
 def test_a_policy_that_says_two_things_is_refused() -> None:

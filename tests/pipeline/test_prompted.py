@@ -143,7 +143,7 @@ def test_an_adapter_with_examples_in_its_prompt_keeps_them_and_its_card_uses_the
 
 @pytest.mark.filterwarnings("ignore")  # of peft's own
 def test_the_code_on_an_adapters_card_writes_the_same(data: Path, base: str, tmp_path: Path) -> None:
-    task = {**SETTINGS["task"], "shots": [{"source": "abc", "target": "cba"}]}
+    task = {**SETTINGS["task"], "shots": [{"source": "xyz", "target": "zyx"}]}
     made = luthier.train(data, model=base, out=tmp_path / "out", progress=False, **{
         **SHORT, "task": task, "method": "lora", "train": {**SHORT["train"], "num_train_epochs": 2,
                                                            "learning_rate": 2e-2}})

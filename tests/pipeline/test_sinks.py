@@ -99,6 +99,8 @@ def test_workbooks_keep_every_cell_and_its_kind(tmp_path: Path) -> None:
     assert header == ["id", *given, "label", "score", "truncated"]
     assert row == ["rows:1", "好\n\\x0b", datetime(2026, 1, 2), 3, 0.5, True, None, "=1+1", "#N/A", str(zone), "x",
                    '["好"]', "inf", "good", 0.75, True]
+    long = {"account": 6222021234567890123, "least": -10**15, "fits": 10**15 - 1, "huge": 10**400}
+    assert into(tmp_path / "long.xlsx", long)[1][1:5] == ["6222021234567890123", str(-10**15), 10**15 - 1, str(10**400)]
     assert into(tmp_path / "found.xlsx", {"text": "安"}, answer=ENTITIES)[1][2].startswith('[{"entity_group": "PER"')
     assert into(tmp_path / "none.xlsx") == [["id", "label", "score", "truncated"]]
 
@@ -115,6 +117,8 @@ def test_what_excel_cannot_hold_is_refused_and_leaves_nothing(tmp_path: Path, mo
     with pytest.raises(DataError, match="a text of 32,768 characters does not fit into a cell of Excel") as error:
         into(place, {"text": "a" * 32_768})
     assert "write .jsonl or .csv instead" in str(error.value)
+    with pytest.raises(DataError, match="a text of 32,768 characters does not fit"):  # as UTF-16 counts them
+        into(place, {"text": "😀" * 16_384})
     assert len(into(place, {"text": "a" * 32_767})[1][1]) == 32_767
     monkeypatch.setattr("luthier.pipeline.workbooks.MOST_ROWS", 2)
     with pytest.raises(DataError, match="a sheet of Excel holds 2 rows, and there are more"):

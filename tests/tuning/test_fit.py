@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from toy import LABELS, Toy, make_toy
+from toy import LABELS, Toy, make_toy, task
 
 from luthier.errors import RecipeError, TuningError
 from luthier.schema import LabelSet
@@ -182,6 +182,16 @@ def test_several_labels_class_weights_and_smoothing(toy: Toy, tmp_path: Path) ->
     fitted, _ = run(job)
     assert fitted.decisions["class_weights"].value == "given"
     assert fitted.history[-1]["train_loss"] < fitted.history[0]["train_loss"]
+
+
+def test_a_validation_decides_as_the_bundle_will(toy: Toy, tmp_path: Path) -> None:
+    labels = LabelSet(LABELS.names, "multi_label_classification")
+    parts = {name: Encoded(part.ragged, np.eye(2, dtype=np.float32)[part.targets])
+             for name, part in (("train", toy.train), ("valid", toy.valid))}
+    threshold = task.Settings(threshold=0.999)
+    job = toy.job(tmp_path, labels=labels, train={"num_train_epochs": 1}, task_settings=threshold)
+    fitted, _ = run(dataclasses.replace(job, **parts))
+    assert fitted.history[0]["metrics"]["f1_micro"] == 0.0  # nothing is that sure after ten steps
 
 
 def test_the_callers_random_numbers_are_left_alone(toy: Toy, tmp_path: Path) -> None:

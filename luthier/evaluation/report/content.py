@@ -11,8 +11,8 @@ from luthier.evaluation.evaluate import Evaluation, compare
 from luthier.evaluation.intervals import Difference
 from luthier.recipe import EvaluationSettings
 
-FORMAT = 1
-"""Version of ``scores.json``'s layout."""
+FORMAT = 2
+"""Version of ``scores.json``'s layout. In 1 the confusion was the whole table, row after row."""
 
 SYSTEMS = ("tuned", "untuned", "baseline")
 """The names a report gives to systems, the one it is about first."""
