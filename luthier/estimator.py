@@ -34,6 +34,7 @@ from luthier.schema import (
     Generated,
     Prediction,
     ProblemType,
+    Relevance,
     Similarity,
     TextInput,
 )
@@ -76,19 +77,21 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         self.settings = settings
         self.progress = progress
 
-    def fit(self, X: Sequence[Any], y: Sequence[Any]) -> Estimator:  # noqa: N803
+    def fit(self, X: Sequence[Any], y: Sequence[Any] | None = None) -> Estimator:  # noqa: N803
         """Tune on N rows and what each of them is labelled with, as ``luthier.data.from_arrays`` takes them.
 
         Args:
             X: N texts; pairs of texts; of relations a text, its head and its tail; of dialogue texts or messages.
             y: N labels or lists of labels; numbers; of entities N lists of ``(start, end, label)``; of questions N
                 lists of answers; texts to be written; of pairs that are compared a score, of queries their passages.
+                Left out where a language is learned from texts alone.
 
         Raises:
             DataError: lengths differ, or the rows cannot be learned from.
             UnknownNameError: no such task.
         """
-        texts, labels = _rows(X), list(y)
+        texts = _rows(X)
+        labels = [None] * len(texts) if y is None else list(y)
         if len(texts) != len(labels):
             raise DataError(f"fit got {len(texts)} texts and {len(labels)} labels", "give one label for each text")
         problem, examples = _examples(self._problems(), texts, labels)
@@ -112,8 +115,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
         Returns:
             (N,) labels of the type that ``fit`` was given, or (N,) numbers; (N, D) vectors of texts that are compared,
-            (N,) cosines of pairs; else a list: of labels, of ``(start, end, label)``, or the text that was found or
-            written.
+            (N,) cosines or scores of pairs; else a list: of labels, of ``(start, end, label)``, the text that was found
+            or written, or the order of passages.
         """
         said = [_plain(answer) for answer in self._answers(X)]
         if not self._predictor.labels.multi_label and all(isinstance(one, tuple) for one in said):
@@ -122,13 +125,18 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             return np.array(said)
         return [[self._originals.get(name, name) for name in one] if isinstance(one, tuple) else one for one in said]
 
-    def score(self, X: Sequence[Any], y: Sequence[Any]) -> float:  # noqa: N803
+    def score(self, X: Sequence[Any], y: Sequence[Any] | None = None) -> float:  # noqa: N803
         """Return the main metric of the task over N rows, more being better: an error comes with a minus sign.
 
-        It is macro F1 of labels, entity F1, -RMSE of numbers, answer F1, Spearman's correlation or nDCG@10, chrF.
+        It is macro F1 of labels, entity F1, -RMSE of numbers, answer F1, Spearman's correlation or nDCG@10, chrF, and
+        of language models the perplexity with a minus sign, without ``y``.
         """
         check_is_fitted(self, "run_")
-        examples = from_arrays(_rows(X), list(y), problem_type=self.problem_type_)
+        texts = _rows(X)
+        examples = from_arrays(texts, [None] * len(texts) if y is None else list(y), problem_type=self.problem_type_)
+        kind = kind_of(self.problem_type_)
+        if hasattr(kind, "gathered"):  # rows that are scored together
+            examples = kind.gathered(examples)
         settings = EvaluationSettings(bootstrap=100)  # the intervals are not asked for
         found = evaluate(self._predictor, examples, self._predictor.labels, settings)
         value = found.scores.values[found.main_metric]
@@ -191,7 +199,7 @@ class TextClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     ) -> None:
         super().__init__(CLASSIFICATION, model, method, out, settings, progress)
 
-    def fit(self, X: Sequence[TextInput], y: Sequence[Any]) -> TextClassifier:  # noqa: N803
+    def fit(self, X: Sequence[TextInput], y: Sequence[Any] | None = None) -> TextClassifier:  # noqa: N803
         """Tune on N texts (or pairs) and their N labels of any type.
 
         Raises:
@@ -267,8 +275,9 @@ def _(answer: Entities) -> list[tuple[int, int, str]]:
 
 
 @_plain.register(Estimate)
+@_plain.register(Relevance)
 @_plain.register(Similarity)
-def _(answer: Estimate | Similarity) -> float:
+def _(answer: Estimate | Relevance | Similarity) -> float:
     return answer.score
 
 

@@ -181,6 +181,7 @@ def test_the_recipes_for_raw_text(name: str, tiny_model: Path, tmp_path: Path) -
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "perplexity" in result.stdout
+    assert ("untuned (new head)" in result.stdout) is (name == "workshop_zh")  # that encoder has no head for masks
     text = "一辆[MASK]车放在架上。" if name == "workshop_zh" else "A city bike came in on"
     (found,) = luthier.load(tmp_path / "runs" / name).predict([text])
     assert found.label or not found.truncated

@@ -21,7 +21,8 @@ def print_scores(run: Run) -> None:
     kind = _kind(first)
     shown = kind.printed(found.get("tuned", first))  # a model may have scores that a baseline cannot have
     columns = shown.columns
-    names = {"baseline": f"baseline ({kind.BASELINE.short})", "untuned": shown.untuned, "tuned": "tuned"}
+    names = {"baseline": f"baseline ({kind.BASELINE.short})", "tuned": "tuned",
+             "untuned": "untuned (new head)" if found.get("untuned", {}).get("new_head") else "untuned"}
     confidence = round(100 * run.recipe.evaluation.confidence)
     # More than two with their intervals would not stand in a line.
     sure = tuple(columns)[:2 if len(columns) == 2 else 1]
@@ -51,7 +52,7 @@ def print_evaluation(scored: Evaluation) -> None:
     for metric, title in {**shown.columns, **shown.more}.items():
         console.print(f"{title} {_cell(numbers, metric)}", highlight=False)
     if scored.truncated:
-        typer.echo(f"{scored.truncated} texts were longer than the model reads and lost their end")
+        typer.echo(f"{scored.truncated} texts were longer than the model reads and were cut")
 
 
 def next_steps(run: Run) -> str:

@@ -80,7 +80,7 @@ def prepare(train: Sequence[Example], valid: Sequence[Example] | None, test: Seq
     if settings.max_rows is not None and len(splits["train"]) > settings.max_rows:
         notes.append(f"a sample of {settings.max_rows:,} of {len(splits['train']):,} rows is used (prepare.max_rows)")
         splits["train"] = kind.sampled(splits["train"], settings.max_rows, seed)
-    _check_size(splits, given, found)
+    _check_size(splits, given, found, kind)
     names = kind.label_names(splits["train"], number)
     notes.extend(found.notes)
     splits = _split(splits, settings, seed, kind, notes)
@@ -126,7 +126,7 @@ def _with_unique_ids(given: Splits) -> Splits:
     return named
 
 
-def _check_size(splits: Splits, given: Splits, found: Found) -> None:
+def _check_size(splits: Splits, given: Splits, found: Found, kind: Kind) -> None:
     usable = sum(len(rows) for rows in splits.values())
     read = sum(len(rows) for rows in given.values())
     if usable < LEAST_ROWS:
@@ -136,6 +136,8 @@ def _check_size(splits: Splits, given: Splits, found: Found) -> None:
         why = ", ".join(f"{count} {name}" for name, count in lost.items() if count)
         raise DataError(f"only {usable} usable rows (of {read} read{'; ' * bool(why) + why}); "
                         f"at least {LEAST_ROWS} are needed",
+                        "give more documents, or part long ones: in a plain text file by blank lines"
+                        if getattr(kind, "UNLABELLED", False) else
                         "label more rows: a few dozen for each label is a start, a few hundred is good")
     for name, rows in splits.items():
         if not rows:

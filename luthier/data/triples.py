@@ -50,7 +50,7 @@ def linked(text: str, entities: Any, relations: Any, tokens: Places | None = Non
     members, links = _list(entities, "entities"), _list(relations, "relations")
     spans = [_span(text, member, tokens) for member in members]
     ids = {name: number for number, member in enumerate(members) if (name := _id(member)) is not None}
-    by_id = len(ids) == len(members) and _names_ids(links)
+    by_id = len(ids) == len(members) and (_names_ids(links) or _all_known(links, ids))
     numbers = ids if by_id else {str(number): number for number in range(len(spans))}
     found = [_triple(spans, link, numbers) for link in links]
     return Found(tuple(sorted(set(spans))), tuple(sorted(set(found))))
@@ -121,6 +121,14 @@ def _names_ids(links: Sequence[Any]) -> bool:
     objects = [link for link in links if isinstance(link, Mapping)]
     keys = {plain(str(key)) for link in objects for key in link}
     return "fromid" in keys or "toid" in keys or any(isinstance(_value(link, _SUBJECTS), str) for link in objects)
+
+
+def _all_known(links: Sequence[Any], ids: Mapping[str, int]) -> bool:
+    """Tell whether whatever relations name is the id of an entity; ids are there to be named, and go before places."""
+    ends = [end for link in links if isinstance(link, Mapping) for end in (_value(link, _SUBJECTS),
+                                                                           _value(link, _OBJECTS))]
+    ends += [end for link in links if isinstance(link, list | tuple) for end in link[:2]]
+    return bool(ends) and all(str(end) in ids for end in ends)
 
 
 def _span(text: str, member: Any, tokens: Places | None) -> Span:

@@ -44,6 +44,8 @@ class Evaluation:
     """(N, C) float32; classification only."""
     warnings: tuple[str, ...] = ()
     """Why the scores may say less than they seem to; empty when nothing is amiss."""
+    new_head: bool = False
+    """Whether parts of the model had no pretrained weights and were not tuned, either: then it guesses."""
 
     @property
     def kind(self) -> Kind:
@@ -91,6 +93,7 @@ class Evaluation:
             "truncated": self.truncated,
             "wrong": self.wrong,
             "confident_errors": [{"id": error.example.id, **self.kind.told(error)} for error in self.errors],
+            **({"new_head": True} if self.new_head else {}),
         }
 
 

@@ -61,8 +61,6 @@ class Printed:
     """Heads of the first and the last column of a table by label."""
     by_label: bool = False
     """Whether a run ends with such a table."""
-    untuned: str = "untuned (new head)"
-    """What the model before tuning is called."""
 
 
 @dataclass(frozen=True, slots=True)

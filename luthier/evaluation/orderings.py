@@ -34,10 +34,14 @@ def with_candidates(examples: Sequence[Example], settings: EvaluationSettings) -
     """Return the rows with the passages that are to be ordered for each.
 
     Raises:
-        DataError: a row has no passages.
+        DataError: a row has no passages, or none that belongs to its query.
         MissingExtraError: scikit-learn is not installed.
     """
     rows = relevant(examples)
+    lost = [row.id for row in rows if not (row.passages and row.passages.positive)]
+    if lost:
+        raise DataError(f"{len(lost)} of {len(rows)} queries have no passage that belongs to them, such as "
+                        f"{', '.join(lost[:3])}", "leave them out: no order of wrong passages is better than another")
     found = first_stage.candidates(rows, settings.candidates)
     return [replace(row, passages=replace(row.passages or Passages(()), candidates=own))
             for row, own in zip(rows, found, strict=True)]

@@ -38,11 +38,23 @@ class TellsTokens(Protocol):
         ...
 
     def log_shares_at(self, batch: Batch, wanted: Bool) -> Float32:
-        """Return log probabilities of all tokens at M places, (M, V) float32, row after row.
+        """Return log probabilities of all tokens at M places of an encoder, (M, V) float32, row after row.
 
         Args:
             batch: B rows.
             wanted: (B, T) bool, the places.
+        """
+        ...
+
+    def log_shares_behind(self, batch: Batch, targets: Int64) -> tuple[Float32, Bool]:
+        """Return of a decoder the log probability of what stands behind each token, and whether it was the likeliest.
+
+        Args:
+            batch: B rows.
+            targets: (B, T) int64, what stands there; below 0 where nothing is asked.
+
+        Returns:
+            (B, T) float32 and (B, T) bool, meaning nothing where nothing is asked.
         """
         ...
 
@@ -121,14 +133,18 @@ def filled(backend: Backend, encoder: BlockEncoder, ragged: Ragged, texts: Seque
     assert encoder.masking is not None  # noqa: S101 - an encoder's bundle
     mask = encoder.masking.mask
     counts = np.array([ids.count(mask) for ids in ragged.ids], np.int64)
-    found: dict[int, list[list[Fill]]] = {}
-    for rows in _batches(cast("TellsTokens", backend), ragged.lengths, counts):
+    tells = cast("TellsTokens", backend)
+    found: list[list[list[Fill]]] = [[] for _ in texts]
+    for rows in _batches(tells, ragged.lengths, counts):
         batch = encoder.collate(ragged, rows)
-        logs = cast("TellsTokens", backend).log_shares_at(batch, batch.ids == mask)
-        ends = np.cumsum(counts[rows])
-        for row, own in zip(rows.tolist(), np.split(logs, ends[:-1]), strict=True):
-            found[row] = _fills(encoder, ragged.ids[row], own, top_k)
-    return [found[row] for row in range(len(texts))]
+        places = np.argwhere(batch.ids == mask)
+        most = _most(tells)
+        for some in (places[start : start + most] for start in range(0, len(places), most)):
+            wanted = np.zeros(batch.ids.shape, np.bool_)
+            wanted[tuple(some.T)] = True
+            for (row, place), own in zip(some.tolist(), tells.log_shares_at(batch, wanted), strict=True):
+                found[rows[row]].append(_fills(encoder, ragged.ids[rows[row]], place, own, top_k))
+    return found
 
 
 def _weighed(backend: Backend, encoder: BlockEncoder, given: Ragged, wanted: Sequence[Int64], rows: Int64,
@@ -140,18 +156,27 @@ def _weighed(backend: Backend, encoder: BlockEncoder, given: Ragged, wanted: Seq
     asked = targets >= 0
     if not asked.any():
         return [(np.empty(0, np.float32), np.empty(0, np.bool_)) for _ in rows]
-    logs = cast("TellsTokens", backend).log_shares_at(batch, asked)
-    right = targets[asked]
-    own = np.asarray(logs[np.arange(len(right)), right], np.float32)
+    tells = cast("TellsTokens", backend)
+    if encoder.masking is not None:
+        logs, true = tells.log_shares_at(batch, asked), targets[asked]
+        own, right = np.asarray(logs[np.arange(len(true)), true], np.float32), logs.argmax(axis=1) == true
+    else:
+        every, likeliest = tells.log_shares_behind(batch, targets)
+        own, right = every[asked], likeliest[asked]
     ends = np.cumsum(asked.sum(axis=1))[:-1]
-    return list(zip(np.split(own, ends), np.split(logs.argmax(axis=1) == right, ends), strict=True))
+    return list(zip(np.split(own, ends), np.split(right, ends), strict=True))
+
+
+def _most(backend: TellsTokens) -> int:
+    """Return the most places whose logits are computed at once."""
+    return max(1, LOGITS // backend.vocabulary)
 
 
 def _batches(backend: TellsTokens, lengths: Int64, asked: Int64) -> list[Int64]:
     """Return rows of batches that neither tokens nor logits make too large."""
     if not len(lengths):
         return []
-    most = max(1, LOGITS // backend.vocabulary)
+    most = _most(backend)
     found: list[Int64] = []
     for rows in plan(lengths, max_tokens=backend.max_tokens):
         start, total = 0, 0
@@ -164,13 +189,8 @@ def _batches(backend: TellsTokens, lengths: Int64, asked: Int64) -> list[Int64]:
     return found
 
 
-def _fills(encoder: BlockEncoder, ids: Sequence[int], logs: Float32, top_k: int) -> list[list[Fill]]:
-    """Return the likeliest tokens of each mask of one text; ``logs`` is (masks, V)."""
-    assert encoder.masking is not None  # noqa: S101 - an encoder's bundle
-    places = [place for place, number in enumerate(ids) if number == encoder.masking.mask]
-    found = []
-    for place, own in zip(places, logs, strict=True):
-        likeliest = np.argsort(-own, kind="stable")[:top_k]
-        found.append([Fill(encoder.spelt([*ids[:place], int(token), *ids[place + 1 :]]), float(np.exp(own[token])),
-                           int(token), encoder.spelt([int(token)])) for token in likeliest])
-    return found
+def _fills(encoder: BlockEncoder, ids: Sequence[int], place: int, logs: Float32, top_k: int) -> list[Fill]:
+    """Return the likeliest tokens of the mask at a place of one text; ``logs`` is (V,)."""
+    likeliest = np.argsort(-logs, kind="stable")[:top_k]
+    return [Fill(encoder.spelt([*ids[:place], int(token), *ids[place + 1 :]]), float(np.exp(logs[token])),
+                 int(token), encoder.spelt([int(token)])) for token in likeliest]

@@ -92,7 +92,8 @@ class Predictor:
                 conversations are answered also lists of messages, or objects that hold them under ``messages``; where
                 passages are ordered pairs of a query and a passage, or ``Candidates`` (or their JSON form).
             stop: where texts are written, asked before each token of each row, by its number: whether to end that row
-                as it stands, with ``finish_reason`` "length". Asked in the caller's thread, so it must be quick.
+                as it stands, with ``finish_reason`` "length"; where relations are found, before its pairs are read,
+                whether to leave it with its entities alone. Asked in the caller's thread, so it must be quick.
 
         Raises:
             DataError: something else than a text came, or one that cannot be encoded; the message names the row.
@@ -152,7 +153,7 @@ class Predictor:
             given: list[Any] = self.task.decode(told, ragged, texts, self.labels, self.task_settings)
             return given
         if not writes(self.task):
-            return followed(self, self.decode(self.compute(ragged), ragged, texts), texts)
+            return followed(self, self.decode(self.compute(ragged), ragged, texts), texts, stop)
         written = write(self.backend, self.encoder, ragged, self.task_settings.decoding, stop)
         found: list[Any] = self.task.decode(written, ragged, texts, self.labels, self.task_settings)
         return found

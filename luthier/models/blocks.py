@@ -111,9 +111,7 @@ class BlockEncoder:
             Blocks; ``sequence`` holds the word of each token, ``SPECIAL`` at those that stand around and between.
         """
         read = self._read(texts)
-        if not together:
-            return self._blocks([[one] for one in read])
-        return self._blocks([list(read)])
+        return self._blocks([list(read)] if together else [[one] for one in read], ended=True)
 
     def encode_ragged(self, texts: Sequence[TextInput], *, offsets: bool = False) -> Ragged:  # noqa: ARG002 - as Encoder's
         """Encode N texts: a ``Document`` as blocks of its own, others as what is filled in or gone on with.
@@ -124,7 +122,7 @@ class BlockEncoder:
             DataError: a text that is to be filled in has no mask in the tokens that are read; the message names it.
         """
         if any(isinstance(text, Document) for text in texts):
-            parts = [self._blocks([[one]]) for one in self._read([str(text) for text in texts])]
+            parts = [self._blocks([[one]], ended=False) for one in self._read([str(text) for text in texts])]
             ragged = _joined(parts)
         elif self.masking is not None:
             ragged = self._with_masks([str(text) for text in texts])
@@ -202,11 +200,12 @@ class BlockEncoder:
                 yield encoding.ids, (_words(text, encoding) if self._whole_words else
                                      np.arange(len(encoding.ids), dtype=np.int64))
 
-    def _blocks(self, streams: Sequence[Sequence[tuple[list[int], Int64]]]) -> Ragged:
+    def _blocks(self, streams: Sequence[Sequence[tuple[list[int], Int64]]], *, ended: bool) -> Ragged:
+        """Lay streams of documents out, each in blocks of its own; ``ended`` as ``_followed`` takes it."""
         ids, words = list[list[int]](), list[Int64]()
-        lay = self._framed if self.masking is not None else self._followed
         for documents in streams:
-            for block, of_words in lay(documents):
+            laid = self._framed(documents) if self.masking is not None else self._followed(documents, ended=ended)
+            for block, of_words in laid:
                 ids.append(block)
                 words.append(of_words)
         return Ragged(ids, None, np.zeros(len(ids), np.bool_), sequence=words)
@@ -221,11 +220,17 @@ class BlockEncoder:
             yield ([*before, *flat[start : start + room], *after],
                    np.concatenate([around[0], words[start : start + room], around[1]]))
 
-    def _followed(self, documents: Sequence[tuple[list[int], Int64]]) -> Iterator[tuple[list[int], Int64]]:
-        """Yield blocks that begin with the last token of the one before them, so that each token follows one."""
+    def _followed(self, documents: Sequence[tuple[list[int], Int64]], *, ended: bool,
+                  ) -> Iterator[tuple[list[int], Int64]]:
+        """Yield blocks that begin with the last token of the one before them, so that each token follows one.
+
+        Args:
+            documents: their tokens and words.
+            ended: whether the end of the last document stands there, too: it is learned, and not scored.
+        """
         own = () if self.frame.before == self.frame.after else self.frame.after
         flat, words = _strung(documents, self.frame.before, own)
-        if len(documents) > 1:  # the end of the last document is learned as well
+        if ended:
             flat, words = [*flat, *self.frame.after], np.append(words, [SPECIAL] * len(self.frame.after))
         for start in range(0, max(len(flat) - 1, 1), self.max_length - 1):
             yield flat[start : start + self.max_length], words[start : start + self.max_length]
@@ -294,7 +299,7 @@ def _masking(tokenizer: Tokenizer, named: str, probability: float, directory: Pa
                          "the task causal-language-modelling, if it is a decoder")
     special = [number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special]
     others = np.setdiff1d(np.arange(tokenizer.get_vocab_size(with_added_tokens=True)), special)
-    return Masking(probability, mask, others.astype(np.int64))
+    return Masking(probability, mask, others.astype(np.int64), tuple(special))
 
 
 def _ends(tokenizer: Tokenizer, named: object, directory: Path) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -14,12 +14,14 @@ import numpy as np
 
 from luthier.errors import DataError
 from luthier.models import _tokenizer_files as files
+from luthier.models._control import runs, spelt_out
 from luthier.models._ragged import Ragged
 from luthier.models.chat_template import ChatTemplate, chosen, plain
 from luthier.models.encoding import Encoder
 from luthier.schema import Batch, Conversation, Int64, TextInput, Turn
 from luthier.text.conversations import normal
 from luthier.text.normalize import Form
+from luthier.text.prompts import shortened
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -53,6 +55,7 @@ class ChatEncoder:
                  generation: dict[str, Any]) -> None:
         self._encoder, self._tokenizer = encoder, tokenizer
         self._generation = generation
+        self._control = _specials(tokenizer)
         self.template = template
         self.max_length, self.normalize, self.pad_id = encoder.max_length, encoder.normalize, encoder.pad_id
         self.room = room
@@ -137,8 +140,8 @@ class ChatEncoder:
         for row, (text, answer) in enumerate(zip(prompts, answers, strict=True)):
             prompt = as_conversation(text)
             turns, _ = self._prompt(prompt, row)
-            shortened += turns != normal(prompt, self.normalize)
-            whole = normal(turns.answered(answer), self.normalize)
+            shortened += turns != self._normal(prompt)
+            whole = Conversation((*turns.turns, *self._normal(Conversation((Turn("assistant", answer),))).turns))
             tokens, answered, lost = self._marked(whole, row)
             passed += lost
             cuts.append(len(tokens) > self.max_length)
@@ -153,7 +156,7 @@ class ChatEncoder:
         As many as fit behind any prompt.
         """
         most = self.max_length - self.room
-        return [self.ids_of(self.template.lead + text + self.template.end)[:most] for text in texts]
+        return [self.ids_of(self.template.lead + self.spelt(text) + self.template.end)[:most] for text in texts]
 
     def collate(self, ragged: Ragged, indices: Sequence[int] | Int64) -> Batch:
         """Pad B chosen rows on the right to the longest of them: ``ids (B, T) int64``, ``mask (B, T) bool``."""
@@ -169,17 +172,33 @@ class ChatEncoder:
         text = json.dumps(self._generation, indent=2, ensure_ascii=False) + "\n"
         (directory / "generation_config.json").write_text(text, encoding="utf-8")
 
+    def spelt(self, text: str) -> str:
+        """Return what somebody wrote as it goes into a template: the control tokens in it are letters to ``ids_of``."""
+        return spelt_out(text, self._control)
+
     def ids_of(self, text: str) -> list[int]:
         """Return the token ids of a text that was rendered, special ones as they stand in it."""
-        found: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
-        return found
+        return self._tokens(text)[0]
+
+    def _tokens(self, text: str) -> tuple[list[int], list[int]]:
+        """Return the token ids of a rendered text, and at which of its characters each begins."""
+        ids, starts = list[int](), list[int]()
+        for place, run in runs(text):
+            encoding = self._tokenizer.encode(run, add_special_tokens=False)
+            ids += encoding.ids
+            starts += [place + start for start, _ in encoding.offsets]
+        return ids, starts
+
+    def _normal(self, conversation: Conversation) -> Conversation:
+        turns = normal(conversation, self.normalize).turns
+        return Conversation(tuple(Turn(turn.role, self.spelt(turn.content)) for turn in turns))
 
     def _prompt(self, conversation: Conversation, row: int) -> tuple[Conversation, list[int]]:
         """Return as much of a conversation as there is room for: the system's turn, and the last ones.
 
         Whole turns go from the front, a question with its answer. The last question alone loses its end, if need be.
         """
-        turns = normal(conversation, self.normalize).turns
+        turns = self._normal(conversation).turns
         system, others = (turns[:1], turns[1:]) if turns and turns[0].role == "system" else ((), turns)
         asked = [place for place, turn in enumerate(others) if turn.role == "user" and place]
         begins = (0, *asked)
@@ -194,15 +213,11 @@ class ChatEncoder:
             return since(begins[first])
         last = others[-1]
 
-        def shorter(characters: int) -> tuple[Conversation, list[int]]:
-            kept = Conversation((*system, Turn(last.role, last.content[:characters].rstrip())))
+        def asking(content: str) -> tuple[Conversation, list[int]]:
+            kept = Conversation((*system, Turn(last.role, content)))
             return kept, self._rendered(kept, row)
 
-        fits, far = 0, len(last.content)
-        while far - fits > 1:
-            middle = (fits + far) // 2
-            fits, far = (middle, far) if len(shorter(middle)[1]) <= self.room else (fits, middle)
-        kept, ids = shorter(fits)
+        kept, ids = asking(shortened(last.content, lambda content: len(asking(content)[1]) <= self.room))
         if len(ids) > self.room:
             raise DataError(f"the system's turn and the template have {len(ids)} tokens, and prompts have room for "
                             f"{self.room}", "shorten the system's turn, or set a larger model.max_length", row=row)
@@ -226,17 +241,17 @@ class ChatEncoder:
             raise DataError("the chat template writes the answer down otherwise than it asks for one",
                             "leave the conversation out, or set task.chat_template=plain", row=row)
         text = text[: found[-1][1]]  # nothing behind the last end is learned or read
-        encoding = self._tokenizer.encode(text, add_special_tokens=False)
-        starts = np.array([start for start, _ in encoding.offsets], np.int64)
+        ids, places = self._tokens(text)
+        starts = np.array(places, np.int64)
         marks = np.zeros(len(starts), np.int64)
         for place in found:
             if place is not None:
                 marks[(starts >= place[0]) & (starts < place[1])] = 1
-        return encoding.ids, marks, sum(place is None for place in found)
+        return ids, marks, sum(place is None for place in found)
 
     def _shorter(self, turns: Conversation, text: TextInput) -> bool:
         last = _turns_of(text)[-1]
-        return turns.turns[-1].content != normal(Conversation((last,)), self.normalize).turns[0].content
+        return turns.turns[-1].content != self._normal(Conversation((last,))).turns[0].content
 
 
 def has_template(directory: Path) -> bool:

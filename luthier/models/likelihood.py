@@ -12,7 +12,7 @@ import numpy as np
 
 from luthier.models.outputs import shifted
 from luthier.models.seq2seq import TargetTokens
-from luthier.schema import Batch, Float32, Int64
+from luthier.schema import Batch, Bool, Float32, Int64
 
 if TYPE_CHECKING:
     import torch
@@ -46,8 +46,30 @@ def continued_log_shares(model: Any, batch: Batch, targets: Int64) -> Float32:
     with torch.inference_mode():
         given, following, real = (torch.from_numpy(array).to(device)
                                   for array in (ids, np.roll(ids, -1, 1), mask.astype(np.int64)))
-        found = _read(model, "input_ids", given, following, mask=real)
+        found, _ = _read(model, "input_ids", given, following, mask=real)
     return np.take_along_axis(np.asarray(found.cpu().numpy(), np.float32), places, axis=1)
+
+
+def followed_log_shares(model: Any, batch: Batch, targets: Int64) -> tuple[Float32, Bool]:
+    """Return how likely the token behind each of B rows' tokens is, after those up to there.
+
+    Args:
+        model: a causal language model in evaluation mode.
+        batch: the B rows, padded on the right.
+        targets: (B, T) int64, what follows each token; below 0 where nothing is asked.
+
+    Returns:
+        (B, T) float32, natural logarithms, and (B, T) bool, which of them were the likeliest; both mean nothing where
+        nothing is asked.
+    """
+    import torch
+
+    device = next(model.parameters()).device
+    with torch.inference_mode():
+        given, following, real = (torch.from_numpy(array).to(device)
+                                  for array in (batch.ids, np.maximum(targets, 0), batch.mask.astype(np.int64)))
+        found, right = _read(model, "input_ids", given, following, mask=real)
+    return np.asarray(found.cpu().numpy(), np.float32), np.asarray(right.cpu().numpy(), np.bool_)
 
 
 def written_log_shares(model: Any, source: dict[str, torch.Tensor], targets: Int64, tokens: TargetTokens) -> Float32:
@@ -68,14 +90,15 @@ def written_log_shares(model: Any, source: dict[str, torch.Tensor], targets: Int
     before = torch.from_numpy(shifted(targets, tokens.start, tokens.pad)).to(device)
     with torch.inference_mode():
         states = model.get_encoder()(**source)
-        found = _read(model, "decoder_input_ids", before, torch.from_numpy(np.maximum(targets, 0)).to(device),
-                      encoder_outputs=states, attention_mask=source.get("attention_mask"))
+        found, _ = _read(model, "decoder_input_ids", before, torch.from_numpy(np.maximum(targets, 0)).to(device),
+                         encoder_outputs=states, attention_mask=source.get("attention_mask"))
     return np.asarray(found.cpu().numpy(), dtype=np.float32)
 
 
 def _read(model: Any, name: str, ids: torch.Tensor, wanted: torch.Tensor, mask: torch.Tensor | None = None,
-          **given: Any) -> torch.Tensor:
-    """Return (B, T) log probabilities of wanted tokens, each after what is read up to its place.
+          **given: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return (B, T) log probabilities of wanted tokens, each after what is read up to its place, and which (B, T) were
+    the likeliest.
 
     Args:
         model: in evaluation mode.
@@ -89,7 +112,7 @@ def _read(model: Any, name: str, ids: torch.Tensor, wanted: torch.Tensor, mask: 
 
     rows, count = ids.shape
     step = max(1, LOGITS // (rows * int(model.config.get_text_config(decoder=True).vocab_size)))
-    found, cache = list[torch.Tensor](), None
+    found, right, cache = list[torch.Tensor](), list[torch.Tensor](), None
     for start in range(0, count, step):
         part = slice(start, start + step)
         keeping = {} if step >= count else {"past_key_values": cache, "use_cache": True}
@@ -97,4 +120,5 @@ def _read(model: Any, name: str, ids: torch.Tensor, wanted: torch.Tensor, mask: 
         answer = model(**{name: ids[:, part]}, **seen, **given, **keeping)
         cache = answer.past_key_values if keeping else None
         found.append(answer.logits.float().log_softmax(-1).gather(-1, wanted[:, part, None])[..., 0])
-    return torch.cat(found, dim=1)
+        right.append(answer.logits.argmax(-1) == wanted[:, part])
+    return torch.cat(found, dim=1), torch.cat(right, dim=1)

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 WANTED = "wanted"
 """Argument of a model: (B, T) bool, the places that are asked for; without it all are."""
 
-_SPARSE = "luthier_asked_at_places"
-
 _WANTED: ContextVar[Any] = ContextVar("wanted", default=None)
 """The places of the batch that is being computed."""
 
@@ -79,15 +77,9 @@ def asked_at_places(model: Any) -> None:
     if model.base_model is model:
         raise ModelError(f"a {type(model).__name__} does not say which of its parts is the encoder",
                          "take an encoder of another architecture, such as BERT, RoBERTa or ModernBERT")
-    setattr(model, _SPARSE, True)
     model.register_forward_pre_hook(_take, with_kwargs=True)
     model.base_model.register_forward_hook(_choose)
     model.register_forward_hook(_forget, always_call=True)
-
-
-def is_sparse(model: Any) -> bool:
-    """Return whether a model takes ``wanted``."""
-    return bool(getattr(model, _SPARSE, False))
 
 
 def _take(_model: Any, args: Any, given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

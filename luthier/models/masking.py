@@ -41,6 +41,9 @@ class Masking:
     """Id of the mask token."""
     others: Int64
     """Ids that may stand in a token's place: all but special ones."""
+    special: tuple[int, ...] = ()
+    """Ids of special tokens, which are not hidden where a text gives them, either: one that is unknown stands for every
+    rare word, and telling it is no knowledge of any."""
 
     def drawn(self, ids: Int64, words: Int64, seed: Sequence[int]) -> Hidden:
         """Hide words of a row: each with the same probability, and one at least where there are any.
@@ -51,6 +54,7 @@ class Masking:
             seed: of the draw, whole numbers of 0 or more.
         """
         random = np.random.default_rng(seed)
+        words = np.where(np.isin(ids, self.special), SPECIAL, words)
         distinct = np.unique(words[words != SPECIAL])
         if not len(distinct):
             return Hidden(ids, np.full_like(ids, UNASKED))

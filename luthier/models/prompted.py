@@ -105,8 +105,9 @@ class ContinuedEncoder:
         Raises:
             ModelError: prompt and examples leave no room for a text.
         """
-        self._chat, self.prompt, self.shots, self._longest = chat, prompt, tuple(shots), longest_target
+        self._chat, self.prompt, self._longest = chat, prompt, longest_target
         self.max_length, self.normalize, self.pad_id = chat.max_length, chat.normalize, chat.pad_id
+        self.shots = tuple((self._source(source), chat.spelt(target)) for source, target in shots)
         self.room, self.template, self.ends = chat.room, chat.template, chat.ends
         alone = self._rendered("", self.shots)
         if len(alone.ids) > self.room - LEAST:
@@ -118,7 +119,7 @@ class ContinuedEncoder:
         Raises:
             DataError: the template refuses a prompt; the message gives the row.
         """
-        asked = [self._asked(_normal(text, self.normalize), self.shots, row) for row, text in enumerate(texts)]
+        asked = [self._asked(self._source(text), self.shots, row) for row, text in enumerate(texts)]
         return Ragged([one.ids for one in asked], None, np.array([one.cut for one in asked], np.bool_))
 
     def learned(self, texts: Sequence[TextInput], targets: Sequence[str]) -> Learned:
@@ -136,9 +137,9 @@ class ContinuedEncoder:
         """
         ids, marks, lost, cuts = [], [], 0, []
         for row, (text, target) in enumerate(zip(texts, targets, strict=True)):
-            source = _normal(text, self.normalize)
-            asked = self._asked(source, [shot for shot in self.shots if shot != (source, target)], row)
-            wanted = self._continued(asked, target)
+            own = self._source(text), self._chat.spelt(target)
+            asked = self._asked(own[0], [shot for shot in self.shots if shot != own], row)
+            wanted = self._continued(asked, own[1])
             most = min(self.max_length - len(asked.ids), self._longest or self.max_length)
             lost += asked.cut
             cuts.append(len(wanted) > most)
@@ -161,6 +162,9 @@ class ContinuedEncoder:
     def save(self, directory: Path) -> None:
         """Write the tokenizer's files with the template; the prompt stands in the manifest."""
         self._chat.save(directory)
+
+    def _source(self, text: TextInput) -> str:
+        return self._chat.spelt(_normal(text, self.normalize))
 
     def _asked(self, source: str, shots: Sequence[tuple[str, str]], row: int) -> Asked:
         """Return a text within its prompt, with as much of it as there is room for."""

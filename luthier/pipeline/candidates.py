@@ -31,7 +31,7 @@ def with_candidates(loaded: Loaded, task: ModuleType, settings: Any) -> tuple[Lo
 
 
 def _wrong(rows: tuple[Example, ...], depth: int) -> Wrong:
-    return Wrong(first_stage.candidates(rows, depth), first_stage.corpus(rows))
+    return Wrong(lambda: first_stage.candidates(rows, depth), first_stage.corpus(rows))
 
 
 def _told(train: list[Example], valid: list[Example]) -> list[str]:

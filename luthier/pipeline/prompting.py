@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from luthier import plugins
 from luthier.data import DataReport
@@ -25,7 +26,8 @@ def settle_prompt(recipe: Recipe, report: DataReport, dataset: Dataset) -> tuple
     task = plugins.load("tasks", recipe.task["name"])
     if not hasattr(task, "settle_model"):
         return recipe, []
-    settings, told = task.settle_model(choice_settings(recipe, "task"), dataset.train, _known(recipe, report))
+    known = replace(_known(recipe, report), held_out=(*dataset.valid, *dataset.test))
+    settings, told = task.settle_model(choice_settings(recipe, "task"), dataset.train, known)
     return recipe.override(task={"name": recipe.task["name"], **settings.model_dump(mode="json")}), told
 
 

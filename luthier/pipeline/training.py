@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -119,9 +120,10 @@ class _Stages:
             with self._stage("untuned", "Scoring the model as it was"):
                 labels = loaded.dataset.labels
                 pair = is_pair(loaded.dataset.train, labels)
-                model = opened.build().model
-                opened.task.finish(model, labels)
-                systems["untuned"] = assess(opened.predictor(labels, pair=pair, model=model), loaded)
+                built = opened.build()
+                opened.task.finish(built.model, labels)
+                scored = assess(opened.predictor(labels, pair=pair, model=built.model), loaded)
+                systems["untuned"] = replace(scored, new_head=bool(built.new_modules))
         return systems
 
     def _tune(self, loaded: Loaded, opened: Opened) -> tuple[Any, Fitted]:

@@ -92,7 +92,7 @@ class Batcher:
         """Return one prediction a text, in order.
 
         Cancelling the call takes its texts out of the queue. Those in the model already are dropped: what is written
-        for them ends at the next token, other work when it is done.
+        for them ends at the next token, the search for relations at the next pairs, other work when it is done.
 
         Raises:
             Refusal: the queue is full, the batcher is closing, or the model failed on these texts.

@@ -13,7 +13,8 @@ from luthier.errors import LuthierError
 from luthier.schema import Answer, Candidates, Relevance, Reranked, TextInput
 from luthier.serving.limits import Limits
 from luthier.serving.refusal import Refusal
-from luthier.serving.wire import check_passages, read_json, read_passages, read_text
+from luthier.serving.rows import check_passages, read_passages, read_text
+from luthier.serving.wire import read_json
 
 _KEYS = ("query", "documents", "texts", "top_n", "return_documents", "return_text", "model")
 _FORM = 'send {"query": "…", "documents": ["…", "…"]}, and "top_n" if you want but the first'
@@ -74,7 +75,7 @@ def read_order(body: bytes, limits: Limits) -> Order:
     Raises:
         Refusal: not JSON, not of this form, or over a limit; the message names the place.
     """
-    value = read_json(body)
+    value = read_json(body, _FORM)
     if not isinstance(value, dict) or "query" not in value or not {"documents", "texts"} & {*value}:
         raise Refusal("validation", "expected an object with a query and documents", _FORM)
     if unknown := [key for key in value if key not in _KEYS]:

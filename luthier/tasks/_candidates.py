@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,8 +24,9 @@ MISSED = np.iinfo(np.int64).max
 class Wrong:
     """Passages that do not belong to queries."""
 
-    found: Sequence[Sequence[str]]
-    """For each query what another search finds, the likeliest first."""
+    found: Callable[[], Sequence[Sequence[str]]]
+    """Gives for each query what another search finds, the likeliest first. Among many passages that takes minutes, so
+    it is asked only where too few are given."""
     corpus: Sequence[str]
     """Every passage of the rows, each once."""
 
@@ -35,7 +36,7 @@ def with_negatives(rows: Sequence[Example], wrong: Wrong, *, count: int, hard: i
 
     Given ones come first; each right passage of a query takes others, as far as there are. Then ``hard`` ones are drawn
     from what a search finds, and the rest from all passages. What belongs to a query, or to one that is nearly the
-    same, is never wrong for it, nor is a text that nearly equals such a passage.
+    same, is never drawn as wrong for it, nor is a text that nearly equals such a passage; what was given stays.
 
     Args:
         rows: N queries with their passages.
@@ -47,7 +48,7 @@ def with_negatives(rows: Sequence[Example], wrong: Wrong, *, count: int, hard: i
     belongs = _belonging(rows)
     corpus = [(text, loose_key(text)) for text in wrong.corpus]
     result = []
-    for place, (row, found) in enumerate(zip(rows, wrong.found, strict=True)):
+    for place, (row, found) in enumerate(zip(rows, _found(rows, wrong, count if hard else 0), strict=True)):
         passages, right = row.passages or Passages(()), belongs[loose_key(row.text)]
         random = np.random.default_rng((seed, place))
         near = [text for text in found if loose_key(text) not in right and text not in passages.negative]
@@ -64,7 +65,7 @@ def with_lists(rows: Sequence[Example], wrong: Wrong, *, count: int) -> list[Exa
     """Return N queries with all their right passages and ``count`` wrong ones: those given, then those found first."""
     belongs = _belonging(rows)
     result = []
-    for row, found in zip(rows, wrong.found, strict=True):
+    for row, found in zip(rows, _found(rows, wrong, count), strict=True):
         passages, right = row.passages or Passages(()), belongs[loose_key(row.text)]
         near = (text for text in found if loose_key(text) not in right)
         own = tuple(dict.fromkeys((*passages.negative, *near)))[:count]
@@ -107,6 +108,12 @@ def ordering_scores(ranks: Sequence[Int64], grades: Sequence[Float64]) -> dict[s
                       1 / met[0] if near.any() else 0.0, precision.sum() / len(own),
                       np.count_nonzero(own <= 1) / len(own), np.count_nonzero(near) / len(own))
     return {name: table[:, column] for column, name in enumerate(ORDERINGS)}
+
+
+def _found(rows: Sequence[Example], wrong: Wrong, count: int) -> Sequence[Sequence[str]]:
+    """Return what the search finds for each query; nothing where all have ``count`` wrong passages of their own."""
+    few = any(len(row.passages.negative if row.passages else ()) < count for row in rows)
+    return wrong.found() if few else [()] * len(rows)
 
 
 def _belonging(rows: Sequence[Example]) -> dict[str, set[str]]:

@@ -8,7 +8,10 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from luthier.models.encoding import Reach
 from luthier.schema import Argument, Example, Extraction, Marked, Span
+from luthier.tasks._reach import excerpt
+from luthier.text import sentence_ends
 
 Types = tuple[str, str]
 """The type of a subject and that of an object."""
@@ -42,9 +45,22 @@ def pairs_of(spans: Sequence[Span], bounds: Bounds) -> tuple[list[tuple[int, int
     return sorted((one, other) for _, one, other in kept), len(kept) < len(found)
 
 
-def marked_pair(text: str, subject: Span, object_: Span) -> Marked:
-    """Return a text in which two entities are marked, with their types."""
-    return Marked(text, *(Argument(one.start, one.end, one.label) for one in (subject, object_)))
+def marked_pairs(text: str, spans: Sequence[Span], pairs: Sequence[tuple[int, int]],
+                 reach: Reach | None) -> Iterator[Marked]:
+    """Yield a text for each pair of its entities, in which they are marked with their types.
+
+    Args:
+        text: in which the entities stand.
+        spans: the entities.
+        pairs: places of subject and object among them.
+        reach: of a longer text only so much around the two is marked as stands in a window; ``None``: all of it.
+    """
+    ends = [] if reach is None else sentence_ends(text)
+    for pair in pairs:
+        two = [spans[place] for place in pair]
+        first, behind = (0, len(text)) if reach is None else excerpt(
+            text, ends, min(one.start for one in two), max(one.end for one in two), reach)
+        yield Marked(text[first:behind], *(Argument(one.start - first, one.end - first, one.label) for one in two))
 
 
 def patterns_in(examples: Sequence[Example]) -> list[tuple[str, str, str]]:

@@ -12,6 +12,7 @@ from pydantic import StringConstraints
 from luthier import recipe
 from luthier.errors import RecipeError
 from luthier.schema import Example
+from luthier.text import loose_key
 
 _LANGUAGES = {
     "ar": "Arabic", "cs": "Czech", "de": "German", "en": "English", "es": "Spanish", "fr": "French", "hi": "Hindi",
@@ -47,6 +48,8 @@ class Known:
     """Of the sources."""
     seed: int = 0
     """Of the draw of examples."""
+    held_out: Sequence[Example] = ()
+    """The validation and test rows, which no example may be."""
 
 
 def settled_prompt(settings: Any, rows: Sequence[Example], known: Known) -> tuple[dict[str, Any], list[str]]:
@@ -58,7 +61,7 @@ def settled_prompt(settings: Any, rows: Sequence[Example], known: Known) -> tupl
         known: of the model and the files.
 
     Raises:
-        RecipeError: settings that models of the other kind have.
+        RecipeError: settings that models of the other kind have, or examples that are to be scored on.
     """
     if not known.continues:
         if asked := [name for name in ("chat_template", "examples", "shots") if getattr(settings, name)]:
@@ -69,12 +72,26 @@ def settled_prompt(settings: Any, rows: Sequence[Example], known: Known) -> tupl
         raise RecipeError(f"{known.model} is a decoder, whose texts carry no codes of languages",
                           "leave task.source_language and task.target_language out, and name the languages in "
                           "task.prompt")
+    _check_apart(settings.shots or (), rows, known.held_out)
     shots = settings.shots or chosen_shots(rows, settings.examples, known.seed)
     prompt = settings.prompt or default_prompt(known)
     told = [] if settings.prompt else [f"prompt: {prompt!r}, by the names of the columns (task.prompt)"]
     told += [f"examples: {len(shots)} training rows stand in each prompt"] if shots else []
     template = settings.chat_template or "model" if known.has_template else "plain"
     return {"prompt": prompt, "chat_template": template, "shots": shots or None}, told
+
+
+def _check_apart(shots: Sequence[Shot], learned: Sequence[Example], held_out: Sequence[Example]) -> None:
+    """Refuse examples that are validation or test rows, such as those of a recipe whose seed was changed since.
+
+    Rows that stand among those that are learned, too, were left there by whoever keeps duplicates.
+    """
+    scored, known = ({loose_key(row.text) for row in rows} if shots else set() for rows in (held_out, learned))
+    scored -= known
+    if shown := [shot.source for shot in shots if loose_key(shot.source) in scored]:
+        raise RecipeError(f"{len(shown)} of the {len(shots)} examples in task.shots are validation or test rows, such "
+                          f"as {shown[0][:40]!r}: the prompt would give their answers away",
+                          "leave task.shots out (task.shots=null), and training rows are drawn; or give others")
 
 
 def default_prompt(known: Known) -> str:

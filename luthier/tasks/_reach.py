@@ -5,6 +5,7 @@ A model that has seen single sentences finds far less in windows of twenty (docs
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,6 +23,34 @@ def reach_of(characters: int | None, sentences: int | None) -> Reach | None:
     if characters is None and sentences is None:
         return None
     return Reach(characters or 1 << 62, sentences or 1 << 62)
+
+
+def excerpt(text: str, ends: Sequence[int], start: int, end: int, reach: Reach) -> tuple[int, int]:
+    """Return where the part of a text begins and ends in which two stretches of it are read together.
+
+    Args:
+        text: whole; it is its own part where it holds no more than a window may.
+        ends: places behind its sentences, rising, that of the text not among them; see ``text.sentence_ends``.
+        start: of the first stretch.
+        end: of the last one.
+        reach: what a window may hold.
+
+    Returns:
+        The sentences in which they stand, with as many behind and before these as may stand in a window with them.
+    """
+    borders = [0, *ends, len(text)]
+    first, behind = bisect_right(ends, start), bisect_left(ends, end) + 1
+    while True:
+        wider = [(one, other) for one, other in ((first, behind + 1), (first - 1, behind))
+                 if one >= 0 and other < len(borders) and other - one <= reach.sentences
+                 and len(text[borders[one]:borders[other]].strip()) <= reach.characters]
+        if not wider:
+            break
+        first, behind = wider[0]
+    if len(borders) == behind - first + 1:
+        return 0, len(text)
+    part = text[borders[first]:borders[behind]]
+    return (min(start, borders[behind] - len(part.lstrip())), max(end, borders[first] + len(part.rstrip())))
 
 
 def settled(examples: Sequence[Example], characters: int | None, sentences: int | None,

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from luthier import recipe
 from luthier.models.building import Attention, Built, build_classifier
-from luthier.models.encoding import Ragged
+from luthier.models.encoding import Ragged, Reach
 from luthier.models.files import ModelFiles
 from luthier.schema import (
     Bool,
@@ -40,12 +40,13 @@ from luthier.tasks._entity_pairs import (
     farthest,
     learned_pairs,
     losses_told,
-    marked_pair,
+    marked_pairs,
     pairs_of,
     patterns_in,
     without_overlaps,
 )
 from luthier.tasks._mark_bits import mark_bits
+from luthier.tasks._reach import reach_of, settled
 from luthier.tasks._scores import precision_recall_f1
 from luthier.tasks._tags import log_softmax, names_of
 from luthier.tasks._tokens import IGNORED, TokenTargets
@@ -109,6 +110,10 @@ class Settings(recipe.Settings):
     """Most pairs of entities looked at in one text: the nearest. An answer says ``truncated`` where there were more."""
     negatives: int = Field(20, ge=0)
     """Most pairs without a relation that are learned of one text."""
+    window_characters: int | None = Field(None, ge=1)
+    """Most characters that are read together; when left out, what 99 of 100 training rows keep to."""
+    window_sentences: int | None = Field(None, ge=1)
+    """Most sentences that are read together; when left out, what 99 of 100 training rows keep to."""
 
 
 def settle(settings: Settings, examples: Sequence[Example], _model: str) -> tuple[Settings, list[str]]:
@@ -125,7 +130,13 @@ def settle(settings: Settings, examples: Sequence[Example], _model: str) -> tupl
         found["max_distance"] = most
         told.append(f"up to {most} characters stand between subject and object: half as many again as in the training "
                     "rows (task.max_distance)")
-    return settings.model_copy(update=found), told
+    windows, said = settled(examples, settings.window_characters, settings.window_sentences)
+    return settings.model_copy(update=found | windows), told + said
+
+
+def reach(settings: Settings) -> Reach | None:
+    """Return how much of a text a window holds, and what is read around a pair."""
+    return reach_of(settings.window_characters, settings.window_sentences)
 
 
 def taught(examples: Sequence[Example], settings: Settings) -> list[Example]:
@@ -242,10 +253,9 @@ def decode(logits: Sequence[Float32], ragged: Ragged, texts: Sequence[TextInput]
 
 def follow_up(answers: Sequence[Extraction], texts: Sequence[TextInput], settings: Settings) -> list[TextInput]:
     """Return what is asked after the entities of N texts are known: each pair between which a relation may hold."""
-    return [marked_pair(parts(text)[0], spans[one], spans[other])
-            for answer, text in zip(answers, texts, strict=True)
+    return [pair for answer, text in zip(answers, texts, strict=True)
             for spans in [[entity.span for entity in answer.entities]]
-            for one, other in pairs_of(spans, _bounds(settings))[0]]
+            for pair in marked_pairs(parts(text)[0], spans, pairs_of(spans, _bounds(settings))[0], reach(settings))]
 
 
 def combined(answers: Sequence[Extraction], replies: Sequence[Prediction], settings: Settings) -> list[Extraction]:

@@ -68,7 +68,7 @@ class Settings(recipe.Settings):
 
     max_target_length: int | None = Field(None, ge=4)
     """Most tokens of a target that are learned, special ones included; when left out 128, or as many as the model has
-    places for."""
+    places for, and of a decoder as many as fit behind the prompt."""
     source_language: str | None = None
     """Code of the language of the sources, such as ``en_XX``; models of many languages alone have such."""
     target_language: str | None = None

@@ -24,7 +24,7 @@ def doubts(job: Job, best: float, loss: float) -> Iterator[str]:
     metric, rate = job.metric, job.train_settings.learning_rate
     guess = job.task.guessed(job.train.targets, job.valid.targets, job.labels, **job.options)
     constant = guess[metric]
-    advice = f"nothing was learned. Try another train.learning_rate (now {rate:g}), more epochs, or check the labels"
+    advice = f"nothing was learned. Try another train.learning_rate (now {rate:g}), more epochs, or check the data"
     if math.isnan(best) or not better(metric, best, constant):
         yield (f"the best validation {metric} is {best:.4f}, no better than the {constant:.4f} of "
                f"{job.task.GUESS}: {advice}")

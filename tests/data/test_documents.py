@@ -76,6 +76,12 @@ def test_of_a_pair_the_first_text_is_learned(tmp_path: Path) -> None:
     assert texts(path) == ["a man eats", "a dog runs"]
 
 
+def test_few_documents_are_refused_without_asking_for_labels() -> None:
+    with pytest.raises(DataError, match="only 2 usable rows.*\n.*give more documents, or part long ones"):
+        prepare([Example("x:1", "a book"), Example("x:2", "another")], None, None, PrepareSettings(), 3,
+                problem_type="causal_language_modelling")
+
+
 def test_of_documents_that_are_nearly_equal_the_first_is_kept() -> None:
     rows = [Example(f"x:{n}", f"Document number {n // 2}{'!' * (n % 2)}") for n in range(60)]
     dataset, report = prepare(rows, None, None, PrepareSettings(), 3, problem_type="masked_language_modelling")

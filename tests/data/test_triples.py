@@ -60,8 +60,13 @@ def only(path: Path, **more: Any) -> Example:
         [0, 1, "works_for"], [1, 2, "based_in"]]},
     {"text": TEXT, "spans": [{**one, "id": f"T{n}"} for n, one in enumerate(PLACES)], "triples": [
         {"subject": "T0", "object": "T1", "label": "works_for"}, {"head": "T1", "tail": "T2", "type": "based_in"}]},
+    {"text": TEXT, "entities": [{**one, "id": n} for n, one in enumerate(PLACES, 1)], "relations": [
+        {"subject": 1, "object": 2, "label": "works_for"}, {"subject": 2, "object": 3, "label": "based_in"}]},
+    {"text": TEXT, "entities": [{**one, "id": n} for n, one in enumerate(PLACES, 1)], "relations": [
+        [1, 2, "works_for"], [2, 3, "based_in"]]},
+    {"text": TEXT, "entities": [{**one, "id": 70 + n} for n, one in enumerate(PLACES)], "relations": LINKS},
     DOCCANO,
-], ids=["objects", "lists", "ids", "doccano"])
+], ids=["objects", "lists", "ids", "numbers for ids", "lists of ids", "places beside ids", "doccano"])
 def test_relations_name_entities_by_place_or_id(row: dict[str, Any], tmp_path: Path) -> None:
     empty = {key: [] if isinstance(value, list) else "nothing" for key, value in row.items() if key != "id"}
     found = only(written(tmp_path / "rows.jsonl.gz", row, empty))

@@ -47,6 +47,12 @@ def test_the_first_search_finds_what_shares_ngrams_and_nothing_else() -> None:
     assert first_stage.candidates([Example("x:1", "q")], 5) == [()]
 
 
+def test_queries_to_which_nothing_belongs_are_refused() -> None:
+    rows = [*ROWS, Example("x:4", "opening", passages=Passages((), ("hours of work",)))]
+    with pytest.raises(DataError, match=r"1 of 4 queries have no passage that belongs to them, such as x:4\n.*leave"):
+        scored(Likes("a"), rows)
+
+
 def test_it_ranks_as_all_cosines_do() -> None:
     from sklearn.feature_extraction.text import TfidfVectorizer
 

@@ -104,11 +104,9 @@ def test_rouge_of_summaries_goes_by_sentences_whatever_stands_between_them() -> 
     assert (chinese["rougeLsum"][0], chinese["rougeL"][0]) == (pytest.approx(1), pytest.approx(0.5))
 
 
-def test_no_model_that_writes_has_a_new_head() -> None:
+def test_of_texts_that_are_written_every_rouge_is_shown() -> None:
     for name in ("text_generation", "dialogue"):
-        shown = kind_of(name).printed({"metrics": {}})
-        assert shown.untuned == "untuned"
-        assert "rougeLsum" in shown.more
+        assert "rougeLsum" in kind_of(name).printed({"metrics": {}}).more
 
 
 def test_rouge_counts_characters_of_chinese_and_words_of_every_script() -> None:

@@ -70,6 +70,27 @@ def test_each_document_has_blocks_of_its_own_where_that_is_asked(bert: Path) -> 
         ids for ids in encoder.encode_ragged([Document(text) for text in TEXTS]).ids if len(ids) > 2]
 
 
+def test_the_end_of_each_document_is_learned_and_not_scored(llama: Path) -> None:
+    encoder = causal(llama)
+    (end,) = encoder.frame.after
+    for texts, together in ((["ab", "cd"], False), (["ab"], True), (["ab", "cd"], True)):
+        asked = [number for ids in encoder.packed(texts, together=together).ids for number in ids[1:]]
+        assert asked.count(end) == len(texts), (texts, together)
+    assert end not in encoder.encode_ragged([Document("ab")]).ids[0]
+
+
+def test_special_tokens_that_a_text_gives_are_not_hidden(bert: Path) -> None:
+    encoder = masked(bert, 64)
+    text = "the 😀 [MASK] \u0e01 opens [SEP]"
+    given = set(encoder.tokens([text])[0])
+    assert {1, 3, 4} < given  # unknown, end, mask
+    (ids,), (words,) = encoder.packed([text]).ids, encoder.packed([text]).sequence or ()
+    for seed in range(40):
+        wanted = encoder.masking.drawn(np.array(ids), words, [seed]).wanted
+        assert (wanted[wanted != UNASKED] > 4).all()
+    assert encoder.asked(["😀"]) == [[]]
+
+
 def test_documents_tell_whose_their_blocks_are_and_what_is_asked(bert: Path, llama: Path) -> None:
     for encoder in (masked(bert), causal(llama)):
         ragged = encoder.encode_ragged([Document(text) for text in TEXTS])

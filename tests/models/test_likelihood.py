@@ -11,7 +11,7 @@ import torch
 
 from luthier.models import likelihood, tiny_generators
 from luthier.models.building import quiet
-from luthier.models.likelihood import continued_log_shares, written_log_shares
+from luthier.models.likelihood import continued_log_shares, followed_log_shares, written_log_shares
 from luthier.models.seq2seq import TargetTokens
 from luthier.schema import Batch
 
@@ -76,3 +76,22 @@ def test_likelihoods_are_those_of_single_rows(kind: str, step: int, tmp_path: Pa
                 logits = writer(input_ids=torch.tensor([prompt + text])).logits[:, len(prompt) - 1 : -1]
         wanted = logits[0].log_softmax(-1).gather(-1, torch.tensor(text)[:, None])[:, 0].numpy()
         np.testing.assert_allclose(found[row, : len(text)], wanted, atol=2e-5)
+
+
+@pytest.mark.parametrize("kind", ["llama", "gemma2"])
+@pytest.mark.parametrize("step", [1, 3, 1000])
+def test_documents_are_read_piece_by_piece_as_if_whole(kind: str, step: int, tmp_path: Path,
+                                                       monkeypatch: pytest.MonkeyPatch) -> None:
+    writer, fed = model(kind, tmp_path / "base"), []
+    monkeypatch.setattr(likelihood, "LOGITS", step * 3 * 260)
+    hook = writer.get_output_embeddings().register_forward_hook(lambda *given: fed.append(given[-1].shape[1]))
+    found, right = followed_log_shares(writer, prompts(), padded([[*ids[1:], -1] for ids in PROMPTS], -1))
+    hook.remove()
+    assert max(fed) <= step
+    for row, ids in enumerate(PROMPTS):
+        with torch.inference_mode():
+            logs = writer(input_ids=torch.tensor([ids])).logits[0].log_softmax(-1)[:-1]
+        following = torch.tensor(ids[1:], dtype=torch.int64)
+        wanted = logs.gather(-1, following[:, None])[:, 0].numpy()
+        np.testing.assert_allclose(found[row, : len(following)], wanted, atol=2e-5)
+        assert right[row, : len(following)].tolist() == (logs.argmax(-1) == following).tolist()

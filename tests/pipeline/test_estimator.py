@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 
 import luthier
 from luthier.errors import DataError, UnknownNameError
+from luthier.schema import Candidates
 
 SETTINGS: dict[str, Any] = {
     "seed": 1, "prepare": {"deduplicate": False, "split": (0.8, 0.1, 0.1)},
@@ -126,6 +127,21 @@ def test_texts_that_are_compared(tiny_model: Path) -> None:
     queries = fitted(estimator(tiny_model, "similarity"), [one for one, _ in pairs], [other for _, other in pairs])
     assert queries.problem_type_ == "retrieval"
     assert 0 <= queries.score([one for one, _ in pairs], [other for _, other in pairs]) <= 1
+
+
+@pytest.mark.slow
+def test_passages_are_put_in_order(tiny_model: Path) -> None:
+    rows = [(f"price {number // 2}", f"{('costs', 'opens')[number % 2]} {number // 2}") for number in range(120)]
+    y = [1 - number % 2 for number in range(120)]
+    found = fitted(estimator(tiny_model, "re-ranking", 1), rows, y)
+    said = found.predict(rows)
+    assert (said.shape, said.dtype.kind) == ((120,), "f")
+    passages = ("costs 1", "opens 1")
+    for asked in (Candidates("price 1", passages), {"query": "price 1", "passages": [*passages]}):
+        (order,) = found.predict([asked])
+        assert sorted(one.score for one in order.results) == pytest.approx(sorted(said[2:4]), abs=1e-5)
+    with pytest.raises(DataError, match='row 1: expected a text for "query" and a list of texts for "passages"'):
+        found.predict([{"query": "price 1"}])
 
 
 @pytest.mark.slow

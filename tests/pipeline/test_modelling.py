@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from typer.testing import CliRunner
 
 import luthier
 from luthier.bundle import read_manifest, read_probes
 from luthier.bundle.manifest import MANIFEST
 from luthier.bundle.read import digest
+from luthier.cli import app
 from luthier.errors import DataError, ModelError, RecipeError
 from luthier.inference import verify
 from luthier.models import tiny
@@ -132,6 +134,30 @@ def test_several_masks_are_filled_one_by_one_in_any_company(masked: Path) -> Non
     assert [answer.label for answer in predictor.stream(iter(rows), window=1)] == ["opens|account", "closes"]
 
 
+def test_no_more_logits_are_held_at_once_than_allowed(masked: Path, causal: Path,
+                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from luthier.inference import modelling
+    from luthier.models import likelihood
+
+    filler, weigher = luthier.load(masked), luthier.load(causal)
+    rows, document = ["[MASK] " * 20, "bank [MASK]", "[MASK] [MASK]"], [Document(" ".join(texts(2)))]
+    whole, alone = filler.predict(rows), weigher.predict(document)
+    monkeypatch.setattr(modelling, "LOGITS", 3 * filler.backend.vocabulary)
+    monkeypatch.setattr(likelihood, "LOGITS", 3 * weigher.backend.vocabulary)
+    sizes: list[int] = []
+    for predictor in (filler, weigher):
+        output = predictor.backend.model.get_output_embeddings()
+        output.register_forward_hook(lambda *given: sizes.append(torch.numel(given[-1]) // given[-1].shape[-1]))
+    for before, after in zip(whole, filler.predict(rows), strict=True):
+        assert [one[0].token for one in after.masks] == [one[0].token for one in before.masks]
+        assert [one[0].score for one in after.masks] == pytest.approx([one[0].score for one in before.masks], abs=1e-6)
+    (found,) = weigher.predict(document)
+    assert found.log_probability == pytest.approx(alone[0].log_probability, abs=1e-4)
+    assert (found.tokens, found.right, max(sizes)) == (alone[0].tokens, alone[0].right, 3)
+
+
 def test_texts_without_a_mask_are_refused_with_their_place(masked: Path) -> None:
     predictor = luthier.load(masked)
     with pytest.raises(DataError, match=r"row 1: the text holds no mask.*\n.*put \[MASK\] or <mask> where"):
@@ -172,10 +198,14 @@ def test_a_causal_model_weighs_as_transformers_does(causal: Path) -> None:
     assert -found.log_probability / found.tokens == pytest.approx(float(loss), rel=1e-4)
 
 
-def test_a_text_is_gone_on_with(causal: Path) -> None:
+def test_a_text_is_gone_on_with(causal: Path, tmp_path: Path) -> None:
     (answer,) = luthier.load(causal).predict(["clerk closes letter clerk closes"])
     assert isinstance(answer, Generated)
     assert answer.generated_text.startswith(" letter")
+    (tmp_path / "long.csv").write_text("text\n" + "bank opens account " * 30 + "\n", encoding="utf-8")
+    said = CliRunner().invoke(app, ["predict", str(causal), str(tmp_path / "long.csv"), "--out",
+                                    str(tmp_path / "out.jsonl")]).output
+    assert "1 texts were longer than the model reads and were cut" in said  # not their end: the last tokens are read
 
 
 def test_files_and_the_server_take_the_same(masked: Path, causal: Path, tmp_path: Path) -> None:
@@ -225,6 +255,15 @@ def test_other_tasks_start_from_what_was_learned(task: str, masked: Path, tmp_pa
     before, after = load_file(masked / "model.safetensors"), load_file(made.path / "model.safetensors")
     name = "encoder.layer.1.output.dense.weight"
     np.testing.assert_allclose(after[name if name in after else f"bert.{name}"], before[f"bert.{name}"], atol=1e-6)
+
+
+def test_the_scikit_learn_door_takes_texts_alone(base: str) -> None:
+    quick = {"train": {"num_train_epochs": 1}, "threads": 1}
+    tuned = luthier.Estimator("masked-language-modelling", base, settings=quick)
+    assert isinstance(tuned.fit(texts(60)).predict(["bank [MASK]"])[0], Filled)
+    assert tuned.score(texts(9)) < -1
+    with pytest.raises(DataError, match="the label is missing"):
+        luthier.Estimator("text-classification", base).fit(texts(60))
 
 
 def test_a_model_goes_on_from_its_own_bundle(masked: Path, place: Path, tmp_path: Path) -> None:

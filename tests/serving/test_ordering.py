@@ -12,9 +12,10 @@ from fastapi.testclient import TestClient
 from luthier.errors import DataError
 from luthier.schema import Candidates, LabelSet, Relevance, Reranked, TextInput
 from luthier.serving import Limits, Repository, create_app
+from luthier.serving.answers import BODIES
 from luthier.serving.ordering import gathered, of_row, read_order, spread
 from luthier.serving.refusal import Refusal
-from luthier.serving.schemas import BODIES, PredictAnswer, RerankAnswer
+from luthier.serving.schemas import PredictAnswer, RerankAnswer
 from luthier.serving.wire import parse
 from luthier.tasks import re_ranking
 
@@ -141,3 +142,9 @@ def test_a_complaint_about_a_pair_names_what_the_caller_sent() -> None:
         assert (answer.status_code, answer.json()["error"]) == (422, "inputs[1]: cannot be read; leave it out")
         answer = client.post("/rerank", json={"query": "q", "documents": ["a", "c", "dd", "bb"]})
         assert (answer.status_code, answer.json()["error"]) == (422, "documents[3]: cannot be read; leave it out")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[NaN]", b"[" * 100_000, b"9" * 5000])
+def test_what_is_no_json_is_told_what_this_path_takes(body: bytes) -> None:
+    with pytest.raises(Refusal, match=r"(.|\n)*send \{\"query\": \"…\", \"documents\""):
+        read_order(body, LIMITS)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from luthier import plugins
-from luthier.serving.schemas import BODIES, PredictAnswer
+from luthier.serving.answers import BODIES
+from luthier.serving.schemas import PredictAnswer
 
 
 @pytest.mark.parametrize("name", plugins.names("tasks"))

@@ -12,14 +12,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from luthier.errors import DataError
+from luthier.inference import following
 from luthier.inference.following import follow_ups, followed
-from luthier.models.encoding import Encoder
-from luthier.schema import Argument, Entity, Example, Extraction, LabelSet, Marked, Prediction, Span, Triple
+from luthier.models.encoding import Encoder, Reach
+from luthier.schema import (
+    Argument,
+    Entity,
+    Example,
+    Extraction,
+    LabelSet,
+    Marked,
+    Prediction,
+    Span,
+    TextInput,
+    Triple,
+)
 from luthier.tasks import entities_and_relations as task
 from luthier.tasks import named_entities, regression
 from luthier.tasks._entity_pairs import Bounds, gap, learned_pairs, pairs_of, without_overlaps
+from luthier.tasks._reach import excerpt
 from luthier.tasks._tokens import IGNORED
 from luthier.tasks._two_passes import MARKED, pair_logits, tag_count
+from luthier.text import sentence_ends
 
 LABELS = LabelSet(("lives_in", "works_in"), "joint_extraction", types=("LOC", "PER"))
 TEXT = "Ann lives in Rome near Bob"
@@ -57,9 +71,12 @@ def test_the_training_rows_decide_which_pairs_are_looked_at() -> None:
     settings, told = task.settle(task.Settings(), [ROW], "any")
     assert settings.patterns == (("PER", "lives_in", "LOC"),)
     assert settings.max_distance == 15  # 10 characters, and half as many again
+    assert (settings.window_characters, settings.window_sentences) == (len(TEXT), 1)
+    assert "windows hold up to 26 characters and 1 sentence, as training rows do" in told[-1]
     assert "may have 1 patterns, those of the training rows (task.patterns): PER lives_in LOC" in told[0]
     assert "up to 15 characters stand between" in told[1]
-    given = task.Settings(patterns=(("LOC", "lives_in", "PER"),), max_distance=3)
+    given = task.Settings(patterns=(("LOC", "lives_in", "PER"),), max_distance=3, window_characters=9,
+                          window_sentences=2)
     assert task.settle(given, [ROW], "any") == (given, [])
 
 
@@ -165,6 +182,38 @@ def test_what_is_asked_again_and_what_the_replies_become() -> None:
     assert (few[0].truncated, few[0].triples) == (True, (Triple(BOB, ROME, "works_in"),))  # the nearer one
 
 
+def test_of_a_long_text_as_much_is_read_around_a_pair_as_in_training() -> None:
+    text = f"It rains. {TEXT}. It is late. And cold."
+    spans = [Span(one.start + 10, one.end + 10, one.label) for one in (ANN, ROME)]
+    patterns = (("PER", "lives_in", "LOC"),)
+    for characters, sentences, shown in ((30, 1, f"{TEXT}."), (300, 2, f"{TEXT}. It is late."), (1, 1, f"{TEXT}."),
+                                         (300, 3, f"{TEXT}. It is late. And cold."), (300, 4, text)):
+        settings = task.Settings(patterns=patterns, window_characters=characters, window_sentences=sentences)
+        (asked,) = task.follow_up([answer(*spans, text=text)], [text], settings)
+        assert isinstance(asked, Marked)
+        assert asked.text == shown
+        assert [asked.text[one.start:one.end] for one in (asked.head, asked.tail)] == ["Ann", "Rome"]
+    (asked,) = task.follow_up([answer(*spans, text=text)], [text], task.Settings(patterns=patterns))
+    assert asked == Marked(text, *(Argument(one.start, one.end, one.label) for one in spans))  # as bundles before
+
+
+@given(st.lists(st.sampled_from(["Ann came. ", "王芳来了。", "no end ", "a\n", "x"]), min_size=1, max_size=12),
+       st.data())
+def test_what_is_read_around_a_pair_holds_it_and_no_more_than_it_may(parts: list[str], data: st.DataObject) -> None:
+    text = "".join(parts)
+    start = data.draw(st.integers(0, len(text) - 1))
+    end = data.draw(st.integers(start + 1, len(text)))
+    reach = Reach(data.draw(st.integers(1, 60)), data.draw(st.integers(1, 5)))
+    ends = sentence_ends(text)
+    first, behind = excerpt(text, ends, start, end, reach)
+    assert 0 <= first <= start < end <= behind <= len(text)
+    own = [place for place in ends if start < place < end]
+    inner = [place for place in ends if first < place < behind]
+    assert len(inner) + 1 <= max(reach.sentences, len(own) + 1)
+    if len(text.strip()) <= reach.characters and len(ends) < reach.sentences:
+        assert (first, behind) == (0, len(text))
+
+
 def test_relations_are_told_between_such_types_as_in_training(encoder: Encoder) -> None:
     pairs = [Marked("Ann Bob", Argument(0, 3, one), Argument(4, 7, other))
              for one, other in (("PER", "LOC"), ("LOC", "PER"), (None, None))]
@@ -184,6 +233,37 @@ def test_a_task_that_asks_once_is_not_asked_again() -> None:
 
     assert follow_ups(Once(), ["an answer"], ["a text"]) == []  # type: ignore[arg-type]  # no more is needed
     assert followed(Once(), ["an answer"], ["a text"]) == ["an answer"]  # type: ignore[arg-type]
+
+
+def test_pairs_of_a_text_that_nobody_waits_for_are_read_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Always:
+        """Finds that the first relation holds between any two."""
+
+        task_settings = task.Settings(patterns=(("PER", "lives_in", "LOC"), ("LOC", "lives_in", "PER")))
+
+        def __init__(self) -> None:
+            self.task, self.read = task, list[list[TextInput]]()
+
+        def encode(self, texts: list[TextInput]) -> list[TextInput]:
+            self.read.append(texts)
+            return texts
+
+        def compute(self, ragged: list[TextInput]) -> list[TextInput]:
+            return ragged
+
+        def decode(self, logits: list[TextInput], _ragged: object, _texts: object) -> list[Prediction]:
+            return [reply(1)] * len(logits)
+
+    answers, texts = [answer(ANN, ROME, BOB), answer(), answer(ROME, BOB)], [TEXT, "nobody", TEXT]
+    whole = followed(Always(), answers, texts)  # type: ignore[arg-type]  # no more is needed
+    assert [len(one.relations) for one in whole] == [4, 0, 2]
+    monkeypatch.setattr(following, "LOOKED", 2)
+    patient, gone = Always(), Always()
+    assert followed(patient, answers, texts, lambda _: False) == whole  # type: ignore[arg-type]
+    assert [len(rows) for rows in patient.read] == [2, 2, 2]
+    found = followed(gone, answers, texts, lambda row: row == 0 and bool(gone.read))  # type: ignore[arg-type]
+    assert found == [answers[0], *whole[1:]]
+    assert [len(rows) for rows in gone.read] == [2, 2]
 
 
 def test_remarks_tell_what_cannot_be_found(encoder: Encoder) -> None:

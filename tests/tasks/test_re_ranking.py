@@ -29,7 +29,7 @@ def rows(count: int = 6) -> list[Example]:
 def wrong(given: list[Example]) -> Wrong:
     corpus = sorted({text for row in given if row.passages for text in (*row.passages.positive,
                                                                         *row.passages.negative)})
-    return Wrong([[f"Right {n}!", *corpus[::-1]] for n in range(len(given))], corpus)
+    return Wrong(lambda: [[f"Right {n}!", *corpus[::-1]] for n in range(len(given))], corpus)
 
 
 @settings(deadline=None, max_examples=40)
@@ -55,7 +55,7 @@ def test_what_belongs_to_a_query_is_never_wrong_for_it(count: int, negatives: in
 def test_given_negatives_are_shared_out_and_the_rest_is_drawn() -> None:
     row = Example("x:1", "q", passages=Passages(("a", "b"), ("1", "2", "3", "4")))
     corpus = ["a", "b", "1", "2", "3", "4", *(f"other {n}" for n in range(50))]
-    pool = Wrong([["a", "near 1", "near 2", "1"]], [*corpus, "near 1", "near 2"])
+    pool = Wrong(lambda: [["a", "near 1", "near 2", "1"]], [*corpus, "near 1", "near 2"])
     one, other = re_ranking.learned([row], pool, re_ranking.Settings(negatives=2, hard_negatives=2), 0)
     assert one.passages == Passages(("a",), ("1", "2"), (1.0,))
     assert other.passages == Passages(("b",), ("3", "4"), (1.0,))
@@ -64,13 +64,28 @@ def test_given_negatives_are_shared_out_and_the_rest_is_drawn() -> None:
     assert wide.passages.negative[:4] == ("1", "2", "3", "4")
     assert set(wide.passages.negative[4:6]) == {"near 1", "near 2"}
     assert all(text.startswith("other") for text in wide.passages.negative[6:])
-    few = re_ranking.learned([row], Wrong([[]], ["a", "b", "1"]), re_ranking.Settings(negatives=9), 0)
+    few = re_ranking.learned([row], Wrong(lambda: [[]], ["a", "b", "1"]), re_ranking.Settings(negatives=9), 0)
     assert [sorted(one.passages.negative) for one in few if one.passages] == [["1", "2", "3", "4"]] * 2
+
+
+def test_nothing_is_searched_where_enough_is_given() -> None:
+    """Among a hundred thousand passages the search takes longer than tuning."""
+    row = Example("x:1", "q", passages=Passages(("a",), ("1", "2")))
+
+    def search() -> list[list[str]]:
+        raise AssertionError("the search was asked")
+
+    pool = Wrong(search, ["a", "1", "2", "3"])
+    (given,) = re_ranking.learned([row], pool, re_ranking.Settings(negatives=2), 0)
+    (drawn,) = re_ranking.learned([row], pool, re_ranking.Settings(negatives=3, hard_negatives=0), 0)
+    (valid,) = re_ranking.validated([row], pool, re_ranking.Settings(validation_candidates=2))
+    assert [one.passages.negative for one in (given, drawn, valid) if one.passages] == [
+        ("1", "2"), ("1", "2", "3"), ("1", "2")]
 
 
 def test_validation_rows_are_whole_queries_among_the_likeliest() -> None:
     row = Example("x:1", "q", passages=Passages(("a", "b"), ("1",), (3.0, 1.0)))
-    (found,) = re_ranking.validated([row], Wrong([["A", "2", "1", "3"]], []),
+    (found,) = re_ranking.validated([row], Wrong(lambda: [["A", "2", "1", "3"]], []),
                                     re_ranking.Settings(validation_candidates=2))
     assert found.passages == Passages(("a", "b"), ("1", "2"), (3.0, 1.0))
 

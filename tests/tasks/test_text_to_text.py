@@ -15,6 +15,7 @@ from luthier.models.encoding import Ragged
 from luthier.schema import GENERATED, Example, Generated, LabelSet
 from luthier.tasks import Known, TokenTargets
 from luthier.tasks import text_to_text as task
+from luthier.tasks._prompts import Shot
 
 LABELS = LabelSet((GENERATED,), "text_generation")
 ROWS = [Example("f:1", "one", targets=("eins", "ein")), Example("f:2", "two", targets=("zwei",))]
@@ -98,6 +99,17 @@ def test_examples_are_drawn_once_by_the_seed_and_stay() -> None:
     assert max(len(shot.source) for shot in first.shots or ()) <= 20
     assert told == ["examples: 3 training rows stand in each prompt"]
     assert first.chat_template == "model"
+
+
+def test_examples_that_are_scored_on_are_refused() -> None:
+    """A recipe that is run again with another seed brings its examples along, and divides the rows anew."""
+    given = task.Settings(shots=(Shot(source="One  dog", target="1"), Shot(source="two", target="2")))
+    later = (Example("f:1", "one dog", targets=("1",)), Example("f:2", "three", targets=("3",)))
+    with pytest.raises(RecipeError, match=r"1 of the 2 examples in task.shots are validation or test rows, such as "
+                                          r"'One  dog': the prompt would(.|\n)*task.shots=null"):
+        task.settle_model(given, ROWS, Known("m", continues=True, held_out=later))
+    for rows, held_out in ((ROWS, later[1:]), ([*ROWS, later[0]], later)):
+        assert task.settle_model(given, rows, Known("m", continues=True, held_out=held_out))[0].shots == given.shots
 
 
 def test_settings_of_the_other_kind_of_models_are_refused() -> None:

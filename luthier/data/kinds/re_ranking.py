@@ -6,7 +6,7 @@ pairs until those of one query are gathered.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,7 +32,7 @@ from luthier.data.passages import every_text, find_passages, joined
 from luthier.data.rows import Record
 from luthier.data.text_columns import check_distinct
 from luthier.errors import DataError
-from luthier.schema import Example, LabelSet, Passages, ProblemType
+from luthier.schema import Candidates, Example, LabelSet, Passages, ProblemType
 from luthier.text.normalize import Form
 
 __all__ = ["NONE_LEFT", "OWN_INPUT", "PROBLEM", "REPEATED", "SURENESS", "TASK", "check", "described", "divided",
@@ -96,7 +96,12 @@ def example(record: Record, layout: Layout, name: str) -> Example:
 
 
 def from_memory(row: Any, label: Any, name: str, *, labelled: bool) -> Example:
-    """Make an example of a query and ``Passages``, or of a pair and how relevant the one is for the other."""
+    """Make an example of a query and ``Passages``, or of a pair and how relevant the one is for the other.
+
+    Without a label also of ``Candidates``, or ``{"query": …, "passages": […]}``.
+    """
+    if not labelled and isinstance(row, Candidates | Mapping):
+        return _listed_in_memory(row, name)
     query, passage = texts_in_memory(row)
     if passage is None:
         return retrieval.from_memory(row, label, name, labelled=labelled)
@@ -106,6 +111,16 @@ def from_memory(row: Any, label: Any, name: str, *, labelled: bool) -> Example:
         return Example(name, query, passage, value=_relevance(label))
     except ValueError as error:
         raise DataError(f"the relevance {error}", "give 0 or 1, or a grade above 0, for each pair") from None
+
+
+def _listed_in_memory(row: Candidates | Mapping[str, Any], name: str) -> Example:
+    asked = row if isinstance(row, Mapping) else {"query": row.query, "passages": row.passages}
+    query, passages = asked.get("query"), asked.get("passages")
+    if not isinstance(query, str) or isinstance(passages, str) or not isinstance(passages, Sequence) or not all(
+            isinstance(one, str) for one in passages):
+        raise DataError('expected a text for "query" and a list of texts for "passages"',
+                        'give {"query": …, "passages": [...]}')
+    return Example(name, query, passages=Passages((), candidates=tuple(passages)))
 
 
 def _relevance(cell: Any) -> float:

@@ -57,7 +57,7 @@ def doubts(system: Evaluation) -> list[str]:
 def columns(scores: Mapping[str, Any], more: Mapping[str, str]) -> Printed:
     """Return perplexity and accuracy, and beside them what else there is."""
     found = {name: title for name, title in more.items() if name in scores["metrics"]}
-    return Printed({PERPLEXITY: "perplexity", ACCURACY: "right tokens", **found}, untuned="untuned")
+    return Printed({PERPLEXITY: "perplexity", ACCURACY: "right tokens", **found})
 
 
 def facts(system: Evaluation) -> list[tuple[str, str]]:

@@ -41,5 +41,4 @@ def printed(scores: Mapping[str, Any]) -> Printed:
     """Return chrF, ROUGE-L, equality and, of models, perplexity, and of one system alone the other scores."""
     perplexity = {PERPLEXITY: "perplexity"} if PERPLEXITY in scores["metrics"] else {}
     return Printed({CHRF: "chrF", "rougeL": "ROUGE-L", EXACT: "equal", **perplexity},
-                   {BLEU: "BLEU", "rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeLsum": "ROUGE-Lsum"},
-                   untuned="untuned")
+                   {BLEU: "BLEU", "rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeLsum": "ROUGE-Lsum"})

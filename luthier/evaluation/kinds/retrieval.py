@@ -59,8 +59,7 @@ def doubts(system: Evaluation) -> list[str]:
 def printed(scores: Mapping[str, Any]) -> Printed:
     """Return how well right passages are ranked, and of one system how often a given negative stands behind."""
     more = {TRIPLETS: "triplets in order"} if TRIPLETS in scores["metrics"] else {}
-    return Printed({NDCG: MAIN_TITLE, "mrr@10": "MRR@10", "recall@1": "recall@1", "recall@10": "recall@10"}, more,
-                   untuned="untuned")
+    return Printed({NDCG: MAIN_TITLE, "mrr@10": "MRR@10", "recall@1": "recall@1", "recall@10": "recall@10"}, more)
 
 
 def facts(system: Evaluation) -> list[tuple[str, str]]:

@@ -51,7 +51,7 @@ def doubts(system: Evaluation) -> list[str]:
 
 def printed(scores: Mapping[str, Any]) -> Printed:  # noqa: ARG001 - as all kinds are asked
     """Return both correlations."""
-    return Printed({SPEARMAN: "Spearman", PEARSON: "Pearson"}, untuned="untuned")
+    return Printed({SPEARMAN: "Spearman", PEARSON: "Pearson"})
 
 
 def facts(system: Evaluation) -> list[tuple[str, str]]:  # noqa: ARG001 - as all kinds are asked

@@ -69,7 +69,7 @@ def doubts(system: Evaluation) -> list[str]:
 def printed(scores: Mapping[str, Any]) -> Printed:  # noqa: ARG001 - as all kinds are asked
     """Return chrF, BLEU and ROUGE-L, and of one system alone the other scores."""
     return Printed(_COLUMNS, {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeLsum": "ROUGE-Lsum",
-                              EXACT: "equal to a right text"}, untuned="untuned")
+                              EXACT: "equal to a right text"})
 
 
 def facts(system: Evaluation) -> list[tuple[str, str]]:

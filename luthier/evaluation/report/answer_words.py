@@ -10,7 +10,7 @@ from __future__ import annotations
 ANSWER_WORDS: dict[str, tuple[str, str]] = {
     # systems and metrics
     "baseline_is_answers": ("the sentence that shares most words with the question", "与问题共有词最多的句子"),
-    "untuned_is_answers": ("the same model, its new head still untrained", "同一模型，问答头尚未训练"),
+    "new_head_is_answers": ("the same model, its new head still untrained", "同一模型，问答头尚未训练"),
     "f1_answers": ("Answer F1", "答案 F1"),
     "exact_match": ("Exact match", "完全匹配"),
     "f1_answerable": ("Answer F1, questions with an answer", "答案 F1（有答案的问题）"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 RELATION_WORDS: dict[str, tuple[str, str]] = {
     # systems and metrics
     "baseline_is_relations": ("TF-IDF of the two stretches and what is between them, and logistic regression", "两处及其间文字的 TF-IDF + 逻辑回归"),
-    "untuned_is_relations": ("the same model, its new head still untrained", "同一模型，关系头尚未训练"),
+    "new_head_is_relations": ("the same model, its new head still untrained", "同一模型，关系头尚未训练"),
     "relation_f1": ("Relation F1", "关系 F1"),
     "f1_macro_relations": ("F1, mean of the relations", "各关系 F1 平均"),
     "f1_micro_relations": ("F1, all pairs together", "全部实体对合计 F1"),

@@ -13,7 +13,6 @@ TEXT_WORDS: dict[str, tuple[str, str]] = {
         "the best of four simple ways: the text itself, its first sentence, its first three, or the target of the most similar training text",
         "四种简单做法中最好的一种：原文、原文首句、原文前三句，或最相似训练文本的目标文本",
     ),
-    "untuned_is_texts": ("the same model before tuning", "调优前的同一模型"),
     "chrf": ("chrF", "chrF"),
     "bleu": ("BLEU", "BLEU"),
     "rouge1": ("ROUGE-1", "ROUGE-1"),

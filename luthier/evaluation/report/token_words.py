@@ -6,7 +6,6 @@ from __future__ import annotations
 
 _SHARED: dict[str, tuple[str, str]] = {
     "baseline_is": ("how common each token is in the training documents", "各词元在训练文档中的出现频率"),
-    "untuned_is": ("the same model before tuning", "调优前的同一模型"),
     "accuracy": ("Tokens told rightly at first guess", "首选词元正确率"),
     "hero": ("Perplexity {share}{interval} on {rows} test documents", "在 {rows} 篇测试文档上，困惑度为 {share}{interval}"),
     "hero_sure": (
@@ -45,6 +44,7 @@ def _of(kind: str, own: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]
 
 
 MASKED_WORDS = _of("masked", {
+    "new_head_is": ("the same model, its new head still untrained", "同一模型，新的预测头尚未训练"),
     "perplexity": ("Perplexity of hidden tokens", "被遮盖词元的困惑度"),
     "macro_note": (
         "Of each document the same tokens are hidden from every system, and told from those around them. Perplexity is e to the mean negative log probability of a hidden token: how many equally likely tokens the model hesitates between. It compares only models with the same tokenizer. Brackets hold the {confidence} interval.",

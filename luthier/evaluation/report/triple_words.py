@@ -10,7 +10,7 @@ from __future__ import annotations
 TRIPLE_WORDS: dict[str, tuple[str, str]] = {
     # systems and metrics
     "baseline_is_triples": ("dictionary of the training entities, and the commonest relation of their types", "训练集实体词典 + 实体类型间最常见的关系"),
-    "untuned_is_triples": ("the same model, its new head still untrained", "同一模型，新分类头尚未训练"),
+    "new_head_is_triples": ("the same model, its new head still untrained", "同一模型，新分类头尚未训练"),
     "accuracy_triples": ("Rows all right, entities and triples", "整行全对率（实体与三元组）"),
     "f1_micro_triples": ("Triple F1", "三元组 F1"),
     "precision_micro_triples": ("Triple precision", "三元组精确率"),

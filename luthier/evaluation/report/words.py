@@ -5,9 +5,13 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 from luthier.evaluation.kind import every_kind, kind_of
 from luthier.schema import LabelSet
+
+if TYPE_CHECKING:
+    from luthier.evaluation.evaluate import Evaluation
 
 WORDS: dict[str, tuple[str, str]] = {
     # frame
@@ -26,7 +30,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "untuned": ("Untuned model", "调优前模型"),
     "tuned": ("Tuned model", "调优后模型"),
     "baseline_is": ("TF-IDF and logistic regression", "TF-IDF + 逻辑回归"),
-    "untuned_is": ("the same model, its new head still untrained", "同一模型，分类头尚未训练"),
+    "untuned_is": ("the same model before tuning", "调优前的同一模型"),
+    "new_head_is": ("the same model, its new head still untrained", "同一模型，分类头尚未训练"),
     "tuned_is": ("what the bundle serves", "模型包实际提供的服务"),
     "accuracy": ("Accuracy", "准确率"),
     "accuracy_multi": ("All labels right", "标签全对率"),
@@ -91,8 +96,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "notices": ("Before you rely on it", "使用前须知"),
     "none_cut": ("No test text was longer than the model can read.", "没有测试文本超出模型可读长度。"),
     "some_cut": (
-        "{count} of {rows} test texts were longer than the model can read and lost their end. They are scored as served.",
-        "{rows} 条测试文本中有 {count} 条超出模型可读长度，末尾被截断；评分与线上服务一致。",
+        "{count} of {rows} test texts were longer than the model can read and were cut. They are scored as served.",
+        "{rows} 条测试文本中有 {count} 条超出模型可读长度而被截断；评分与线上服务一致。",
     ),
     "few_rows": (
         "Only {rows} test rows: the intervals are wide for a reason. Judge again with more.",
@@ -250,6 +255,11 @@ WORDS: dict[str, tuple[str, str]] = {
 def every_word() -> dict[str, tuple[str, str]]:
     """Return all sentences, those of every kind among them."""
     return {**WORDS, **{key: said for kind in every_kind() for key, said in kind.PAGE.words.items()}}
+
+
+def what_is(name: str, system: Evaluation) -> str:
+    """Return the key of what a report's system of that name is, said after its name."""
+    return of_kind("new_head_is" if system.new_head else f"{name}_is", system.labels)
 
 
 def of_kind(key: str, labels: LabelSet) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from luthier.bundle import EXACT, Manifest
 from luthier.inference.backends._modules import ATTENTION, check_threads, choose_device, open_module
-from luthier.models.likelihood import continued_log_shares, written_log_shares
+from luthier.models.likelihood import continued_log_shares, followed_log_shares, written_log_shares
 from luthier.models.seq2seq import target_tokens
 from luthier.plugins import require
 from luthier.recipe import Decoding
@@ -96,20 +96,22 @@ class TorchBackend:
     @property
     def vocabulary(self) -> int:
         """Return V, the number of different tokens."""
-        return int(self._opened.config.vocab_size)
+        return int(self._opened.config.get_text_config().vocab_size)
 
     def log_shares_at(self, batch: Batch, wanted: Bool) -> Float32:
         """Return log probabilities of all tokens at M places, (M, V); see ``inference.modelling.TellsTokens``."""
         import torch
 
-        from luthier.models.masked import WANTED, is_sparse
+        from luthier.models.masked import WANTED
 
-        places, model = torch.from_numpy(wanted).to(self.device), self._opened
-        sparse = is_sparse(model)
         with torch.inference_mode():
-            logits = model(**self._inputs(batch), **({WANTED: places} if sparse else {})).logits
-            found = (logits if sparse else logits[places]).float().log_softmax(-1)
+            logits = self._opened(**self._inputs(batch), **{WANTED: torch.from_numpy(wanted).to(self.device)}).logits
+            found = logits.float().log_softmax(-1)
         return np.asarray(found.cpu().numpy(), dtype=np.float32)
+
+    def log_shares_behind(self, batch: Batch, targets: Int64) -> tuple[Float32, Bool]:
+        """Return how likely the token behind each token is; see ``inference.modelling.TellsTokens``."""
+        return followed_log_shares(self._opened, batch, targets)
 
     def close(self) -> None:
         """Let go of the weights."""

@@ -6,7 +6,7 @@ from luthier.evaluation.kind import Form, Kind
 from luthier.evaluation.report.content import Report
 from luthier.evaluation.report.html import both, cell, count, percent, section, table, tooltip, written
 from luthier.evaluation.report.svg import Frame, axes, drawing, nice_ticks, words
-from luthier.evaluation.report.words import of_kind
+from luthier.evaluation.report.words import of_kind, what_is
 from luthier.schema import LabelSet
 
 _ROW = 23  # pixels between systems
@@ -39,8 +39,8 @@ def _kind(report: Report) -> Kind:
 
 def _legend(report: Report) -> str:
     entries = []
-    for name in report.systems:
-        what = both(of_kind(f"{name}_is", _labels(report)))
+    for name, system in report.systems.items():
+        what = both(what_is(name, system))
         entries.append(f'<span class="c-{name}"><i></i><span class="key">{both(name)}: {what}</span></span>')
     return f'<div class="legend">{"".join(entries)}</div>'
 

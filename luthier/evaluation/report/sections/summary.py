@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from luthier.evaluation.intervals import Difference
 from luthier.evaluation.report.content import Report
 from luthier.evaluation.report.html import both, bracket, count, esc, percent, section, signed, written
-from luthier.evaluation.report.words import of_kind
+from luthier.evaluation.report.words import of_kind, what_is
 
 Differences = Mapping[str, Mapping[str, Difference]]
 
@@ -51,7 +51,7 @@ def _verdict(report: Report, other: str, metrics: Mapping[str, Difference]) -> s
     )
     also = both(of_kind("also_f1", labels), value=signed(beside.value, its), low=signed(beside.low, its),
                 high=signed(beside.high, its))
-    against = both("against", other=other, what=of_kind(f"{other}_is", labels))
+    against = both("against", other=other, what=what_is(other, report.systems[other]))
     points = both(of_kind("points", labels), value=signed(difference.value, form))
     return (
         f'<div class="verdict {css}"><b>{points}</b>'
