@@ -7,11 +7,12 @@ import re
 from luthier.text.language import HAN, KANA
 
 _CLOSING = "\"'”’』」）)】》\\]"
+# Runs are taken whole and from their beginning: tried at each of its characters, a long one would take hours.
 _END = re.compile(
-    f"[。！？｡]+[{_CLOSING}]*"
-    f"|[!?]+[{_CLOSING}]*(?=[\\s{HAN}{KANA}])"
-    f"|\\.+[{_CLOSING}]*(?=\\s+[^\\W\\d_a-zß-öø-ÿ]|\\s+[\"'“‘(\\[]|\\s+\\d)"
-    "|\\s*[\\n\\r\\u2028\\u2029\\x85]\\s*")
+    f"[。！？｡]++[{_CLOSING}]*+"
+    f"|(?<![!?])[!?]++[{_CLOSING}]*+(?=[\\s{HAN}{KANA}])"
+    f"|(?<!\\.)\\.++[{_CLOSING}]*+(?=\\s++(?:[^\\W\\d_a-zß-öø-ÿ]|[\"'“‘(\\[]|\\d))"
+    "|[\\n\\r\\u2028\\u2029\\x85]\\s*+")
 _WORD = re.compile(r"[^\W_]+(?:[.'’&-][^\W_]+)*\Z")
 _BEFORE = 24
 """Characters before a full stop that are looked at; longer words are no abbreviations."""

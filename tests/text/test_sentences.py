@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,3 +39,10 @@ def test_ends_rise_within_the_text(text: str) -> None:
     ends = sentence_ends(text)
     assert ends == sorted(set(ends))
     assert all(0 < end < len(text.rstrip()) for end in ends)
+
+
+@pytest.mark.parametrize("run", [".", "!", " ", "\n", '."', '!"', ". ", "。"])
+def test_long_runs_take_time_in_proportion(run: str) -> None:
+    began = time.process_time()
+    sentence_ends(run * 100_000 + "a")
+    assert time.process_time() - began < 2  # at each character anew, a run would take minutes
