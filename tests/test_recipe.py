@@ -51,6 +51,12 @@ def test_a_choice_without_a_name_is_refused() -> None:
         build({**MINIMAL, "method": {"lora_rank": 8}})
 
 
+@pytest.mark.parametrize("task", [{"pooling": "max"}, {"name": "auto", "pooling": "max"}])
+def test_settings_of_a_task_that_the_data_shall_tell_are_refused_with_what_to_add(task: dict[str, str]) -> None:
+    with pytest.raises(RecipeError, match=r"task: needs a name, with task.name=NAME: .* clear whose task.pooling is"):
+        build({**MINIMAL, "task": task})
+
+
 def test_a_dotted_import_path_is_only_an_unknown_name() -> None:
     with pytest.raises(RecipeError, match="unknown method"):
         build({**MINIMAL, "method": {"name": "os.system"}})

@@ -12,8 +12,7 @@ from luthier.data import BadRow, Columns, DataReport, Layout, inspect, kind_of, 
 from luthier.data.descriptions import described
 from luthier.errors import DataError, RecipeError
 from luthier.pipeline.prompting import pace, settle_prompt
-from luthier.pipeline.settings import AUTO
-from luthier.recipe import NEW_MODEL, Recipe, spawn
+from luthier.recipe import AUTO, NEW_MODEL, Recipe, spawn
 from luthier.schema import Dataset, Example, LabelSet, ProblemType
 from luthier.tuning.validation import check_metric
 

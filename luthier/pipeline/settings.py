@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from luthier import plugins, recipe
 from luthier.errors import RecipeError
-from luthier.recipe import CHOICES, Recipe
+from luthier.recipe import AUTO, CHOICES, Recipe
 
 SHORTCUTS = {
     "valid": "data.valid",
@@ -26,8 +26,6 @@ SHORTCUTS = {
 }
 """Keyword or command-line option -> the recipe key it stands for."""
 
-AUTO = "auto"
-"""Name of a task that the data tell."""
 RECIPE_SUFFIXES = (".yaml", ".yml")
 
 

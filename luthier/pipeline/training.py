@@ -19,9 +19,9 @@ from luthier.pipeline.loading import Loaded, load_data
 from luthier.pipeline.opening import Opened, fingerprint, is_pair, open_model
 from luthier.pipeline.progress import ProgressView
 from luthier.pipeline.result import Run
-from luthier.pipeline.settings import AUTO, choice_settings, make_recipe
+from luthier.pipeline.settings import choice_settings, make_recipe
 from luthier.pipeline.workplace import Workplace, workplace
-from luthier.recipe import Recipe, spawn
+from luthier.recipe import AUTO, Recipe, spawn
 from luthier.tuning import Events, Fitted, Job, Listener, open_trackers
 from luthier.tuning.validation import check_metric
 

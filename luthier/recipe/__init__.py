@@ -16,6 +16,7 @@ from luthier.recipe.loading import (
     set_dotted,
 )
 from luthier.recipe.settings import (
+    AUTO,
     MEMORY,
     NEW_MODEL,
     DataSettings,
@@ -31,6 +32,7 @@ from luthier.recipe.settings import (
 )
 
 __all__ = [
+    "AUTO",
     "CHOICES",
     "MEMORY",
     "NEW_MODEL",

@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from luthier.errors import LuthierError, RecipeError
-from luthier.recipe.settings import Recipe
+from luthier.recipe.settings import AUTO, Recipe
 
 SettingsOf = Callable[[str, str], type[BaseModel]]
 """(seam, name) -> the settings class of that choice; raises ``UnknownNameError``."""
@@ -165,10 +165,14 @@ def _choice(value: Any, key: str, seam: str, settings_of: SettingsOf, faults: li
         value = dict(Recipe.model_fields[key].default)
     if isinstance(value, str):
         value = {"name": value}
+    own = {field: child for field, child in value.items() if field != "name"} if isinstance(value, Mapping) else {}
+    if own and value.get("name", AUTO) == AUTO:
+        faults.append(f"{key}: needs a name, with {key}.name=NAME: each {key} has settings of its own, and it must be "
+                      f"clear whose {', '.join(f'{key}.{field}' for field in own)} is")
+        return {"name": ""}
     if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
         faults.append(f"{key}: needs a name, such as {key}: {{name: {Recipe.model_fields[key].default['name']}}}")
         return {"name": ""}
-    own = {field: child for field, child in value.items() if field != "name"}
     try:
         settings = settings_of(seam, value["name"])
         return {"name": value["name"], **settings.model_validate(own).model_dump(mode="json")}

@@ -13,6 +13,9 @@ MEMORY = "memory"
 NEW_MODEL = "new-seq2seq"
 """What ``model.name`` says of an encoder-decoder that is made from nothing."""
 
+AUTO = "auto"
+"""What ``task.name`` says of a task that the data tell."""
+
 
 class Settings(BaseModel):
     """What every settings class shares: frozen, unknown keys refused, no silent casts of text to numbers."""
@@ -211,7 +214,7 @@ class Recipe(Settings):
     """Version of this file's layout."""
     data: DataSettings
     prepare: PrepareSettings = PrepareSettings()
-    task: dict[str, Any] = {"name": "auto"}
+    task: dict[str, Any] = {"name": AUTO}
     """A task's name and its own settings; ``auto`` tells the task from the data."""
     model: ModelSettings = ModelSettings()
     method: dict[str, Any] = {"name": "full"}
