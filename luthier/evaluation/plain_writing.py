@@ -15,11 +15,11 @@ import numpy as np
 
 from luthier.errors import DataError
 from luthier.evaluation.outcomes import Array
-from luthier.evaluation.sentences import sentences
 from luthier.evaluation.text_statistics import chrf, chrf_counts
 from luthier.evaluation.texts import targets_of
 from luthier.plugins import require
 from luthier.schema import Dataset, Generated, TextInput, parts
+from luthier.text import sentences
 
 WAYS = ("nearest", "copy", "first sentence", "three sentences")
 """In the order of preference where they score alike."""

@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 
 from luthier.evaluation.outcomes import Array
-from luthier.evaluation.sentences import sentences
 from luthier.plugins import require
 from luthier.schema import Int64
-from luthier.text import dominant_language
+from luthier.text import dominant_language, sentences
 from luthier.text.language import HAN, KANA
 
 Targets = Sequence[tuple[str, ...]]

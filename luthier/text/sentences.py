@@ -1,4 +1,4 @@
-"""Where sentences and lines end, so that long texts can be cut between them. Standard library only."""
+"""Where sentences and lines begin and end: for cutting long texts, for leads and answers. Standard library only."""
 
 from __future__ import annotations
 
@@ -30,6 +30,14 @@ def sentence_ends(text: str) -> list[int]:
     found = [match.end() for match in _END.finditer(text) if _ends(text, match)]
     last = len(text.rstrip())
     return [place for place in found if 0 < place < last]
+
+
+def sentences(text: str) -> list[tuple[int, int]]:
+    """Return where the sentences and lines of a text begin and end, without white space at either end."""
+    ends = [*sentence_ends(text), len(text)]
+    pieces = ((start, text[start:end]) for start, end in zip([0, *ends], ends, strict=False))
+    return [(start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip()))
+            for start, piece in pieces if piece.strip()]
 
 
 def _ends(text: str, match: re.Match[str]) -> bool:

@@ -11,9 +11,9 @@ from luthier.errors import DataError
 from luthier.evaluation import Report, compare, evaluate, write_report
 from luthier.evaluation.answer_scores import is_chinese, normal_english, score_answer
 from luthier.evaluation.baseline import fit_baseline
+from luthier.evaluation.best_sentence import BestSentence
 from luthier.evaluation.intervals import Draws, intervals
 from luthier.evaluation.row_values import RowValues
-from luthier.evaluation.sentences import BestSentence, sentences
 from luthier.recipe import EvaluationSettings
 from luthier.schema import Dataset, Example, FoundAnswer, GoldAnswer, LabelSet
 
@@ -125,13 +125,6 @@ def test_unlabelled_questions_are_refused() -> None:
         evaluate(Says("Rome"), [Example("x:9", "q", "c")], LABELS, SETTINGS)
     with pytest.raises(DataError, match="answered 1 of 2 questions"):
         evaluate(Says("Rome"), ROWS[:2], LABELS, SETTINGS)
-
-
-@pytest.mark.parametrize(("text", "expected"), [
-    ("One. Two!  Three?", ["One.", "Two!", "Three?"]), ("It costs 3.5 dollars. Yes", ["It costs 3.5 dollars.", "Yes"]),
-    ("王芳来了。她在北京！好\n完", ["王芳来了。", "她在北京！", "好", "完"]), ("", []), (" \n ", [])])
-def test_sentences(text: str, expected: list[str]) -> None:
-    assert [text[start:end] for start, end in sentences(text)] == expected
 
 
 def test_the_baseline_takes_the_sentence_that_shares_most() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from luthier.text import sentence_ends
+from luthier.text import sentence_ends, sentences
 
 
 def cut(text: str) -> list[str]:
@@ -16,7 +16,7 @@ def cut(text: str) -> list[str]:
     return [text[start:end] for start, end in zip(ends, ends[1:], strict=False)]
 
 
-@pytest.mark.parametrize(("text", "sentences"), [
+@pytest.mark.parametrize(("text", "expected"), [
     ("王芳在北京。他很好！真的？！是", ["王芳在北京。", "他很好！", "真的？！", "是"]),
     ("他说：“好。”然后走了。", ["他说：“好。”", "然后走了。"]),
     ("Mr. Smith of St. Louis met J. F. Kennedy. He left.", ["Mr. Smith of St. Louis met J. F. Kennedy.", " He left."]),
@@ -30,8 +30,16 @@ def cut(text: str) -> list[str]:
     ("  ", ["  "]),
     ("", [""]),
 ])
-def test_sentences(text: str, sentences: list[str]) -> None:
-    assert cut(text) == sentences
+def test_ends_of_sentences(text: str, expected: list[str]) -> None:
+    assert cut(text) == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("One. Two!  Three?", ["One.", "Two!", "Three?"]), ("It costs 3.5 dollars. Yes", ["It costs 3.5 dollars.", "Yes"]),
+    ("Dr. Ann Lee paid. So did I.", ["Dr. Ann Lee paid.", "So did I."]),
+    ("王芳来了。她在北京！好\n完", ["王芳来了。", "她在北京！", "好", "完"]), ("", []), (" \n ", [])])
+def test_sentences_without_white_space_around(text: str, expected: list[str]) -> None:
+    assert [text[start:end] for start, end in sentences(text)] == expected
 
 
 @given(st.text(alphabet="a北。.!? \n\"B1”", max_size=60))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from luthier.evaluation.answers import EXACT, F1, gold_texts, judge_answers
+from luthier.evaluation.best_sentence import BestSentence
 from luthier.evaluation.evaluate import Evaluation
 from luthier.evaluation.kind import Form, Judge, Named, Page, PredictsTexts, Printed, ShownError
 from luthier.evaluation.kinds._labels import learned_nothing
@@ -15,7 +16,6 @@ from luthier.evaluation.report.sections.answered import answered
 from luthier.evaluation.report.sections.error_parts import LONGEST, meter, said_and_true, shortened
 from luthier.evaluation.report.sections.marked import marked
 from luthier.evaluation.scores import RowError
-from luthier.evaluation.sentences import BestSentence
 from luthier.schema import ANSWERED, Dataset, Entity, Example, FoundAnswer, LabelSet
 
 MAIN, MAIN_TITLE = F1, "answer F1"

@@ -7,16 +7,12 @@ the sentence counts by how rare it is in the context. It learns nothing and alwa
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from luthier.schema import FoundAnswer, TextInput, parts
-from luthier.text import units
-
-_SENTENCE = re.compile(r"[^.!?。！？；\n]*(?:[.!?](?!\s)[^.!?。！？；\n]*)*[.!?。！？；]*")
-"""Up to a full stop that white space follows, or a Chinese one."""
+from luthier.text import sentences, units
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +22,6 @@ class BestSentence:
     def predict(self, texts: Sequence[TextInput]) -> list[FoundAnswer]:
         """Return the best sentence for each of N pairs of question and context; nothing is ever truncated."""
         return [_answer(*parts(text)[:2]) for text in texts]
-
-
-def sentences(text: str) -> list[tuple[int, int]]:
-    """Return where the sentences of a text begin and end, without white space at either end."""
-    found = []
-    for match in _SENTENCE.finditer(text):
-        inside = match[0].strip()
-        if inside:
-            start = match.start() + len(match[0]) - len(match[0].lstrip())
-            found.append((start, start + len(inside)))
-    return found
 
 
 def _answer(question: str, context: str) -> FoundAnswer:
