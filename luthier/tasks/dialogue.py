@@ -140,7 +140,8 @@ def metrics(found: Sequence[Float32], targets: TokenTargets, labels: LabelSet,
     return {**scored, "perplexity": math.exp(min(scored["loss"], _MOST))}
 
 
-def guessed(train: TokenTargets, valid: TokenTargets, labels: LabelSet) -> dict[str, float]:
+def guessed(train: TokenTargets, valid: TokenTargets, labels: LabelSet,
+            _settings: Settings | None = None) -> dict[str, float]:
     """Return the metrics of a model that knows how common each token of an answer is, and read nothing."""
     scored = text_to_text.guessed(train, valid, labels)
     return {**scored, "perplexity": math.exp(min(scored["loss"], _MOST))}

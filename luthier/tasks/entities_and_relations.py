@@ -303,7 +303,8 @@ def metrics(logits: Sequence[Float32], targets: TokenTargets, labels: LabelSet,
             "accuracy": of_tags["accuracy"], "loss": of_tags["loss"] + at_marks}
 
 
-def guessed(train: TokenTargets, valid: TokenTargets, labels: LabelSet) -> dict[str, float]:
+def guessed(train: TokenTargets, valid: TokenTargets, labels: LabelSet,
+            _settings: Settings | None = None) -> dict[str, float]:
     """Return the metrics of knowing how common each output is in the training rows, and no text."""
     every = np.concatenate([*(row[row != IGNORED] for row in train.rows), np.empty(0, np.int64)])
     share = np.bincount(np.where(every >= MARKED, every - MARKED, every), minlength=len(outputs(labels)))

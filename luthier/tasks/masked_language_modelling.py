@@ -198,7 +198,8 @@ def metrics(found: Sequence[Float32], targets: TokenTargets, labels: LabelSet,
     return _modelling.metrics(found, targets, labels)
 
 
-def guessed(train: TokenTargets, valid: TokenTargets, labels: LabelSet) -> dict[str, float]:
+def guessed(train: TokenTargets, valid: TokenTargets, labels: LabelSet,
+            _settings: Settings | None = None) -> dict[str, float]:
     """Return the metrics of a model that knows how common each hidden token is, and read nothing."""
     return _modelling.told(text_to_text.guessed(_modelling.learned(train), _modelling.learned(valid), labels))
 

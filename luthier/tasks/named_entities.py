@@ -214,7 +214,8 @@ def metrics(logits: Sequence[Float32], targets: TokenTargets, labels: LabelSet,
             "loss": float(-scores[np.arange(len(right)), right].mean())}
 
 
-def guessed(train: TokenTargets, valid: TokenTargets, labels: LabelSet) -> dict[str, float]:
+def guessed(train: TokenTargets, valid: TokenTargets, labels: LabelSet,
+            _settings: Settings | None = None) -> dict[str, float]:
     """Return the metrics of knowing the tags of the training rows and no text: what is commonest, at each token."""
     share = np.bincount(train.of_texts()[0], minlength=2 * len(labels) + 1)
     logits = np.log(np.maximum(share, 0.5) / max(share.sum(), 1)).astype(np.float32)

@@ -234,7 +234,8 @@ def metrics(logits: Sequence[Float32], targets: TokenTargets, _labels: LabelSet,
             "loss": float(np.mean(losses))}
 
 
-def guessed(train: TokenTargets, valid: TokenTargets, labels: LabelSet) -> dict[str, float]:
+def guessed(train: TokenTargets, valid: TokenTargets, labels: LabelSet,
+            settings: Settings | None = None) -> dict[str, float]:
     """Return the metrics of knowing the places of the training answers and no text: the commonest places."""
     width = max(map(len, (*train.rows, *valid.rows)))
     counts = np.zeros((width, 2))
@@ -242,7 +243,7 @@ def guessed(train: TokenTargets, valid: TokenTargets, labels: LabelSet) -> dict[
         for side, bit in enumerate((START, END)):
             counts[((row > 0) & (row & bit > 0)).argmax(), side] += 1
     logits = np.log(np.maximum(counts, 0.5) / len(train.rows)).astype(np.float32)
-    return metrics([logits[: len(row)] for row in valid.rows], valid, labels)
+    return metrics([logits[: len(row)] for row in valid.rows], valid, labels, settings)
 
 
 def _wanted(example: Example) -> Span | None:

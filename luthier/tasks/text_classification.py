@@ -202,7 +202,8 @@ def metrics(
     }
 
 
-def guessed(train: npt.NDArray[Any], valid: npt.NDArray[Any], labels: LabelSet) -> dict[str, float]:
+def guessed(train: npt.NDArray[Any], valid: npt.NDArray[Any], labels: LabelSet,
+            settings: Settings | None = None) -> dict[str, float]:
     """Return the metrics of a model that saw the labels of the training rows and no text: always the commonest answer.
 
     Args:
@@ -215,7 +216,7 @@ def guessed(train: npt.NDArray[Any], valid: npt.NDArray[Any], labels: LabelSet) 
         answer = np.log(share / (1 - share))
     else:
         answer = np.log(np.maximum(np.bincount(train, minlength=len(labels)), 0.5) / len(train))
-    return metrics(np.tile(answer.astype(np.float32), (len(valid), 1)), valid, labels)
+    return metrics(np.tile(answer.astype(np.float32), (len(valid), 1)), valid, labels, settings)
 
 
 def _numbers(example: Example, numbers: dict[str, int], multi_label: bool) -> list[int]:

@@ -291,7 +291,8 @@ def metrics(found: Sequence[Float32], targets: TokenTargets, _labels: LabelSet,
     return {"accuracy": float(every[:, 1].mean()), "loss": float(-every[:, 0].mean())}
 
 
-def guessed(train: TokenTargets, valid: TokenTargets, labels: LabelSet) -> dict[str, float]:
+def guessed(train: TokenTargets, valid: TokenTargets, labels: LabelSet,
+            _settings: Settings | None = None) -> dict[str, float]:
     """Return the metrics of a model that knows how common each token is, and saw no text."""
     seen, counts = np.unique(train.of_texts()[0], return_counts=True)
     shares = np.append(counts, 1) / (counts.sum() + 1)  # the last stands for all that is new

@@ -133,7 +133,7 @@ class Job:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Return what loss and guess of the task take besides: its settings, where rows have several texts."""
+        """Return what the loss of the task takes besides: its settings, where rows have several texts."""
         return {"settings": self.task_settings} if groups(self.task) else {}
 
     @property

@@ -22,7 +22,7 @@ def doubts(job: Job, best: float, loss: float) -> Iterator[str]:
         loss: the lowest validation loss, in nats.
     """
     metric, rate = job.metric, job.train_settings.learning_rate
-    guess = job.task.guessed(job.train.targets, job.valid.targets, job.labels, **job.options)
+    guess = job.task.guessed(job.train.targets, job.valid.targets, job.labels, job.task_settings)
     constant = guess[metric]
     advice = f"nothing was learned. Try another train.learning_rate (now {rate:g}), more epochs, or check the data"
     if math.isnan(best) or not better(metric, best, constant):

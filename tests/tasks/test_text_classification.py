@@ -138,6 +138,12 @@ def test_loss_of_rows_equals_torchs(smoothing: float) -> None:
 
 
 @pytest.mark.slow
+def test_a_guess_of_several_labels_is_made_at_the_threshold_of_the_task() -> None:
+    rows = np.array([[1, 1, 0]] + [[1, 0, 0]] * 3, np.float32)
+    assert task.guessed(rows, rows, MANY)["accuracy"] == 3 / 4
+    assert task.guessed(rows, rows, MANY, task.Settings(threshold=0.2))["accuracy"] == 1 / 4
+
+
 def test_weights_of_several_labels_are_on_the_positive_part() -> None:
     import torch
 
