@@ -61,7 +61,8 @@ def settled_prompt(settings: Any, rows: Sequence[Example], known: Known) -> tupl
         known: of the model and the files.
 
     Raises:
-        RecipeError: settings that models of the other kind have, or examples that are to be scored on.
+        RecipeError: settings that models of the other kind have or that contradict each other, or examples that are
+            to be scored on.
     """
     if not known.continues:
         if asked := [name for name in ("chat_template", "examples", "shots") if getattr(settings, name)]:
@@ -72,13 +73,16 @@ def settled_prompt(settings: Any, rows: Sequence[Example], known: Known) -> tupl
         raise RecipeError(f"{known.model} is a decoder, whose texts carry no codes of languages",
                           "leave task.source_language and task.target_language out, and name the languages in "
                           "task.prompt")
+    if settings.shots and settings.examples not in (0, len(settings.shots)):
+        raise RecipeError(f"task.examples={settings.examples}, but task.shots holds {len(settings.shots)}",
+                          "leave task.examples out, or draw them anew with task.shots=null")
     _check_apart(settings.shots or (), rows, known.held_out)
     shots = settings.shots or chosen_shots(rows, settings.examples, known.seed)
     prompt = settings.prompt or default_prompt(known)
     told = [] if settings.prompt else [f"prompt: {prompt!r}, by the names of the columns (task.prompt)"]
     told += [f"examples: {len(shots)} training rows stand in each prompt"] if shots else []
     template = settings.chat_template or "model" if known.has_template else "plain"
-    return {"prompt": prompt, "chat_template": template, "shots": shots or None}, told
+    return {"prompt": prompt, "chat_template": template, "examples": len(shots), "shots": shots or None}, told
 
 
 def _check_apart(shots: Sequence[Shot], learned: Sequence[Example], held_out: Sequence[Example]) -> None:

@@ -112,6 +112,17 @@ def test_examples_that_are_scored_on_are_refused() -> None:
         assert task.settle_model(given, rows, Known("m", continues=True, held_out=held_out))[0].shots == given.shots
 
 
+def test_a_count_of_examples_that_contradicts_those_given_is_refused() -> None:
+    known = Known("m", continues=True)
+    shots = (Shot(source="One dog", target="1"), Shot(source="two", target="2"))
+    assert task.settle_model(task.Settings(shots=shots), ROWS, known)[0].examples == 2
+    assert task.settle_model(task.Settings(shots=shots, examples=2), ROWS, known)[0].shots == shots
+    with pytest.raises(RecipeError, match=r"task.examples=4, but task.shots holds 2\n.*task.shots=null"):
+        task.settle_model(task.Settings(shots=shots, examples=4), ROWS, known)
+    few, _ = task.settle_model(task.Settings(examples=9), ROWS[:2], known)
+    assert task.settle_model(few, ROWS, known)[0].shots == few.shots  # run again from its recipe
+
+
 def test_settings_of_the_other_kind_of_models_are_refused() -> None:
     with pytest.raises(RecipeError, match=r"task.examples is for decoders, and m is an encoder-decoder\n.*leave task"):
         task.settle_model(task.Settings(examples=1), ROWS, Known("m", continues=False))
