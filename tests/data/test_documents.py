@@ -47,6 +47,11 @@ def test_one_text_a_line_is_a_document_a_line(tmp_path: Path) -> None:
     assert texts(path) == ["the first one, of all", "the second", "the third"]
 
 
+def test_prose_with_a_comma_in_every_line_is_no_table(tmp_path: Path) -> None:
+    path = written(tmp_path / "notes.txt", "\n\n".join(f"Note {n}, as they say; no more." for n in range(9)))
+    assert texts(path)[0] == "Note 0, as they say; no more."
+
+
 @pytest.mark.parametrize("count", [4, 100, 1000])
 def test_a_slip_of_one_blank_line_does_not_make_two_documents_of_many(count: int, tmp_path: Path) -> None:
     lines = [f"line number {number} of the file" for number in range(count)]

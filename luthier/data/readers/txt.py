@@ -6,6 +6,7 @@ cells; so every line is a document there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from luthier.data.rows import BadRow, Record
 SUFFIXES: tuple[str, ...] = (".txt", ".text", ".md")
 IS_TEXT = True
 
+_PUNCTUATION = re.compile("[,;] ")
 _STEADY = 0.9
 """Share of lines that a delimiter cuts alike in a table."""
 _LEAST, _LONGEST = 3, 20
@@ -36,7 +38,8 @@ def sniff(path: Path, head: bytes) -> bool:  # noqa: ARG001  (content tells)
     documents = sum(bool(line) and (not place or not lines[place - 1]) for place, line in enumerate(lines))
     if documents < _LEAST or filled > _LONGEST * documents:
         return False
-    return _delimited.guess_delimiter(text, ",;\t|", _STEADY) is None
+    # Punctuation of prose, which a space follows, may come as often in each line; of cells it would be odd.
+    return _delimited.guess_delimiter(_PUNCTUATION.sub(" ", text), ",;\t|", _STEADY) is None
 
 
 def records(path: Path, encoding: str | None) -> Iterator[Record | BadRow]:
