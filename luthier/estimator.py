@@ -136,7 +136,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         examples = from_arrays(texts, [None] * len(texts) if y is None else list(y), problem_type=self.problem_type_)
         kind = kind_of(self.problem_type_)
         if hasattr(kind, "gathered"):  # rows that are scored together
-            examples = kind.gathered(examples)
+            examples, _ = kind.gathered(examples)
         settings = EvaluationSettings(bootstrap=100)  # the intervals are not asked for
         found = evaluate(self._predictor, examples, self._predictor.labels, settings)
         value = found.scores.values[found.main_metric]

@@ -154,8 +154,8 @@ class SomeKind(Protocol):
     def leaking(self, early: Sequence[Example], late: Sequence[Example], found: Found, /) -> list[bool]:
         """Return which early rows hold an answer of a late one, where not only nearly equal rows do."""
 
-    def gathered(self, rows: Sequence[Example], /) -> list[Example]:
-        """Return the rows with those that are one example joined."""
+    def gathered(self, rows: Sequence[Example], /) -> tuple[list[Example], list[str]]:
+        """Return labelled rows with those that are one example joined, and what was left out, in sentences."""
 
 
 def kind_of(problem_type: str) -> Kind:

@@ -106,7 +106,9 @@ def content_hash(splits: Splits, kind: Kind) -> str:
 
 def _gathered(name: str, rows: list[Example], kind: Kind, notes: list[str]) -> list[Example]:
     """Join the rows that are one example together, and say how many are left."""
-    found: list[Example] = kind.gathered(rows)  # type: ignore[attr-defined]  # few kinds have it
+    found: list[Example]
+    found, told = kind.gathered(rows)  # type: ignore[attr-defined]  # few kinds have it
+    notes.extend(f"{name}: {text}" for text in told)
     if len(found) < len(rows):
         notes.append(f"{name}: {len(rows):,} rows are {len(found):,}, {kind.REPEATED[1]}")
     return found

@@ -110,13 +110,15 @@ def _read(predictor: Predictor, data: str | Path, columns: Columns | None) -> tu
     layout = layout_of(predictor, data, columns, labelled=True)
     examples, bad = read_all(layout, max_bad_rows=recipe_of(predictor).get("data", {}).get("max_bad_rows", 100))
     kind = kind_of(predictor.labels.problem_type)
+    told = [f"left out line {row.line}: {row.reason}" for row in bad]
     if hasattr(kind, "gathered"):  # rows that are scored together
-        examples = kind.gathered(examples)
+        examples, lost = kind.gathered(examples)
+        told += lost
     unknown = sorted({name for row in examples for name in row.label_names} - predictor.labels.known)
     if unknown:
         raise DataError(f"{data} holds labels that the bundle does not know: {', '.join(unknown[:10])}",
                         f"the bundle knows: {', '.join(predictor.labels.names[:20])}")
-    return examples, [*layout.notes, *(f"left out line {row.line}: {row.reason}" for row in bad)]
+    return examples, [*layout.notes, *told]
 
 
 def _seen(predictor: Predictor, bundle: Path, examples: Sequence[Example]) -> dict[str, int]:

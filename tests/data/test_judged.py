@@ -31,7 +31,8 @@ def found(path: Path, *, columns: Columns = Columns(), labelled: bool = True) ->
 def test_judged_pairs_are_gathered_by_their_query(tmp_path: Path) -> None:
     rows = found(written(tmp_path / "rows.jsonl", JUDGED))
     assert (rows[2].text, rows[2].text_b, rows[2].value) == ("q 0", "p 2", 2.0)
-    joined = KIND.gathered(rows)
+    joined, told = KIND.gathered(rows)
+    assert told == []
     assert len(joined) == 30
     assert joined[0] == Example("rows.jsonl:1", "q 0", passages=Passages(("p 1", "p 2"), ("p 0",), (1.0, 2.0)))
     dataset, report = prepare(rows, None, None, PrepareSettings(), 1, problem_type="re_ranking")
@@ -42,12 +43,23 @@ def test_judged_pairs_are_gathered_by_their_query(tmp_path: Path) -> None:
     assert other.content_hash != dataset.content_hash  # the grade counts
 
 
+def test_queries_to_which_nothing_belongs_are_left_out_and_told(tmp_path: Path) -> None:
+    lone = [{"query": "q x", "passage": "p 1", "relevance": 0}]
+    rows = found(written(tmp_path / "rows.jsonl", lone + JUDGED))
+    _, report = prepare(rows, None, None, PrepareSettings(), 1, problem_type="re_ranking")
+    assert ("train: 1 of 31 queries are left out, for no passage belongs to them, such as rows.jsonl:1"
+            in report.notes)
+    assert report.rows == 30
+    kept, told = KIND.gathered(rows[:1])  # nothing else is there: scoring says what is wrong with it
+    assert (len(kept), told) == (1, [])
+
+
 def test_the_highest_grade_of_a_passage_counts_and_a_right_one_is_not_wrong() -> None:
     rows = from_arrays([("q", "p"), ("q", "p"), ("q", "r"), ("q", "r"), ("q", "s")], [1, 3, 0, 2, -1],
                        problem_type="re_ranking")
-    assert KIND.gathered(rows)[0].passages == Passages(("p", "r"), ("s",), (3.0, 2.0))
+    assert KIND.gathered(rows)[0][0].passages == Passages(("p", "r"), ("s",), (3.0, 2.0))
     alike = from_arrays([("q", "p"), ("q", "r")], [True, 1.0], problem_type="re_ranking")
-    assert KIND.gathered(alike)[0].passages == Passages(("p", "r"))
+    assert KIND.gathered(alike)[0][0].passages == Passages(("p", "r"))
     with pytest.raises(DataError, match="the relevance 'much' is no number"):
         from_arrays([("q", "p")], ["much"], problem_type="re_ranking")
 
@@ -91,9 +103,8 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path) -> None:
         inspect(lone, task="re-ranking")
     with pytest.raises(DataError, match=r"found no columns of queries and of passages(.|\n)*--text-b PASSAGE$"):
         inspect(lone, task="re-ranking", labelled=False)
-    with pytest.raises(DataError, match="train: 1 queries have no passage that belongs to them, such as x:3"):
-        KIND.check("train", [Example("x:1", "q", "p", value=1.0), Example("x:2", "q", "r", value=0.0),
-                             Example("x:3", "s", "p", value=0.0)])
+    with pytest.raises(DataError, match="train: no passage belongs to any of the queries"):
+        KIND.check("train", [Example("x:2", "q", "r", value=0.0), Example("x:3", "s", "p", value=0.0)])
     with pytest.raises(DataError, match="2 rows have no passages, or do not tell how relevant"):
         KIND.check("train", [Example("x:1", "q", "p"), Example("x:2", "q")])
     rows = [{"query": "q", "passage": "p", "label": 1}] * 2 + [{"query": "q", "passage": "p", "label": ""}]

@@ -132,15 +132,14 @@ def unlearnable(_row: Example) -> None:
 
 
 def check(split: str, rows: Sequence[Example]) -> None:
-    """Refuse rows without passages, and queries to which none belongs."""
+    """Refuse rows without passages, and files in which none belongs to any query."""
     bare = [row.id for row in rows if row.passages is None and (row.text_b is None or row.value is None)]
     if bare:
         raise DataError(f"{split}: {len(bare)} rows have no passages, or do not tell how relevant theirs is, such as "
                         f"{', '.join(bare[:3])}", "give each what belongs to it, or leave it out")
-    lost = [row.id for row in gathered(rows) if not (row.passages and row.passages.positive)]
-    if lost:
-        raise DataError(f"{split}: {len(lost)} queries have no passage that belongs to them, such as "
-                        f"{', '.join(lost[:3])}", "give each one with a relevance above 0, or leave the query out")
+    if not any(row.passages.positive if row.passages else row.value and row.value > 0 for row in rows):
+        raise DataError(f"{split}: no passage belongs to any of the queries",
+                        "give passages that do, with a relevance above 0")
 
 
 def normal(row: Example, form: Form) -> Example | None:
@@ -153,12 +152,21 @@ def target(row: Example) -> tuple[object, ...]:
     return (row.value,) if row.passages is None else retrieval.target(row)
 
 
-def gathered(rows: Sequence[Example]) -> list[Example]:
-    """Return one row for each different query, with the passages of all its rows, in the place of the first."""
+def gathered(rows: Sequence[Example]) -> tuple[list[Example], list[str]]:
+    """Return one row for each query to which a passage belongs, with those of all its rows, in the place of the first.
+
+    The second says how many queries are left out because none does: they teach no order, and no score is made of them.
+    """
     same: dict[str, list[Example]] = {}
     for row in rows:
         same.setdefault(row.text, []).append(_listed(row))
-    return [joined(own) for own in same.values()]
+    every = [joined(own) for own in same.values()]
+    kept = [row for row in every if row.passages and row.passages.positive]
+    lost = [row.id for row in every if not (row.passages and row.passages.positive)]
+    if not kept or not lost:
+        return every, []
+    return kept, [f"{len(lost):,} of {len(every):,} queries are left out, for no passage belongs to them, such as "
+                  f"{lost[0]}"]
 
 
 def _listed(row: Example) -> Example:
