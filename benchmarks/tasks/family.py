@@ -41,7 +41,8 @@ class Bench:
     quick: tuple[int, int] | None = None
     """Rows of train and of the others in the quick suite; ``None``: not in it."""
     minutes: tuple[float, float] = (1, 10)
-    """That both sides and the speeds take on two idle cores, about: in the quick suite, and of all rows."""
+    """That both sides and the speeds take on two idle cores without AMX, and half of it with it, about: in the quick
+    suite, and of all rows."""
     note: str = ""
 
 

@@ -34,7 +34,7 @@ GRADES = {"negative": -1, "neutral": 0, "positive": 1}
 SETS = {
     "phrasebank-grades": Bench(
         "Financial PhraseBank, grades", "e5-small", {"train": ("financial_phrasebank/all.jsonl",)}, 3, 1e-4,
-        max_length=128, quick=(800, 300), minutes=(2, 6),
+        max_length=128, quick=(400, 200), minutes=(2.2, 11),
         note="no official split: by sentence, 20 % test, 10 % valid"),
 }
 
