@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +20,35 @@ from luthier.tuning import read_events
 SCRIPT = Path(__file__).with_name("killed_run.py")
 
 
-def run(directory: Path, options: dict[str, Any]) -> int:
-    # 80 rows of batch 8: 10 batches an epoch, 30 steps (fewer with accumulation).
-    paths = os.pathsep.join([str(SCRIPT.parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = {**os.environ, "OMP_NUM_THREADS": "2" if "shape" in options else "1", "PYTHONPATH": paths}
-    done = subprocess.run([sys.executable, str(SCRIPT), str(directory), json.dumps(options)], env=environment,
-                          capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    return done.returncode
+Run = Callable[[Path, dict[str, Any]], int]
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Run]:
+    """Return what runs to the end or to the kill, and gives the exit code."""
+    with ExitStack() as stack:
+        started: dict[str, subprocess.Popen[str]] = {}
+
+        def process_with(threads: str) -> subprocess.Popen[str]:
+            if threads not in started:
+                paths = os.pathsep.join([str(SCRIPT.parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
+                started[threads] = stack.enter_context(subprocess.Popen(
+                    [sys.executable, str(SCRIPT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                    env={**os.environ, "OMP_NUM_THREADS": threads, "PYTHONPATH": paths}))
+            return started[threads]
+
+        def run_to_its_end(directory: Path, options: dict[str, Any]) -> int:
+            # 80 rows of batch 8: 10 batches an epoch, 30 steps (fewer with accumulation).
+            process = process_with("2" if "shape" in options else "1")
+            assert process.stdin
+            assert process.stdout
+            process.stdin.write(json.dumps([str(directory), options]) + "\n")
+            process.stdin.flush()
+            code = int(process.stdout.readline())
+            assert code in (0, -signal.SIGKILL)
+            return code
+
+        yield run_to_its_end
 
 
 def outcome(directory: Path) -> tuple[dict[str, Any], list[tuple[Any, ...]]]:
@@ -76,7 +99,7 @@ CASES: dict[str, tuple[dict[str, Any], list[tuple[str, int]]]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
-def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, name: str) -> None:
+def test_killed_and_resumed_equals_uninterrupted(run: Run, tmp_path: Path, name: str) -> None:
     options, kills = CASES[name]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert run(whole, options) == 0
