@@ -58,6 +58,7 @@ def test_the_next_is_tried_when_the_first_refuses(full, monkeypatch) -> None:
     monkeypatch.setattr(fastest, "choose", lambda *_, **__: choosing.Choice(("native", "torch-fp32", "torch"), "fast"))
     monkeypatch.setattr("luthier.inference.backends.native.impossible", lambda: None)
     monkeypatch.setattr("luthier.inference.backends.native.unfit", lambda config: None)
+    monkeypatch.setattr("luthier.models.native.build.lacking", list)  # on every processor
     monkeypatch.setattr("luthier.models.native.build.FLAGS", ("--no-such-flag",))
     library.cache_clear()
     predictor, told = open_fastest(full, Opening(threads=1, offline=True))
