@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from luthier import plugins
 from luthier.data import from_arrays, kind_of
-from luthier.data.labels import label_name
+from luthier.data.cells.labels import label_name
 from luthier.errors import DataError
 from luthier.evaluation import evaluate
 from luthier.inference import Predictor

@@ -1,8 +1,8 @@
 """From files to examples (``inspect``, ``read``) and from examples to a clean, split data set (``prepare``)."""
 
+from luthier.data.cells.labels import label_name
 from luthier.data.clean import Contradiction
 from luthier.data.kind import Kind, kind_of
-from luthier.data.labels import label_name
 from luthier.data.layout import Columns, Layout, inspect
 from luthier.data.prepare import prepare
 from luthier.data.read import from_arrays, read, read_all, read_with_cells

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from luthier.data.cells import texts_in_memory
-from luthier.data.labels import label_name, label_names
+from luthier.data.cells.labels import label_name, label_names
+from luthier.data.cells.texts import texts_in_memory
 from luthier.errors import DataError
 from luthier.schema import Example
 

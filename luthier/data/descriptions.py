@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from luthier.data.labels import label_name, natural_order
+from luthier.data.cells.labels import label_name, natural_order
 from luthier.errors import DataError
 from luthier.plugins import did_you_mean
 from luthier.schema import LabelSet

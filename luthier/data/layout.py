@@ -7,14 +7,14 @@ from itertools import islice
 from pathlib import Path
 
 from luthier import plugins
-from luthier.data.columns import shown
+from luthier.data.cells.spans import unfolded
 from luthier.data.formats import SEAM, find_reader
 from luthier.data.kind import kinds
 from luthier.data.layout_values import Columns, Layout, Seen
+from luthier.data.names import shown
 from luthier.data.readers._encoding import resolve
 from luthier.data.readers._files import is_gzip, suffix_of
 from luthier.data.rows import BadRow, Reader, Record
-from luthier.data.spans import unfolded
 from luthier.errors import DataError
 
 __all__ = ["SEAM", "Columns", "Layout", "find_reader", "inspect"]

@@ -13,6 +13,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from luthier.data.cells.labels import natural_order
+from luthier.data.cells.paths import levelled
 from luthier.data.clean import (
     Found,
     Leaking,
@@ -25,8 +27,6 @@ from luthier.data.clean import (
 )
 from luthier.data.counting import LEAST_ROWS
 from luthier.data.kind import Kind, kind_of
-from luthier.data.labels import natural_order
-from luthier.data.paths import levelled
 from luthier.data.report import DataReport
 from luthier.errors import DataError
 from luthier.recipe import PrepareSettings

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from luthier import plugins
+from luthier.data.cells.labels import label_name
+from luthier.data.cells.spans import unfolded
 from luthier.data.kind import PLAIN, kind_of
-from luthier.data.labels import label_name
 from luthier.data.layout import SEAM, Columns, Layout, inspect
 from luthier.data.rows import BadRow, Reader, Record
-from luthier.data.spans import unfolded
 from luthier.errors import DataError
 from luthier.schema import Example, ProblemType
 

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from luthier.data.spans import overlapping as count_overlapping
+from luthier.data.cells.spans import overlapping as count_overlapping
 from luthier.errors import DataError
 from luthier.evaluation.entities import gold_spans
 from luthier.schema import Entities, Entity, Example, LabelSet, TextInput, parts

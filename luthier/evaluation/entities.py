@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from luthier.data.spans import overlapping
+from luthier.data.cells.spans import overlapping
 from luthier.errors import DataError
 from luthier.evaluation.outcomes import Keys, Outcomes
 from luthier.evaluation.scores import Judged, Scores, TagScores, TokenTable, class_scores

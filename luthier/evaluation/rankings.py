@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from luthier.data.passages import joined
+from luthier.data.columns.passages import joined
 from luthier.errors import DataError
 from luthier.evaluation.row_values import RowValues
 from luthier.evaluation.scores import Judged, Scores

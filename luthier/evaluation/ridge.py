@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from luthier.data.numbers import values_of
+from luthier.data.cells.numbers import values_of
 from luthier.errors import DataError
 from luthier.evaluation.outcomes import Array
 from luthier.plugins import require

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from luthier.data.relation_names import relation_of
+from luthier.data.cells.relation_names import relation_of
 from luthier.schema import Bool, Int64, LabelSet
 
 

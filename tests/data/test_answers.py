@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from luthier.data import Columns, from_arrays, inspect, prepare, read_all
-from luthier.data.answers import gold_answers, placed
+from luthier.data.cells.answers import gold_answers, placed
 from luthier.errors import DataError
 from luthier.recipe import PrepareSettings
 from luthier.schema import Example, GoldAnswer

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from luthier.data import Columns, from_arrays, inspect, read, read_all
-from luthier.data.spans import glue_of, joined
+from luthier.data.cells.spans import glue_of, joined
 from luthier.errors import DataError, UnknownNameError
 from luthier.schema import Span
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from luthier.data import from_arrays, inspect, prepare, read_all
-from luthier.data.numbers import are_amounts, binned, consecutive, number_of, scale_of, unbinned
+from luthier.data.cells.numbers import are_amounts, binned, consecutive, number_of, scale_of, unbinned
 from luthier.data.report import DataReport
 from luthier.errors import DataError
 from luthier.recipe import PrepareSettings

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from luthier.data import Columns, from_arrays, inspect, prepare, read_all
-from luthier.data.passages import passages_of
+from luthier.data.columns.passages import passages_of
 from luthier.errors import DataError
 from luthier.recipe import PrepareSettings
 from luthier.schema import Example, Passages

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from luthier.data import Columns, from_arrays, inspect, label_name, read, read_all
-from luthier.data.labels import label_names, natural_order
+from luthier.data.cells.labels import label_names, natural_order
 from luthier.errors import DataError
 
 

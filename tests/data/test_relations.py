@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from luthier.data import inspect, read_all
+from luthier.data.cells.relations import inclusive, placed, untagged
+from luthier.data.columns.relations import find_related, marked_row
 from luthier.data.layout_values import Columns, Layout, Seen
-from luthier.data.relation_columns import find_related, marked_row
-from luthier.data.relations import inclusive, placed, untagged
 from luthier.errors import DataError
 from luthier.schema import Argument, Marked
 

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 from seqeval.scheme import BILOU, IOB1, IOBES, Entities
 
-from luthier.data.tags import bio, entities, is_tag
+from luthier.data.cells.tags import bio, entities, is_tag
 
 
 @pytest.mark.parametrize(("tags", "found"), [

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from luthier.data import Columns, from_arrays, inspect, prepare, read_all
-from luthier.data.documents import document
-from luthier.data.triples import linked, spoken
+from luthier.data.cells.documents import document
+from luthier.data.cells.triples import linked, spoken
 from luthier.errors import DataError
 from luthier.recipe import PrepareSettings
 from luthier.schema import Example, Span, Triple

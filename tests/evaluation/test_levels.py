@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from luthier.data import Columns, inspect, prepare, read_all
-from luthier.data.paths import columns_in, joined, levelled, separator_in
+from luthier.data.cells.paths import columns_in, joined, levelled, separator_in
 from luthier.errors import DataError
 from luthier.evaluation.classes import judge_labels
 from luthier.evaluation.levels import level_counts

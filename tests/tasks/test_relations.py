@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from luthier.data.relation_names import negative_of, relation_of
+from luthier.data.cells.relation_names import negative_of, relation_of
 from luthier.errors import DataError
 from luthier.models._frames import around
 from luthier.models.encoding import Encoder, Ragged

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from luthier.data import Columns, inspect
+from luthier.data.cells.tags import bio, entities
 from luthier.data.read import read_with_cells
-from luthier.data.tags import bio, entities
 from luthier.errors import DataError
 
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from luthier.data import begun, split
-from luthier.data.cells import text_cell
-from luthier.data.dialogue_columns import DIALOGUE, messages_column, messages_of, prompt_and_answer
+from luthier.data.cells.texts import text_cell
+from luthier.data.columns.dialogues import DIALOGUE, messages_column, messages_of, prompt_and_answer
+from luthier.data.columns.texts import asked_column, check_distinct
 from luthier.data.kind import BY_KEYS
 from luthier.data.kinds.text_generation import described, label_names, lines, settled, target, unlearnable
 from luthier.data.layout_values import Layout, Seen
 from luthier.data.rows import Record
 from luthier.data.split import Division
-from luthier.data.text_columns import asked_column, check_distinct
 from luthier.errors import DataError
 from luthier.schema import Conversation, Example, LabelSet, ProblemType, Turn
 from luthier.text import blank, normalize

@@ -7,16 +7,16 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from luthier.data import clean, split
-from luthier.data.cells import text_cell, texts_in_memory, tokens_of_row
+from luthier.data.cells.labels import natural_order
+from luthier.data.cells.texts import text_cell, texts_in_memory, tokens_of_row
+from luthier.data.cells.triples import linked, spoken
 from luthier.data.clean import Found, Splits
+from luthier.data.columns.joint import PROBLEM, TRIPLES, find_triples
 from luthier.data.counting import LEAST_ROWS, by_split, counts_line
-from luthier.data.joint_columns import PROBLEM, TRIPLES, find_triples
 from luthier.data.kind import BY_KEYS
-from luthier.data.labels import natural_order
 from luthier.data.layout_values import Layout
 from luthier.data.report import DataReport
 from luthier.data.rows import Record
-from luthier.data.triples import linked, spoken
 from luthier.errors import DataError
 from luthier.schema import Example, LabelSet
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from luthier.data import clean, split
-from luthier.data.cells import texts_in_memory, texts_of_row
+from luthier.data.cells.texts import texts_in_memory, texts_of_row
 from luthier.data.clean import Found, Splits, loose_of
+from luthier.data.columns.texts import find_texts
 from luthier.data.kind import ONLY_ASKED
 from luthier.data.layout_values import Layout, Seen
 from luthier.data.report import DataReport
 from luthier.data.rows import Record
-from luthier.data.text_columns import find_texts
 from luthier.errors import DataError
 from luthier.schema import TOKEN, Example, LabelSet, ProblemType
 from luthier.text.normalize import Form

@@ -7,17 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from luthier.data import classes, clean, split
-from luthier.data.cells import label_cell, texts_of_row
+from luthier.data.cells.labels import as_list, natural_order
+from luthier.data.cells.labels import label_names as names_in
+from luthier.data.cells.paths import separator_in
+from luthier.data.cells.texts import label_cell, texts_of_row
 from luthier.data.clean import Found, Splits
+from luthier.data.columns.texts import find_texts
 from luthier.data.counting import counted, counts_line, levels_told, rare
 from luthier.data.kind import BY_VALUES
-from luthier.data.labels import as_list, natural_order
-from luthier.data.labels import label_names as names_in
 from luthier.data.layout_values import Layout, Seen
-from luthier.data.paths import separator_in
 from luthier.data.report import DataReport
 from luthier.data.rows import Record
-from luthier.data.text_columns import find_texts
 from luthier.schema import Example, LabelSet, ProblemType
 
 PROBLEM: ProblemType = "multi_label_classification"

@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from luthier.data import clean, split
-from luthier.data.answer_columns import QUESTIONS, find_questions
-from luthier.data.answers import gold_answers, unplaced
-from luthier.data.cells import text_cell, texts_in_memory
+from luthier.data.cells.answers import gold_answers, unplaced
+from luthier.data.cells.labels import label_name
+from luthier.data.cells.texts import text_cell, texts_in_memory
 from luthier.data.clean import Found, Splits
+from luthier.data.columns.answers import QUESTIONS, find_questions
+from luthier.data.columns.texts import check_distinct
 from luthier.data.counting import by_split, counted
 from luthier.data.kind import BY_KEYS
-from luthier.data.labels import label_name
 from luthier.data.layout_values import Layout, Seen
 from luthier.data.report import DataReport
 from luthier.data.rows import Record
 from luthier.data.split import Division
-from luthier.data.text_columns import check_distinct
 from luthier.errors import DataError
 from luthier.schema import ANSWERED, Example, GoldAnswer, LabelSet, ProblemType
 from luthier.text import loose_key

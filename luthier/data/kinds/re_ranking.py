@@ -10,9 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from luthier.data import clean, numbers
-from luthier.data.cells import text_cell, texts_in_memory
-from luthier.data.judged_columns import Judged, find_judged
+from luthier.data import clean
+from luthier.data.cells import numbers
+from luthier.data.cells.texts import text_cell, texts_in_memory
+from luthier.data.columns.judged import Judged, find_judged
+from luthier.data.columns.passages import every_text, find_passages, joined
+from luthier.data.columns.texts import check_distinct
 from luthier.data.kind import ONLY_ASKED
 from luthier.data.kinds import retrieval
 from luthier.data.kinds.retrieval import (
@@ -28,9 +31,7 @@ from luthier.data.kinds.retrieval import (
     settled,
 )
 from luthier.data.layout_values import Layout, Seen
-from luthier.data.passages import every_text, find_passages, joined
 from luthier.data.rows import Record
-from luthier.data.text_columns import check_distinct
 from luthier.errors import DataError
 from luthier.schema import Candidates, Example, LabelSet, Passages, ProblemType
 from luthier.text.normalize import Form

@@ -7,15 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from luthier.data import clean, numbers, split
-from luthier.data.cells import texts_in_memory, texts_of_row
+from luthier.data import clean, split
+from luthier.data.cells import numbers
+from luthier.data.cells.texts import texts_in_memory, texts_of_row
 from luthier.data.clean import Found, Splits
+from luthier.data.columns.texts import find_texts
 from luthier.data.kind import BY_VALUES
 from luthier.data.layout_values import Layout, Seen
 from luthier.data.report import DataReport
 from luthier.data.rows import Record
 from luthier.data.split import Division
-from luthier.data.text_columns import find_texts
 from luthier.errors import DataError
 from luthier.schema import Example, LabelSet, ProblemType
 

@@ -7,15 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from luthier.data import both_ways, clean, split
-from luthier.data.cells import text_cell, texts_in_memory
+from luthier.data.cells.texts import text_cell, texts_in_memory
 from luthier.data.clean import Found, Splits
+from luthier.data.columns.passages import find_passages, joined, passages_of
+from luthier.data.columns.texts import check_distinct
 from luthier.data.kind import BY_KEYS
 from luthier.data.layout_values import Layout, Seen
-from luthier.data.passages import find_passages, joined, passages_of
 from luthier.data.report import DataReport
 from luthier.data.rows import Record
 from luthier.data.split import Division
-from luthier.data.text_columns import check_distinct
 from luthier.errors import DataError
 from luthier.schema import Example, LabelSet, Passages, ProblemType
 from luthier.text import normalize

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from luthier.data import columns as roles
-from luthier.data import numbers
+from luthier.data import names as roles
+from luthier.data.cells import numbers
+from luthier.data.columns.texts import find_texts
 from luthier.data.kind import ONLY_ASKED
 from luthier.data.kinds.regression import (
     described,
@@ -25,7 +26,6 @@ from luthier.data.kinds.regression import (
 )
 from luthier.data.layout_values import Layout, Seen
 from luthier.data.split import NONE_LEFT
-from luthier.data.text_columns import find_texts
 from luthier.errors import DataError
 from luthier.schema import Example, LabelSet, ProblemType
 

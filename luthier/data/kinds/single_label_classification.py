@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from luthier.data import classes, clean, numbers, split
-from luthier.data.cells import label_cell, texts_of_row
+from luthier.data import classes, clean, split
+from luthier.data.cells import numbers
+from luthier.data.cells.labels import natural_order
+from luthier.data.cells.paths import separator_in
+from luthier.data.cells.texts import label_cell, texts_of_row
 from luthier.data.clean import Found, Splits
+from luthier.data.columns.relations import unread
+from luthier.data.columns.texts import find_texts
 from luthier.data.counting import counted, counts_line, levels_told, rare
 from luthier.data.kind import BY_NOTHING
-from luthier.data.labels import natural_order
 from luthier.data.layout_values import Layout, Seen
-from luthier.data.paths import separator_in
-from luthier.data.relation_columns import unread
 from luthier.data.report import DataReport
 from luthier.data.rows import Record
-from luthier.data.text_columns import find_texts
 from luthier.errors import DataError
 from luthier.schema import Example, LabelSet, ProblemType
 

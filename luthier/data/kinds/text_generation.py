@@ -9,16 +9,10 @@ from typing import Any
 import numpy as np
 
 from luthier.data import both_ways, clean, split
-from luthier.data.cells import check_characters, text_cell, texts_in_memory
+from luthier.data.cells.labels import as_list
+from luthier.data.cells.texts import check_characters, text_cell, texts_in_memory
 from luthier.data.clean import Found, Splits
-from luthier.data.columns import named, shown
-from luthier.data.kind import BY_KEYS
-from luthier.data.labels import as_list
-from luthier.data.layout_values import Layout, Seen
-from luthier.data.report import DataReport
-from luthier.data.rows import Record
-from luthier.data.split import Division
-from luthier.data.target_columns import (
+from luthier.data.columns.targets import (
     SOURCE_NAMES,
     TARGET_NAMES,
     TEXT_TO_TEXT,
@@ -28,7 +22,13 @@ from luthier.data.target_columns import (
     labels_beside,
     named_targets,
 )
-from luthier.data.text_columns import asked_column, check_distinct, find_texts
+from luthier.data.columns.texts import asked_column, check_distinct, find_texts
+from luthier.data.kind import BY_KEYS
+from luthier.data.layout_values import Layout, Seen
+from luthier.data.names import named, shown
+from luthier.data.report import DataReport
+from luthier.data.rows import Record
+from luthier.data.split import Division
 from luthier.errors import DataError
 from luthier.schema import GENERATED, Example, LabelSet, ProblemType
 from luthier.text import normalize

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from luthier.data import clean, split
-from luthier.data import columns as roles
-from luthier.data.cells import text_cell, texts_in_memory, tokens_of_row
+from luthier.data import names as roles
+from luthier.data.cells.labels import natural_order
+from luthier.data.cells.spans import marked_spans, overlapping, tagged_spans
+from luthier.data.cells.texts import text_cell, texts_in_memory, tokens_of_row
 from luthier.data.clean import Found, Splits
+from luthier.data.columns.entities import ENTITIES, Marks, class_column, find_marks, find_tokens
+from luthier.data.columns.texts import asked_column, check_distinct, with_tokens
 from luthier.data.counting import by_split, counted, counts_line, rare
-from luthier.data.entity_columns import ENTITIES, Marks, class_column, find_marks, find_tokens
 from luthier.data.kind import BY_FORM
-from luthier.data.labels import natural_order
 from luthier.data.layout_values import Layout, Seen
 from luthier.data.report import DataReport
 from luthier.data.rows import Record
-from luthier.data.spans import marked_spans, overlapping, tagged_spans
-from luthier.data.text_columns import asked_column, check_distinct, with_tokens
 from luthier.errors import DataError
 from luthier.schema import Example, LabelSet, ProblemType, Span
 

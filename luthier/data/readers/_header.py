@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
-from luthier.data.columns import is_known, is_number
+from luthier.data.names import is_known, is_number
 from luthier.data.readers._sentences import TokenColumns, sentences, token_columns
 from luthier.data.rows import BadRow, Record
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from luthier.data.columns import TOKEN_NAMES, is_known, plain
+from luthier.data.names import TOKEN_NAMES, is_known, plain
 
 LIST_KEYS = ("data", "rows", "records", "examples", "items", "results", "instances", "samples", "train", "数据")
 """Keys below which people put the list of rows, the likelier first."""

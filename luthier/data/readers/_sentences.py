@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from luthier.data.columns import named
+from luthier.data.cells.tags import is_meant_as_tag
+from luthier.data.names import named
 from luthier.data.rows import BadRow, Record
-from luthier.data.tags import is_meant_as_tag
 
 _SENTENCES = ("sentence#", "sentenceid", "sentenceno", "sentencenumber", "sentencenum", "sentenceidx", "sentid",
               "句子编号")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from luthier.data.tags import is_meant_as_tag
+from luthier.data.cells.tags import is_meant_as_tag
 
 START = "-DOCSTART-"
 """Begins a line between two documents that is no sentence."""

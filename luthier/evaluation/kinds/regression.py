@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from luthier.data.numbers import values_of
+from luthier.data.cells.numbers import values_of
 from luthier.evaluation.evaluate import Evaluation
 from luthier.evaluation.kind import Form, Judge, Named, Page, PredictsTexts, Printed, ShownError
 from luthier.evaluation.numbers import judge_numbers

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from luthier.data.labels import label_name
+from luthier.data.cells.labels import label_name
 from luthier.errors import DataError
 from luthier.schema import LabelSet
 

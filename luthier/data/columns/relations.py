@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from luthier.data import columns as roles
-from luthier.data.cells import text_cell, tokens_of_row
-from luthier.data.labels import as_list
+from luthier.data import names as roles
+from luthier.data.cells.labels import as_list
+from luthier.data.cells.relations import inclusive, is_tagged, placed, untagged
+from luthier.data.cells.texts import text_cell, tokens_of_row
+from luthier.data.columns.texts import asked_column, with_tokens
 from luthier.data.layout_values import Columns, Layout, Seen
-from luthier.data.relations import inclusive, is_tagged, placed, untagged
-from luthier.data.text_columns import asked_column, with_tokens
 from luthier.errors import DataError
 from luthier.schema import Marked
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from luthier.data import columns as roles
-from luthier.data.labels import as_list
-from luthier.data.spans import form_of
+from luthier.data import names as roles
+from luthier.data.cells.labels import as_list
+from luthier.data.cells.spans import form_of
 
 Rows = Sequence[Mapping[str, Any]]
 

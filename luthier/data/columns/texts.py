@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from luthier import plugins
-from luthier.data import columns as roles
-from luthier.data import entity_columns as entities
-from luthier.data import numbers
-from luthier.data.labels import as_list
+from luthier.data import names as roles
+from luthier.data.cells import numbers
+from luthier.data.cells.labels import as_list
+from luthier.data.cells.paths import columns_in
+from luthier.data.cells.spans import glue_of
+from luthier.data.columns import entities
 from luthier.data.layout_values import Layout, Seen
-from luthier.data.paths import columns_in
-from luthier.data.spans import glue_of
 from luthier.errors import DataError
 
 

@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from luthier.data import columns as roles
-from luthier.data.columns import shown
-from luthier.data.labels import as_list
+from luthier.data import names as roles
+from luthier.data.cells.labels import as_list
+from luthier.data.columns.targets import are_texts, labels_beside
+from luthier.data.columns.texts import asked_column
 from luthier.data.layout_values import Seen
-from luthier.data.target_columns import are_texts, labels_beside
-from luthier.data.text_columns import asked_column
+from luthier.data.names import shown
 from luthier.errors import DataError
 
 DIALOGUE = "dialogue"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from luthier.data import columns as roles
-from luthier.data.entity_columns import Marks, class_column, find_tokens
-from luthier.data.labels import as_list, spelt
+from luthier.data import names as roles
+from luthier.data.cells.labels import as_list, spelt
+from luthier.data.cells.triples import is_spoken, names_relations
+from luthier.data.columns.entities import Marks, class_column, find_tokens
+from luthier.data.columns.texts import asked_column, check_distinct, with_tokens
 from luthier.data.layout_values import Layout, Seen
-from luthier.data.text_columns import asked_column, check_distinct, with_tokens
-from luthier.data.triples import is_spoken, names_relations
 from luthier.errors import DataError
 from luthier.schema import ProblemType
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from luthier.data.columns import plain
-from luthier.data.labels import as_list, label_name, spelt
-from luthier.data.spans import checked, marked_spans
+from luthier.data.cells.labels import as_list, label_name, spelt
+from luthier.data.cells.spans import checked, marked_spans
+from luthier.data.names import plain
 from luthier.schema import Span, Triple
 
 Places = Sequence[tuple[int, int]]

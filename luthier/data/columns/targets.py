@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from luthier.data import columns as roles
+from luthier.data import names as roles
 from luthier.data.layout_values import Seen
 
 Rows = Sequence[Mapping[str, Any]]

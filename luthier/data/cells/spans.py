@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from luthier.data.columns import plain
-from luthier.data.documents import document
-from luthier.data.labels import as_list, label_name, spelt
-from luthier.data.tags import entities
+from luthier.data.cells.documents import document
+from luthier.data.cells.labels import as_list, label_name, spelt
+from luthier.data.cells.tags import entities
+from luthier.data.names import plain
 from luthier.schema import Span
 from luthier.text import loose_key
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from luthier.data.labels import as_list, label_name
+from luthier.data.cells.labels import as_list, label_name
 from luthier.errors import DataError
 from luthier.schema import Example, Scale
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from luthier.data import columns as roles
-from luthier.data.cells import check_characters
-from luthier.data.labels import spelt
+from luthier.data import names as roles
+from luthier.data.cells.labels import spelt
+from luthier.data.cells.texts import check_characters
+from luthier.data.columns.targets import labels_beside
 from luthier.data.layout_values import Seen
-from luthier.data.target_columns import labels_beside
 from luthier.schema import Example, Passages
 
 ANCHOR_NAMES = ("anchor", "query", "锚点", "查询")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from luthier.data import columns as roles
-from luthier.data import numbers
-from luthier.data.labels import as_list
+from luthier.data import names as roles
+from luthier.data.cells import numbers
+from luthier.data.cells.labels import as_list
+from luthier.data.columns.passages import NEGATIVE_NAMES, PASSAGE_NAMES, POSITIVE_NAMES, QUERY_NAMES, holds_texts
+from luthier.data.columns.texts import asked_column
 from luthier.data.layout_values import Seen
-from luthier.data.passages import NEGATIVE_NAMES, PASSAGE_NAMES, POSITIVE_NAMES, QUERY_NAMES, holds_texts
-from luthier.data.text_columns import asked_column
 
 RELEVANCE_NAMES = ("relevance", "relevant", "isrelevant", "grade", "label", "score", "target", "相关性", "相关度",
                    "相关", "标签", "分数", "得分")

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from luthier.data import columns as roles
-from luthier.data.answers import FORMS, form_of
+from luthier.data import names as roles
+from luthier.data.cells.answers import FORMS, form_of
 from luthier.data.layout_values import Seen
 from luthier.errors import DataError
 

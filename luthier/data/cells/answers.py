@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from luthier.data.columns import plain
-from luthier.data.labels import as_list, spelt
+from luthier.data.cells.labels import as_list, spelt
+from luthier.data.names import plain
 from luthier.schema import GoldAnswer
 
 _TEXTS = ("text", "answer", "answertext", "span")

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from luthier.data.columns import plain
-from luthier.data.labels import as_list, spelt
+from luthier.data.cells.labels import as_list, spelt
+from luthier.data.names import plain
 from luthier.schema import Argument, Marked
 from luthier.text import check_marked, loose_key
 

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from luthier.data.labels import as_list, label_name
+from luthier.data.cells.labels import as_list, label_name
+from luthier.data.cells.paths import columns_in
+from luthier.data.cells.paths import joined as joined_levels
+from luthier.data.cells.spans import joined, token_list
 from luthier.data.layout_values import Layout
-from luthier.data.paths import columns_in
-from luthier.data.paths import joined as joined_levels
-from luthier.data.spans import joined, token_list
 from luthier.errors import DataError
 
 Values = Mapping[str, Any]
