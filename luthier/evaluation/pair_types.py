@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from luthier.evaluation.dictionary import Dictionary, learn_dictionary
 from luthier.evaluation.triples import types_of
-from luthier.schema import Example, Extraction, FoundRelation, LabelSet, Span, TextInput
-from luthier.tasks import Bounds, farthest, pairs_of
+from luthier.schema import Example, Extraction, FoundRelation, LabelSet, Span, TextInput, parts
+from luthier.tasks import Bounds, farthest, most_between, pairs_of
 
 Types = tuple[str, str]
 """The type of a subject and that of an object."""
@@ -29,10 +29,11 @@ class PairTypes:
 
     def predict(self, texts: Sequence[TextInput]) -> list[Extraction]:
         """Return entities and relations of each of N texts; nothing is ever truncated."""
-        return [self._told(Extraction(row.entities)) for row in self.entities.predict(texts)]
+        return [self._told(parts(text)[0], Extraction(row.entities))
+                for text, row in zip(texts, self.entities.predict(texts), strict=True)]
 
-    def _told(self, row: Extraction) -> Extraction:
-        pairs, _ = pairs_of([one.span for one in row.entities], self.bounds)
+    def _told(self, text: str, row: Extraction) -> Extraction:
+        pairs, _ = pairs_of(text, [one.span for one in row.entities], self.bounds)
         found = [(one, other, self.relations[row.entities[one].entity_group, row.entities[other].entity_group])
                  for one, other in pairs]
         return Extraction(row.entities, tuple(FoundRelation(label, share, one, other)
@@ -44,17 +45,17 @@ def learn_pair_types(train: Sequence[Example], labels: LabelSet) -> PairTypes:
 
     The pairs of types that carry it most often are told, as many of them as give the best F1 on the training pairs.
     """
-    anywhere = Bounds(None, farthest(train), _MOST_PAIRS)
+    anywhere = Bounds(None, farthest(train), _MOST_PAIRS, most_between(train))
     seen: Counter[Types] = Counter()
     labelled: dict[Types, Counter[str]] = {}
     for row in train:
         spans = sorted(row.spans or ())
-        seen.update((spans[one].label, spans[other].label) for one, other in pairs_of(spans, anywhere)[0])
+        seen.update((spans[one].label, spans[other].label) for one, other in pairs_of(row.text, spans, anywhere)[0])
         for one in row.triples or ():
             labelled.setdefault(_types(one.subject, one.object), Counter())[one.label] += 1
     told = {types: _commonest(counts, labels, seen[types]) for types, counts in labelled.items()}
     kept = _best_together(told, seen, sum(len(row.triples or ()) for row in train))
-    bounds = Bounds(frozenset(kept), anywhere.apart, _MOST_PAIRS)
+    bounds = replace(anywhere, types=frozenset(kept))
     return PairTypes(learn_dictionary(train, types_of(labels)), {types: told[types] for types in kept}, bounds)
 
 

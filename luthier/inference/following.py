@@ -69,7 +69,7 @@ def followed(predictor: Asked, answers: list[Any], texts: Sequence[TextInput], s
         for (owner, _), reply in zip(part, _computed(predictor, [row for _, row in part]), strict=True):
             replies.setdefault(owner, []).append(reply)
     whole = [number for number in range(len(texts)) if number not in ended]
-    found = task.combined([answers[number] for number in whole],
+    found = task.combined([answers[number] for number in whole], [texts[number] for number in whole],
                           [reply for number in whole for reply in replies.get(number, ())], settings)
     told = dict(zip(whole, found, strict=True))
     return [told.get(number, answer) for number, answer in enumerate(answers)]

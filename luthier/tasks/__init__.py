@@ -1,7 +1,7 @@
 """Tasks: one file each says what a head learns and how its logits are read. Decoding and metrics are numpy only."""
 
 from luthier.tasks._candidates import MISSED, ORDERINGS, Wrong, ordering_scores
-from luthier.tasks._entity_pairs import Bounds, farthest, pairs_of
+from luthier.tasks._entity_pairs import Bounds, farthest, most_between, pairs_of
 from luthier.tasks._numbers import grade_scores, number_scores
 from luthier.tasks._pooling import Pooling, cut, pooled, pooled_tensor, pooling, pools, shares
 from luthier.tasks._prompts import Known
@@ -14,6 +14,6 @@ from luthier.tasks._tokens import TokenTargets
 
 __all__ = ["MISSED", "ORDERINGS", "RANKINGS", "Bounds", "Known", "Pooling", "SpanTargets", "TokenTargets", "Wrong",
            "averages", "blocks", "confusion_matrix", "counts", "cut", "farthest", "first_targets", "grade_scores",
-           "has_directions", "number_scores", "ordering_scores", "pairs_of", "pooled", "pooled_tensor", "pooling",
-           "pools", "precision_recall_f1", "ranking_scores", "ranks", "relation_outcomes", "relations_of", "shares",
-           "top_k"]
+           "has_directions", "most_between", "number_scores", "ordering_scores", "pairs_of", "pooled", "pooled_tensor",
+           "pooling", "pools", "precision_recall_f1", "ranking_scores", "ranks", "relation_outcomes", "relations_of",
+           "shares", "top_k"]

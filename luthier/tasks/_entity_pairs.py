@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import zlib
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,20 +28,25 @@ class Bounds:
     """Most characters between the two; ``None``: any number."""
     most: int
     """Most pairs of one text: the nearest."""
+    sentences: int | None = None
+    """Most ends of sentences between the two; ``None``: any number."""
 
 
-def pairs_of(spans: Sequence[Span], bounds: Bounds) -> tuple[list[tuple[int, int]], bool]:
+def pairs_of(text: str, spans: Sequence[Span], bounds: Bounds) -> tuple[list[tuple[int, int]], bool]:
     """Return the pairs of a text's entities between which a relation may hold, and whether some were left out.
 
     Args:
+        text: in which the entities stand.
         spans: sorted by their start.
         bounds: which pairs are looked at.
 
     Returns:
         Places of subject and object among the spans, sorted; two entities of the same characters make no pair.
     """
+    ends = [] if bounds.sentences is None else sentence_ends(text)
     found = [(near, one, other) for near, one, other in _near(spans, bounds.apart)
-             if bounds.types is None or (spans[one].label, spans[other].label) in bounds.types]
+             if (bounds.types is None or (spans[one].label, spans[other].label) in bounds.types)
+             and (bounds.sentences is None or _between(spans[one], spans[other], ends) <= bounds.sentences)]
     kept = sorted(found)[:bounds.most]
     return sorted((one, other) for _, one, other in kept), len(kept) < len(found)
 
@@ -73,6 +79,12 @@ def farthest(examples: Sequence[Example]) -> int:
     return max((gap(one.subject, one.object) for row in examples for one in row.triples or ()), default=0)
 
 
+def most_between(examples: Sequence[Example]) -> int:
+    """Return the most ends of sentences that stand between a subject and its object."""
+    return max((_between(one.subject, one.object, ends) for row in examples if row.triples
+                for ends in [sentence_ends(row.text)] for one in row.triples), default=0)
+
+
 def gap(one: Span, other: Span) -> int:
     """Return the characters between two stretches, 0 where they touch or overlap."""
     return max(0, max(one.start, other.start) - min(one.end, other.end))
@@ -89,7 +101,7 @@ def learned_pairs(example: Example, bounds: Bounds, negatives: int) -> list[Exam
     spans = sorted(example.spans or ())
     triples = [one for one in sorted(example.triples or ()) if _apart(one.subject, one.object)]
     related = {(one.subject, one.object) for one in triples}
-    others = [(spans[one], spans[other]) for one, other in pairs_of(spans, bounds)[0]
+    others = [(spans[one], spans[other]) for one, other in pairs_of(example.text, spans, bounds)[0]
               if (spans[one], spans[other]) not in related]
     if len(others) > negatives:
         drawn = random.Random(zlib.crc32(example.id.encode("utf-8", "surrogatepass")))  # noqa: S311 - no secret
@@ -142,6 +154,11 @@ def _near(spans: Sequence[Span], most: int | None) -> Iterator[tuple[int, int, i
                 near = gap(spans[one], spans[other])
                 yield near, one, other
                 yield near, other, one
+
+
+def _between(one: Span, other: Span, ends: Sequence[int]) -> int:
+    """Return how many of the places ``ends`` stand between two stretches."""
+    return max(0, bisect_right(ends, max(one.start, other.start)) - bisect_left(ends, min(one.end, other.end)))
 
 
 def _apart(one: Span, other: Span) -> bool:

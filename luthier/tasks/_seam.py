@@ -67,8 +67,9 @@ class SomeTask(Protocol):
     def follow_up(self, answers: Sequence[Any], texts: Sequence[TextInput], settings: Any, /) -> list[TextInput]:
         """Return the rows that the model is asked about after its first answers."""
 
-    def combined(self, answers: Sequence[Any], replies: Sequence[Any], settings: Any, /) -> list[Any]:
-        """Return the answers with what the replies to ``follow_up`` say; offered with it."""
+    def combined(self, answers: Sequence[Any], texts: Sequence[TextInput], replies: Sequence[Any], settings: Any,
+                 /) -> list[Any]:
+        """Return the answers to texts with what the replies to ``follow_up`` say; offered with it."""
 
     def label_set(self, labels: LabelSet, settings: Any, /) -> LabelSet:
         """Return the label set as the settings want it."""

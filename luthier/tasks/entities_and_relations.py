@@ -41,6 +41,7 @@ from luthier.tasks._entity_pairs import (
     learned_pairs,
     losses_told,
     marked_pairs,
+    most_between,
     pairs_of,
     patterns_in,
     without_overlaps,
@@ -106,6 +107,8 @@ class Settings(recipe.Settings):
     out."""
     max_distance: int | None = Field(None, ge=0)
     """Most characters between subject and object; when left out, half as many again as in the training rows."""
+    max_sentence_ends: int | None = Field(None, ge=0)
+    """Most ends of sentences between the two; when left out, as many as in the training rows."""
     max_pairs: int = Field(1000, ge=1)
     """Most pairs of entities looked at in one text: the nearest. An answer says ``truncated`` where there were more."""
     negatives: int = Field(20, ge=0)
@@ -130,6 +133,10 @@ def settle(settings: Settings, examples: Sequence[Example], _model: str) -> tupl
         found["max_distance"] = most
         told.append(f"up to {most} characters stand between subject and object: half as many again as in the training "
                     "rows (task.max_distance)")
+    if settings.max_sentence_ends is None:
+        found["max_sentence_ends"] = ends = most_between(examples)
+        told.append((f"up to {ends} ends of sentences stand between them" if ends else
+                     "subject and object stand in one sentence") + ", as in the training rows (task.max_sentence_ends)")
     windows, said = settled(examples, settings.window_characters, settings.window_sentences)
     return settings.model_copy(update=found | windows), told + said
 
@@ -253,16 +260,17 @@ def decode(logits: Sequence[Float32], ragged: Ragged, texts: Sequence[TextInput]
 
 def follow_up(answers: Sequence[Extraction], texts: Sequence[TextInput], settings: Settings) -> list[TextInput]:
     """Return what is asked after the entities of N texts are known: each pair between which a relation may hold."""
-    return [pair for answer, text in zip(answers, texts, strict=True)
-            for spans in [[entity.span for entity in answer.entities]]
-            for pair in marked_pairs(parts(text)[0], spans, pairs_of(spans, _bounds(settings))[0], reach(settings))]
+    return [pair for answer, whole in zip(answers, texts, strict=True)
+            for text, spans in [(parts(whole)[0], [entity.span for entity in answer.entities])]
+            for pair in marked_pairs(text, spans, pairs_of(text, spans, _bounds(settings))[0], reach(settings))]
 
 
-def combined(answers: Sequence[Extraction], replies: Sequence[Prediction], settings: Settings) -> list[Extraction]:
+def combined(answers: Sequence[Extraction], texts: Sequence[TextInput], replies: Sequence[Prediction],
+             settings: Settings) -> list[Extraction]:
     """Return the entities of N texts with their relations, from the replies to what ``follow_up`` asked."""
     told, found = iter(replies), []
-    for answer in answers:
-        pairs, cut = pairs_of([entity.span for entity in answer.entities], _bounds(settings))
+    for answer, text in zip(answers, texts, strict=True):
+        pairs, cut = pairs_of(parts(text)[0], [entity.span for entity in answer.entities], _bounds(settings))
         every = [(next(told), *pair) for pair in pairs]
         relations = tuple(FoundRelation(reply.label, reply.score, one, other) for reply, one, other in every
                           if reply.labels)
@@ -353,4 +361,4 @@ def _words(settings: Settings) -> named_entities.Settings:
 
 def _bounds(settings: Settings) -> Bounds:
     types = None if settings.patterns is None else {(one, other) for one, _, other in settings.patterns}
-    return Bounds(types, settings.max_distance, settings.max_pairs)
+    return Bounds(types, settings.max_distance, settings.max_pairs, settings.max_sentence_ends)

@@ -78,7 +78,8 @@ def bundle(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = luthier.train(data, model=str(base), out=folder / "who", seed=1, progress=False,
                         evaluation={"bootstrap": 100}, **TRAINING)
     assert run.recipe.task == {
-        "name": "entities-and-relations", "whole_words": True, "max_distance": 32, "max_pairs": 1000, "negatives": 20,
+        "name": "entities-and-relations", "whole_words": True, "max_distance": 32, "max_sentence_ends": 0,
+        "max_pairs": 1000, "negatives": 20,
         "patterns": [["firm", "based_in", "city"], ["person", "lives_in", "city"], ["person", "works_for", "firm"]],
         "window_characters": 49, "window_sentences": 1}
     assert run.recipe.validation.metric_for_best_model == "joint_f1"

@@ -75,8 +75,8 @@ def test_the_training_rows_decide_which_pairs_are_looked_at() -> None:
     assert "windows hold up to 26 characters and 1 sentence, as training rows do" in told[-1]
     assert "may have 1 patterns, those of the training rows (task.patterns): PER lives_in LOC" in told[0]
     assert "up to 15 characters stand between" in told[1]
-    given = task.Settings(patterns=(("LOC", "lives_in", "PER"),), max_distance=3, window_characters=9,
-                          window_sentences=2)
+    given = task.Settings(patterns=(("LOC", "lives_in", "PER"),), max_distance=3, max_sentence_ends=1,
+                          window_characters=9, window_sentences=2)
     assert task.settle(given, [ROW], "any") == (given, [])
 
 
@@ -112,7 +112,7 @@ def test_pairs_are_those_that_a_plain_search_finds(marks: list[tuple[int, int, s
              if (spans[one].label, spans[other].label) in (("a", "b"), ("b", "b"))
              and (spans[one].start, spans[one].end) != (spans[other].start, spans[other].end)
              and (apart is None or gap(spans[one], spans[other]) <= apart)]
-    found, cut = pairs_of(spans, bounds)
+    found, cut = pairs_of("", spans, bounds)
     assert found == sorted((one, other) for _, one, other in sorted(every)[:most])
     assert cut == (len(every) > most)
 
@@ -172,13 +172,13 @@ def test_what_is_asked_again_and_what_the_replies_become() -> None:
     asked = task.follow_up(answers, [TEXT] * 3, settings)
     assert asked == [Marked(TEXT, Argument(one.start, one.end, "PER"), Argument(13, 17, "LOC"))
                      for one in (ANN, BOB, ANN)]
-    found = task.combined(answers, [reply(1), reply(0), reply(2)], settings)
+    found = task.combined(answers, [TEXT] * 3, [reply(1), reply(0), reply(2)], settings)
     assert [one.triples for one in found] == [(Triple(ANN, ROME, "lives_in"),), (), (Triple(ANN, ROME, "works_in"),)]
     assert found[0].relations[0].score == pytest.approx(0.8)
     assert found[0].to_dict()["relations"] == [{"label": "lives_in", "score": 0.8, "subject": 0, "object": 1}]
     assert found[0].label == "0-3 PER|13-17 LOC|23-26 PER|0 lives_in 1"
     assert found[0].labels == ("PER", "LOC", "PER", "lives_in")
-    few = task.combined([answer(ANN, ROME, BOB)], [reply(2)], settings.model_copy(update={"max_pairs": 1}))
+    few = task.combined([answer(ANN, ROME, BOB)], [TEXT], [reply(2)], settings.model_copy(update={"max_pairs": 1}))
     assert (few[0].truncated, few[0].triples) == (True, (Triple(BOB, ROME, "works_in"),))  # the nearer one
 
 
@@ -212,6 +212,31 @@ def test_what_is_read_around_a_pair_holds_it_and_no_more_than_it_may(parts: list
     assert len(inner) + 1 <= max(reach.sentences, len(own) + 1)
     if len(text.strip()) <= reach.characters and len(ends) < reach.sentences:
         assert (first, behind) == (0, len(text))
+
+
+def test_no_pair_crosses_more_ends_of_sentences_than_one_of_the_training_rows() -> None:
+    text = "Ann left. Bob stayed in Rome. Ann lives in Rome."
+    spans = [Span(*place) for place in ((0, 3, "PER"), (10, 13, "PER"), (24, 28, "LOC"), (30, 33, "PER"),
+                                        (43, 47, "LOC"))]
+
+    def asked(settings: task.Settings) -> list[tuple[int, int]]:
+        found = task.follow_up([answer(*spans, text=text)], [text], settings)
+        whole = task.combined([answer(*spans, text=text)], [text], [reply(1)] * len(found), settings)
+        return [(one.subject, one.object) for one in whole[0].relations]
+
+    patterns = (("PER", "lives_in", "LOC"),)
+    assert len(asked(task.Settings(patterns=patterns))) == 6  # as bundles before
+    assert asked(task.Settings(patterns=patterns, max_sentence_ends=0)) == [(1, 2), (3, 4)]
+    assert asked(task.Settings(patterns=patterns, max_sentence_ends=1)) == [(0, 2), (1, 2), (1, 4), (3, 2), (3, 4)]
+    rows = [Example("x:1", text, spans=tuple(spans), triples=(Triple(spans[1], spans[2], "lives_in"),)),
+            Example("x:2", text, spans=tuple(spans), triples=())]
+    settled, told = task.settle(task.Settings(), rows, "m")
+    assert settled.max_sentence_ends == 0
+    assert any(line.startswith("subject and object stand in one sentence, as in the training rows") for line in told)
+    rows[1] = replace(rows[1], triples=(Triple(spans[0], spans[4], "lives_in"),))
+    settled, told = task.settle(task.Settings(), rows, "m")
+    assert settled.max_sentence_ends == 2
+    assert any(line.startswith("up to 2 ends of sentences stand between them") for line in told)
 
 
 def test_relations_are_told_between_such_types_as_in_training(encoder: Encoder) -> None:
