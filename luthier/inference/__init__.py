@@ -6,6 +6,7 @@ from luthier.inference.predictor import Predictor
 from luthier.inference.replaying import make_probes
 from luthier.inference.reranking import rerank
 from luthier.inference.search import Corpus, Hit
+from luthier.inference.streaming import unreadable
 from luthier.inference.verification import Check, VerifyReport, compare_with_memory, verify
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "make_probes",
     "open_fastest",
     "rerank",
+    "unreadable",
     "verify",
 ]

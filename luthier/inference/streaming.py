@@ -77,15 +77,21 @@ def _read_sound(predictor: Predictor, rows: Sequence[Any], first: int) -> _Read:
     """Encode what can be encoded of a window, and say what cannot: where one row fails, each is tried alone."""
     with suppress(DataError):
         return _read(predictor, predictor.checked(rows), first)
-    sound, bad = list[TextInput](), list[tuple[int, DataError]]()
+    bad = unreadable(predictor, rows, first)
+    out = {number for number, _ in bad}
+    sound = list(predictor.checked([row for number, row in enumerate(rows, first) if number not in out]))
+    return _Read(sound, predictor.encode(sound, first), bad)
+
+
+def unreadable(predictor: Predictor, rows: Sequence[Any], first: int = 0) -> list[tuple[int, DataError]]:
+    """Return the numbers of the rows that cannot be answered, counted from ``first``, and why; each is tried alone."""
+    bad = []
     for number, row in enumerate(rows, first):
         try:
-            (text,) = predictor.checked([row], first=number)
-            predictor.encode([text], number)
-            sound.append(text)
+            predictor.encode(predictor.checked([row], first=number), number)
         except DataError as error:
             bad.append((number, error))
-    return _Read(sound, predictor.encode(sound, first), bad)
+    return bad
 
 
 def _next(source: Iterator[Any], window: int, room: int) -> list[Any]:

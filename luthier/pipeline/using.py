@@ -13,7 +13,7 @@ from luthier.data import Columns, kind_of, learned, read_all
 from luthier.errors import DataError
 from luthier.evaluation import Evaluation, Report, write_report
 from luthier.evaluation import evaluate as score
-from luthier.inference import Opening, Predictor, open_fastest
+from luthier.inference import Opening, Predictor, open_fastest, unreadable
 from luthier.pipeline.files import check_directory, check_output, whole_file
 from luthier.pipeline.layouts import layout_of, recipe_of
 from luthier.recipe import EvaluationSettings, spawn
@@ -79,7 +79,9 @@ def evaluate(
     if settings is None:  # as deep as in training, so that the scores can be compared
         depth = recipe_of(predictor).get("evaluation", {}).get("candidates")
         settings = EvaluationSettings() if depth is None else EvaluationSettings(candidates=depth)
-    scored = score(predictor, examples, predictor.labels, settings, seed=seed)
+    scored, examples, unread = _scored(predictor, examples, settings, seed)
+    for text in unread:
+        tell({"event": "note", "text": text})
     seen = _seen(predictor, Path(bundle), examples)
     scored = replace(scored, warnings=_doubts(seen, len(examples)))
     for text in scored.warnings:
@@ -108,7 +110,7 @@ def _read(predictor: Predictor, data: str | Path, columns: Columns | None) -> tu
         DataError: the file cannot be used, or holds labels that the bundle does not know.
     """
     layout = layout_of(predictor, data, columns, labelled=True)
-    examples, bad = read_all(layout, max_bad_rows=recipe_of(predictor).get("data", {}).get("max_bad_rows", 100))
+    examples, bad = read_all(layout, max_bad_rows=_tolerated(predictor))
     kind = kind_of(predictor.labels.problem_type)
     told = [f"left out line {row.line}: {row.reason}" for row in bad]
     if hasattr(kind, "gathered"):  # rows that are scored together
@@ -119,6 +121,30 @@ def _read(predictor: Predictor, data: str | Path, columns: Columns | None) -> tu
         raise DataError(f"{data} holds labels that the bundle does not know: {', '.join(unknown[:10])}",
                         f"the bundle knows: {', '.join(predictor.labels.names[:20])}")
     return examples, [*layout.notes, *told]
+
+
+def _tolerated(predictor: Predictor) -> int:
+    """Return how many bad rows may be left out, as in training."""
+    most: int = recipe_of(predictor).get("data", {}).get("max_bad_rows", 100)
+    return most
+
+
+def _scored(predictor: Predictor, examples: list[Example], settings: EvaluationSettings,
+            seed: int) -> tuple[Evaluation, list[Example], list[str]]:
+    """Score the rows; return those that were scored, too, and why the model cannot read the others.
+
+    Raises:
+        DataError: the rows cannot be scored, or too many cannot be read.
+    """
+    try:
+        return score(predictor, examples, predictor.labels, settings, seed=seed), examples, []
+    except DataError:
+        bad = dict(unreadable(predictor, [row.text_input for row in examples]))
+        if not 0 < len(bad) <= min(_tolerated(predictor), len(examples) - 1):
+            raise
+    kept = [row for number, row in enumerate(examples) if number not in bad]
+    told = [f"left out {examples[number].id}: {error.said}" for number, error in bad.items()]
+    return score(predictor, kept, predictor.labels, settings, seed=seed), kept, told
 
 
 def _seen(predictor: Predictor, bundle: Path, examples: Sequence[Example]) -> dict[str, int]:

@@ -184,6 +184,20 @@ def test_a_row_that_cannot_be_encoded_is_left_out_and_told(bundle: Path, tmp_pat
         predictor.predict([WHO, long])
 
 
+def test_a_row_that_cannot_be_encoded_is_not_scored_and_told(bundle: Path, tmp_path: Path) -> None:
+    said = {"role": "assistant", "content": "hi"}
+    long = {"role": "system", "content": "be kind " * 200}
+    lines = [json.dumps({"messages": [*turns, WHO[0], said]}) for turns in ([], [long], [])]
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    told: list[str] = []
+    scored = luthier.evaluate(bundle, tmp_path / "rows.jsonl", listener=lambda event: told.append(event["text"]))
+    assert scored.scores.rows == 2
+    assert [text[:51] for text in told if "left out" in text] == ["left out rows.jsonl:2: the system's turn and the te"]
+    (tmp_path / "rows.jsonl").write_text(f"{lines[1]}\n" * 2, encoding="utf-8")
+    with pytest.raises(DataError, match="the system's turn"):
+        luthier.evaluate(bundle, tmp_path / "rows.jsonl")
+
+
 def test_the_same_seed_gives_the_same_weights_and_so_does_a_run_that_was_stopped(
     data: Path, base: str, tmp_path: Path,
 ) -> None:
