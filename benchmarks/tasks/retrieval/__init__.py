@@ -33,7 +33,7 @@ ones where they meet in a batch, Luthier leaves them out. Each test question loo
 SPEED = "mean pooling over `AutoModel` in a loop, as model cards show it"
 SETS = {
     "faq": Bench("Bank FAQs", "minilm-l6", {"train": ("bank_faq_en/all.jsonl",)}, 5, 1e-4, max_length=128,
-                 quick=(200, 80), minutes=(3, 13), note="no official split: by question, 20 % test, 10 % valid"),
+                 quick=(200, 80), minutes=(2.6, 13), note="no official split: by question, 20 % test, 10 % valid"),
 }
 
 

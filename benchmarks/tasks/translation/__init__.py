@@ -28,7 +28,7 @@ SETS = {
     "multi30k": Bench("Multi30k, English to German", NEW_MODEL,
                       {"train": (f"{_PLACE}/train.jsonl.gz",), "valid": (f"{_PLACE}/dev.jsonl",),
                        "test": (f"{_PLACE}/test.jsonl",)}, 10, 1e-3, max_length=128, quick=(600, 80),
-                      minutes=(2.8, 117), note="official split, the test of 2016"),
+                      minutes=(2.2, 117), note="official split, the test of 2016"),
 }
 
 
