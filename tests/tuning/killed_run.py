@@ -4,7 +4,8 @@ A line is JSON, ``[DIRECTORY, OPTIONS]``. Options are the keyword arguments of `
 model, and ``kill``, a place and a step. When a run ends, the hash of the final weights is written to ``result.json``,
 and what computed the layers. The exit code of each run is a line of the output.
 
-Runs are forks of this process, which has loaded the libraries and computed nothing: that takes longer than they do.
+Runs are forks of this process, which has loaded the libraries: that takes longer than they do. It computes on one
+thread alone, because a fork has no other, and waits for ever for the team its parent had.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from toy import make_toy
 
 from luthier.tuning import Events, checkpoints, fit
@@ -82,7 +84,7 @@ def main(directory: Path, options: dict[str, Any]) -> None:
 
 def load() -> None:
     """Load what a run loads on its way, so that its forks need not."""
-
+    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as place:
         make_toy(Path(place)).job(Path(place))
 
@@ -92,8 +94,9 @@ def forked(directory: str, options: dict[str, Any]) -> int:
     child = os.fork()
     if not child:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # the output is for exit codes
-        signal.alarm(300)
+        signal.alarm(120)
         try:
+            torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
             main(Path(directory), options)
         except BaseException:  # noqa: BLE001 - whatever it is, the process must end here
             traceback.print_exc()
