@@ -36,6 +36,7 @@ from benchmarks._sides import job_of, run_side
 from benchmarks.tasks import page
 from benchmarks.tasks.family import Bench as Task
 from benchmarks.tasks.family import Limits
+from benchmarks.tasks.overview import overview
 from luthier.errors import DataError, LuthierError, UnknownNameError
 from luthier.models.hardware import cores
 from luthier.pipeline.files import whole_file
@@ -128,13 +129,21 @@ def run_suite(options: Options, sets: Mapping[str, Bench], known: Mapping[str, t
     steps += [suite.Step(one, minutes[not quick], partial(measure_more, replace(own, only=(one,)), sets))
               for one, minutes in suite.CLASSIFICATION.items() if one in sets and minutes[not quick]]
 
+    def sections() -> dict[str, str]:
+        families = accuracy_tasks.families()
+        classified = _results.load(kept) if kept.exists() else Results()
+        if quick:
+            table = overview(results, families, classified, command)
+            return {"suite, quick": table} if table else {}
+        return {f"tasks.{family}": section for family, section in page.sections(results, families, command).items()}
+
     def after() -> None:
         if options.out is not None:
-            page.publish(results, accuracy_tasks.families(), options.out, command, quick=quick)
+            page.write(options.out, sections())
 
     failed = suite.carry_out(steps, options.threads, after)
-    print("\n".join(page.sections(results, accuracy_tasks.families(), command, quick=quick).values()))
-    section = _table.markdown(_results.load(kept)) if kept.exists() else ""
+    print("\n".join(sections().values()))
+    section = _table.markdown(_results.load(kept)) if kept.exists() and not quick else ""
     print(section)
     if options.out is not None and section and not failed:  # half a table would take the place of a whole one
         publish(section, options.out, rows)

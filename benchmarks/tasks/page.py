@@ -26,24 +26,27 @@ many threads; in batches (transformers: 32 rows in the order of the file) and on
 in the same run."""
 
 
-def publish(results: Results, families: Mapping[str, Family], page: Path, command: str, *, quick: bool = False) -> None:
-    """Put a section for each task into the page; samples of the quick suite have sections of their own."""
+def publish(results: Results, families: Mapping[str, Family], page: Path, command: str) -> None:
+    """Put a section for each task into the page."""
+    write(page, {f"tasks.{name}": section for name, section in sections(results, families, command).items()})
+
+
+def write(page: Path, sections: Mapping[str, str]) -> None:
+    """Put named sections into the page, in the places where they stand or at its end."""
     text = page.read_text(encoding="utf-8") if page.exists() else "# Benchmarks"
-    what = ", quick" if quick else ""
-    for name, section in sections(results, families, command, quick=quick).items():
-        marks = {end: f"<!-- benchmarks.tasks.{name}{what}: {end} -->" for end in ("begin", "end")}
-        text = replace_section(text, section, marks)
+    for name, section in sections.items():
+        text = replace_section(text, section, {end: f"<!-- benchmarks.{name}: {end} -->" for end in ("begin", "end")})
     with whole_file(page) as file:
         file.write(text)
 
 
-def sections(results: Results, families: Mapping[str, Family], command: str, *, quick: bool = False) -> dict[str, str]:
+def sections(results: Results, families: Mapping[str, Family], command: str) -> dict[str, str]:
     """Return the page's section of each task that has results."""
     found = {}
     for name, family in families.items():
         own = [told for told in results.values() if told["family"] == name and told["sides"]]
         if own:
-            found[name] = _section(family, own, command, quick=quick)
+            found[name] = _section(family, own, command)
     return found
 
 
@@ -62,30 +65,33 @@ def scores_of(family: Family, run: Mapping[str, Any]) -> dict[str, dict[str, Int
     return {test: score(rows, family.figures) for test, rows in run["rows"].items()}
 
 
-def _section(family: Family, results: Sequence[Mapping[str, Any]], command: str, *, quick: bool) -> str:
+def _section(family: Family, results: Sequence[Mapping[str, Any]], command: str) -> str:
     titles = list(family.METRICS.values())
-    scores = ["data set", "model", "seed", "rows: train / test", f"{titles[0]}, Luthier", "script", "difference"]
+    head = ["data set", "model", "seed", "rows: train / test", f"{titles[0]}, Luthier", "script", "difference"]
     for title in titles[1:]:
-        scores += [f"{title}, Luthier", "script"]
-    costs = ["data set", "model", "seed", "minutes in all, Luthier", "script", "minutes of tuning, Luthier", "script",
-             "peak MiB, Luthier", "script", "rows/s in batches, Luthier", "transformers", "one at a time, Luthier",
-             "transformers", "same answers"]
+        head += [f"{title}, Luthier", "script"]
+    cost_head = ["data set", "model", "seed", "minutes in all, Luthier", "script", "minutes of tuning, Luthier",
+                 "script", "peak MiB, Luthier", "script", "rows/s in batches, Luthier", "transformers",
+                 "one at a time, Luthier", "transformers", "same answers"]
     notes = [f"- {told['title']}, {told['model']}: {' / '.join(f'{size:,}' for size in told['sizes'].values())} rows "
              f"for train, valid and test, {told['epochs']} epochs at {told['learning_rate']:g}, batches of "
              f"{told['batch_size']}, at most {told['max_length']} tokens; {told['note']}" for told in results]
     run = next(run for told in results for run in told["sides"].values())
-    made = (f"Machine: {run['machine']}; {', '.join(' '.join(one) for one in run['versions'].items())}; "
-            f"{run['started'][:10]}.")
-    what = " on small samples (the quick suite)" if quick else ""
     usual = fill(SPEED.format(usual=family.SPEED), 118, break_on_hyphens=False)
     return "\n".join([
-        f"## {family.TITLE}{what}: Luthier and the usual `transformers` script", "", SAME, "", family.INTRODUCTION, "",
-        *_grid(scores, 4, (cells for told in results for cells in _scores(family, told))), "",
-        usual, "", *_grid(costs, 3, map(_costs, results)), "", *dict.fromkeys(notes), "",
-        made, "", f"Command: `{command}`"]) + "\n"
+        f"## {family.TITLE}: Luthier and the usual `transformers` script", "", SAME, "", family.INTRODUCTION, "",
+        *grid(head, 4, (cells for told in results for cells in score_lines(family, told))), "",
+        usual, "", *grid(cost_head, 3, map(cost_line, results)), "", *dict.fromkeys(notes), "",
+        made(run), "", f"Command: `{command}`"]) + "\n"
 
 
-def _grid(head: Sequence[str], words: int, lines: Iterator[list[str]] | map[list[str]]) -> Iterator[str]:
+def made(run: Mapping[str, Any]) -> str:
+    """Return what a side ran on, and when."""
+    versions = ", ".join(" ".join(one) for one in run["versions"].items())
+    return f"Machine: {run['machine']}; {versions}; {run['started'][:10]}."
+
+
+def grid(head: Sequence[str], words: int, lines: Iterator[list[str]] | map[list[str]]) -> Iterator[str]:
     """Yield a table whose first columns are words and the others numbers."""
     yield "| " + " | ".join(head) + " |"
     yield "|" + "---|" * words + "---:|" * (len(head) - words)
@@ -93,7 +99,7 @@ def _grid(head: Sequence[str], words: int, lines: Iterator[list[str]] | map[list
         yield "| " + " | ".join(cells) + " |"
 
 
-def _scores(family: Family, told: Mapping[str, Any]) -> Iterator[list[str]]:
+def score_lines(family: Family, told: Mapping[str, Any]) -> Iterator[list[str]]:
     """Yield the cells of each test of a data set; a side that was not run has dashes."""
     sides = [told["sides"].get(side) for side in SIDES]
     scored = [scores_of(family, side) if side else None for side in sides]
@@ -104,12 +110,13 @@ def _scores(family: Family, told: Mapping[str, Any]) -> Iterator[list[str]]:
         for place, metric in enumerate(family.METRICS):
             cells += [_value(one[test][metric] if one else None, interval=place == 0) for one in scored]
             if place == 0:
-                apart = compare(rows[0], rows[1], family.figures)[metric] if all(rows) else None
-                cells.append("-" if apart is None else _apart(apart))
+                differences = compare(rows[0], rows[1], family.figures) if all(rows) else None
+                cells.append("-" if differences is None else apart(differences[metric]))
         yield cells
 
 
-def _costs(told: Mapping[str, Any]) -> list[str]:
+def cost_line(told: Mapping[str, Any]) -> list[str]:
+    """Return the cells of what a data set took."""
     sides, speed = [told["sides"].get(side) for side in SIDES], told.get("speed")
     cells = [told["title"], told["model"], str(told["seed"])]
     for figure, unit, form in (("wall_seconds", 60, ".1f"), ("tuning_seconds", 60, ".1f"), ("peak_mib", 1, ",.0f")):
@@ -129,5 +136,6 @@ def _value(found: Interval | None, *, interval: bool) -> str:
     return f"{100 * found.value:.2f}" + (f" [{100 * found.low:.1f}, {100 * found.high:.1f}]" if interval else "")
 
 
-def _apart(found: Difference) -> str:
+def apart(found: Difference) -> str:
+    """Return a difference with its interval, in points."""
     return f"{100 * found.value:+.2f} [{100 * found.low:+.2f}, {100 * found.high:+.2f}]".replace("-", "−")

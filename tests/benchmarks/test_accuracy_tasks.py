@@ -16,11 +16,13 @@ import pytest
 
 from benchmarks import accuracy_tasks
 from benchmarks._job import Job
+from benchmarks._results import Results
 from benchmarks.accuracy_tasks import FAMILIES, Options, families, load, measure
 from benchmarks.tasks import answers, counts, entities, numbers, page, relations, retrieval, summaries, translation
 from benchmarks.tasks._written import text_counts, text_figures, written_sorted
 from benchmarks.tasks.answers import plain
 from benchmarks.tasks.family import Bench, Limits, Prepared, held_out, read_lines, sampled, seeded
+from benchmarks.tasks.overview import overview
 from benchmarks.tasks.relations import plain as relations_plain
 from benchmarks.tasks.speed import in_batches, spread
 from luthier.errors import DataError, TuningError
@@ -276,10 +278,28 @@ def test_the_page_has_intervals_costs_and_speeds_and_keeps_the_rest(tmp_path: Pa
         assert part in text
     page.publish(results, families(), path, "the command")
     assert path.read_text(encoding="utf-8") == text
-    page.publish(results, families(), path, "the command", quick=True)
-    both = path.read_text(encoding="utf-8")
-    assert both.startswith(text.rstrip("\n"))
-    assert "## Question answering on small samples (the quick suite)" in both
+
+
+def test_the_overview_has_a_line_for_each_data_set_with_its_first_measure() -> None:
+    results = results_of(luthier=run_of([[1.0, 1.0, 1.0]] * 4), plain=run_of([[1.0, 0.5, 0.0]] * 4))
+    results["toy"]["speed"] = {"agreement": 0.75, "asked": 4, "speeds": {
+        "luthier": 1000.4, "usual": 99.94, "luthier, one": 50.0, "usual, one": 10.0}}
+    results["begun"] = {**results["toy"], "sides": {}}
+    classified = Results()
+    bench = {"title": "Two", "model": "small", "note": "", "source": ""}
+    classified.start("two", {"bench": bench, "labels": ["a", "b"], "sizes": {"train": 2000}, "truth": [0, 1, 1, 0],
+                             "clean": [1, 1, 1, 1]})
+    for side, chosen in (("luthier", [0, 1, 1, 0]), ("trainer", [0, 1, 1, 1])):
+        classified.add({**run_of([]), "dataset": "two", "seed": 1, "side": side, "chosen": chosen})
+    lines = overview(results, families(), classified, "the command").splitlines()
+    assert ("| Toy | tiny | 1 | 1,000 / 4 | F1 | 100.00 [100.0, 100.0] | 50.00 [50.0, 50.0] | +50.00 [+50.00, +50.00] |"
+            " 1.5 | 1.5 | 1,234 | 1,234 | 1,000 | 99.9 |") in lines
+    (two,) = (line for line in lines if line.startswith("| Two"))
+    assert two.startswith("| Two | small | 1 | 2,000 / 4 | accuracy | 100.00 | 75.00 | +25.00 [")
+    assert two.endswith("] | 1.5 | 1.5 | 1,234 | 1,234 | - | - |")
+    assert {line.count("|") for line in lines if line.startswith("|")} == {15}
+    assert "Machine: A machine; torch 2.0; 2026-01-02." in lines
+    assert overview({}, families(), Results(), "the command") == ""
 
 
 def test_a_side_that_was_not_run_has_dashes() -> None:
