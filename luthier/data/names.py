@@ -51,6 +51,9 @@ SPAN_NAMES = ("entities", "spans", "ents", "annotations", "completions", "ner", 
 ID_NAMES = ("id", "idx", "index", "guid", "uid", "number", "no", "编号", "序号")
 """Names of a column that only numbers the rows."""
 
+_ROLE_KEYS = ({"role", "content"}, {"from", "value"})
+"""Of a message of a conversation, as chat formats and ShareGPT have them."""
+
 _ALL_NAMES = frozenset((*TEXT_NAMES, *LABEL_NAMES, *(name for pair in PAIR_NAMES for name in pair),
                         *ID_NAMES, *TOKEN_NAMES, *TAG_NAMES, *SPAN_NAMES))
 
@@ -63,6 +66,12 @@ def plain(name: str) -> str:
 def is_known(name: str) -> bool:
     """Tell whether people use this name for a column of text, labels or ids."""
     return plain(name) in _ALL_NAMES
+
+
+def are_messages(value: Any) -> bool:
+    """Tell whether a value is the list of messages of a conversation."""
+    return isinstance(value, list) and bool(value) and all(
+        isinstance(one, Mapping) and any(keys <= set(one) for keys in _ROLE_KEYS) for one in value)
 
 
 def named_pair(columns: Sequence[str]) -> tuple[str, str] | None:

@@ -46,9 +46,7 @@ def only(path: Path, **options: Any) -> Example:
 def test_conversations_are_told_by_their_keys(
     row: dict[str, Any], turns: list[str], answer: str, tmp_path: Path,
 ) -> None:
-    # A file of one object with a list is JSON, and its list the rows.
-    more = [row] if any(isinstance(one, list) for one in row.values()) else []
-    found = only(write(tmp_path / "a.jsonl", row, *more))
+    found = only(write(tmp_path / "a.jsonl", row))
     assert (list(found.conversation or ()), found.targets) == (turns, (answer,))
     assert only(tmp_path / "a.jsonl", task="dialogue") == found
 
@@ -73,6 +71,17 @@ def test_other_columns_are_read_where_the_task_is_asked_for(tmp_path: Path) -> N
         inspect(write(tmp_path / "b.jsonl", {"x": "a"}), task="dialogue")
     with pytest.raises(DataError, match="--text-b names a second text"):
         inspect(path, Columns(text="said", text_b="question", label="answer"), task="dialogue")
+
+
+@pytest.mark.parametrize("beside", [{}, {"id": 7}, {"id": "seven", "source": None}])
+@pytest.mark.parametrize(("name", "indent", "line"), [("a.jsonl", None, 1), ("a.json", None, 1), ("a.json", 2, 3)])
+def test_one_conversation_alone_in_a_file_is_a_row(
+        beside: dict[str, Any], name: str, indent: int | None, line: int, tmp_path: Path) -> None:
+    value = {**beside, "messages": [ASKED, ANSWERED]}
+    path = tmp_path / name
+    path.write_text("\n" * (line - 1) + json.dumps(value, indent=indent), encoding="utf-8")
+    row = only(path)
+    assert (row.id, row.text, row.targets) == (f"{name}:{line}", "hi", ("yes?",))
 
 
 @pytest.mark.parametrize(("messages", "why"), [

@@ -29,7 +29,6 @@ PROMPTS = tuple(dict.fromkeys([prompt for prompt, _ in (*PAIRS, *ASKED_PAIRS)] +
 ANSWERS = tuple(dict.fromkeys(answer for _, answer in (*PAIRS, *ASKED_PAIRS)))
 _BESIDE = ("input", "system", "id", "输入")
 """Names of columns that stand beside a prompt and its answer, and label nothing."""
-_ROLE_KEYS = ({"role", "content"}, {"from", "value"})
 
 
 def messages_column(seen: Seen) -> str | None:
@@ -95,5 +94,5 @@ def _are_messages(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
         except ValueError:
             continue
         if isinstance(found, list) and found:
-            return all(isinstance(one, Mapping) and any(keys <= set(one) for keys in _ROLE_KEYS) for one in found)
+            return roles.are_messages(found)
     return False

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from luthier.data.names import TOKEN_NAMES, is_known, plain
+from luthier.data.names import TOKEN_NAMES, are_messages, is_known, plain
 
 LIST_KEYS = ("data", "rows", "records", "examples", "items", "results", "instances", "samples", "train", "数据")
 """Keys below which people put the list of rows, the likelier first."""
@@ -24,7 +24,14 @@ def rows_key(value: Mapping[str, Any]) -> str | None:
     """Return the key below which the list of rows stands, or ``None``."""
     lists = [key for key, child in value.items()
              if isinstance(child, list) and (isinstance(child[0], dict | list) if child else key in LIST_KEYS)]
-    return next((key for key in LIST_KEYS if key in lists), lists[0] if len(lists) == 1 else None)
+    named = next((key for key in LIST_KEYS if key in lists), None)
+    # The messages of one conversation are no rows.
+    return lists[0] if named is None and len(lists) == 1 and not are_messages(value[lists[0]]) else named
+
+
+def is_conversation(value: Mapping[str, Any]) -> bool:
+    """Tell whether an object is one conversation, which is a row."""
+    return rows_key(value) is None and any(are_messages(child) for child in value.values())
 
 
 def is_columns(value: Mapping[str, Any]) -> bool:

@@ -1,7 +1,7 @@
 """One JSON value that holds the whole data set: a list of rows, ``{"data": [...]}``, or an object of columns.
 
-Articles with questions, as SQuAD nests them, give a row for each question, and spaCy's pairs of a text and its entities
-one row each.
+Articles with questions, as SQuAD nests them, give a row for each question, spaCy's pairs of a text and its entities one
+row each, and an object that is one conversation is one row.
 
 The file is read into memory; JSON Lines is the format for files larger than that.
 """
@@ -18,7 +18,7 @@ from luthier.data.readers import _header
 from luthier.data.readers._encoding import DAMAGE, HEAD_BYTES, decode_head, open_text
 from luthier.data.readers._files import suffix_of
 from luthier.data.readers._nested import laid_open, unpaired
-from luthier.data.readers._objects import column_rows, is_columns, is_whole_file, rows_key
+from luthier.data.readers._objects import column_rows, is_columns, is_conversation, is_whole_file, rows_key
 from luthier.data.rows import BadRow, Record
 from luthier.errors import DataError
 
@@ -98,6 +98,8 @@ def _object_rows(value: dict[str, Any], text: str) -> _Rows | None:
         rows = _numbered(_list_rows(text, found.end() - 1)) if found else []
         same = [row for _, row in rows] == value[key]
         return rows if same else list(enumerate(value[key], start=1))
+    if is_conversation(value):
+        return [(1 + text[:_skip(text, 0)].count("\n"), value)]
     if is_whole_file(value):
         return list(enumerate(value.values(), start=1))
     return None
