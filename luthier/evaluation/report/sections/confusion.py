@@ -43,30 +43,17 @@ def _heat_map(names: tuple[str, ...], matrix: Int64) -> str:
     shares = matrix / np.maximum(totals, 1)
     parts = [
         words("confusion_answer", margin + cell * classes / 2, 14, "axis mid"),
-        words(
-            "confusion_true",
-            13,
-            top + cell * classes / 2,
-            "axis mid",
-            turn=f"rotate(-90 13 {top + cell * classes / 2:.1f})",
-        ),
+        words("confusion_true", 13, top + cell * classes / 2, "axis mid",
+              turn=f"rotate(-90 13 {top + cell * classes / 2:.1f})"),
     ]
     for c, name in enumerate(names):
         parts.append(_names(name, c, cell=cell, margin=margin, top=top, font=font, upright=upright))
     for row in range(classes):
         for column in range(classes):
             if matrix[row, column] or numbered or row == column:
-                parts.append(
-                    _cell(
-                        names,
-                        row,
-                        column,
-                        int(matrix[row, column]),
-                        float(shares[row, column]),
-                        box=(margin + column * cell, top + row * cell, cell),
-                        numbered=numbered,
-                    )
-                )
+                box = (margin + column * cell, top + row * cell, cell)
+                parts.append(_cell(names, row, column, int(matrix[row, column]), float(shares[row, column]), box=box,
+                                   numbered=numbered))
     frame = (
         f'<rect x="{margin:.1f}" y="{top:.1f}" width="{cell * classes:.1f}" height="{cell * classes:.1f}" '
         'fill="none" class="grid"/>'
