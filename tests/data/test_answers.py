@@ -56,6 +56,9 @@ def test_where_an_answer_is_placed(text: str, start: int | None, expected: int |
 @pytest.mark.parametrize(("cell", "said"), [
     (None, "the row has no answers"), ([{"start": 3}], "an answer has the keys start"), ([3], "an answer is int"),
     ([{"text": "Bob", "start": "8"}], "the place of an answer is '8'"),
+    ([{"text": "Bob", "answer_start": [8]}], r"the place of an answer is \[8\]"),
+    ({"text": "Bob", "answer_start": [8]}, r"the place of an answer is \[8\]"),
+    ([{"text": "Bob", "start": float("inf")}], "the place of an answer is inf"),
     ({"text": ["Bob"], "answer_start": []}, "1 answers came with 0 places"),
 ])
 def test_other_forms_are_refused(cell: Any, said: str) -> None:

@@ -40,6 +40,7 @@ def only(path: Path, **options: Any) -> Example:
      ["简短", "你好"], "在"),
     ({"instruction": "Sum up", "input": "a text", "output": "text"}, ["Sum up\n\na text"], "text"),
     ({"instruction": "Sum up", "input": "", "output": "text", "system": "s"}, ["s", "Sum up"], "text"),
+    ({"指令": "翻译成英文", "输入": "我爱你", "输出": "I love you"}, ["翻译成英文\n\n我爱你"], "I love you"),
     ({"prompt": "why?", "completion": "because"}, ["why?"], "because"),
     ({"prompt": "why?", "response": "because"}, ["why?"], "because"),
 ])

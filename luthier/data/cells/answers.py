@@ -108,7 +108,7 @@ def _text(value: Any) -> str:
 def _start(value: Any) -> int | None:
     if value is None:
         return None
-    if isinstance(value, bool | str) or int(value) != value:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not float(value).is_integer():
         raise ValueError(f"the place of an answer is {value!r}, expected a whole number")
     return int(value)
 

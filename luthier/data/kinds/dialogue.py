@@ -38,6 +38,7 @@ sampled = split.sample
 leaking = begun.leaking
 
 _INPUT, _SYSTEM = "input", "system"
+_CHINESE = {"输入": _INPUT}
 
 
 def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
@@ -166,7 +167,7 @@ def _layout(seen: Seen, text: str, label: str | None, told: str) -> Layout:
     messages = text == messages_column(seen)
     if not messages:
         check_distinct(seen.path, {"text": text, "label": label})
-    names = {one.casefold(): one for one in seen.present}
+    names = {_CHINESE.get(one, one.casefold()): one for one in reversed(seen.present)}
     more = {"messages": text} if messages else {}
     more |= {role: names[role] for role in (_SYSTEM, *(() if messages else (_INPUT,)))
              if role in names and names[role] not in (text, label)}
