@@ -90,13 +90,14 @@ def gap(one: Span, other: Span) -> int:
     return max(0, max(one.start, other.start) - min(one.end, other.end))
 
 
-def learned_pairs(example: Example, bounds: Bounds, negatives: int) -> list[Example]:
+def learned_pairs(example: Example, bounds: Bounds, negatives: int, reach: Reach | None = None) -> list[Example]:
     """Return a row for each triple of an example, and for some of its pairs without a relation.
 
     Args:
         example: with spans and triples.
         bounds: which pairs without a relation are learned.
         negatives: most of them; which ones is decided by the example's id alone.
+        reach: of a longer text only so much around the two is read, as when pairs are asked about; ``None``: all of it.
     """
     spans = sorted(example.spans or ())
     triples = [one for one in sorted(example.triples or ()) if _apart(one.subject, one.object)]
@@ -107,9 +108,11 @@ def learned_pairs(example: Example, bounds: Bounds, negatives: int) -> list[Exam
         drawn = random.Random(zlib.crc32(example.id.encode("utf-8", "surrogatepass")))  # noqa: S311 - no secret
         others = sorted(drawn.sample(others, negatives))
     rows = [(one.subject, one.object, (one.label,)) for one in triples] + [(*pair, ()) for pair in others]
-    return [Example(f"{example.id}:{one.start}-{one.end},{other.start}-{other.end}", example.text, labels=labels,
-                    arguments=(Argument(one.start, one.end, one.label), Argument(other.start, other.end, other.label)))
-            for one, other, labels in rows]
+    two = [span for *pair, _ in rows for span in pair]
+    marked = marked_pairs(example.text, two, [(place, place + 1) for place in range(0, len(two), 2)], reach)
+    return [Example(f"{example.id}:{one.start}-{one.end},{other.start}-{other.end}", read.text, labels=labels,
+                    arguments=(read.head, read.tail))
+            for (one, other, labels), read in zip(rows, marked, strict=True)]
 
 
 def without_overlaps(spans: Sequence[Span]) -> tuple[Span, ...]:

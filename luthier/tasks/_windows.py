@@ -95,6 +95,17 @@ def chosen_texts(ragged: Ragged, texts: Sequence[int]) -> Ragged:
                    fresh=None if ragged.fresh is None else ragged.fresh[rows])
 
 
+def some_texts(ragged: Ragged, texts: Sequence[int],
+               most: int = 256) -> Iterator[tuple[Sequence[int], list[int], Ragged]]:
+    """Yield a few of the texts at a time: their numbers, those of their rows, and these rows as ``chosen_texts`` does.
+
+    Where something is computed for each token and output, all texts at once may not fit into memory.
+    """
+    for start in range(0, len(texts), most):
+        part = texts[start:start + most]
+        yield part, chosen_rows(ragged, part), chosen_texts(ragged, part)
+
+
 def chosen_rows(ragged: Ragged, texts: Sequence[int]) -> list[int]:
     """Return the rows of some of the texts."""
     found: list[int] = np.flatnonzero(np.isin(owners_of(ragged), np.asarray(texts, np.int64))).tolist()

@@ -62,7 +62,7 @@ from luthier.tasks._two_passes import (
     tags_of_texts,
     told_at,
 )
-from luthier.tasks._windows import chosen_rows, chosen_texts, once, owners_of
+from luthier.tasks._windows import chosen_rows, chosen_texts, once, owners_of, some_texts
 
 if TYPE_CHECKING:
     import torch
@@ -148,7 +148,8 @@ def reach(settings: Settings) -> Reach | None:
 
 def taught(examples: Sequence[Example], settings: Settings) -> list[Example]:
     """Return the rows that a model learns from: the examples, then the pairs of their entities."""
-    pairs = [pair for row in examples for pair in learned_pairs(row, _bounds(settings), settings.negatives)]
+    pairs = [pair for row in examples
+             for pair in learned_pairs(row, _bounds(settings), settings.negatives, reach(settings))]
     return [*examples, *pairs]
 
 
@@ -329,8 +330,9 @@ def remarks(examples: Sequence[Example], ragged: Ragged, targets: TokenTargets, 
             f"{sum(not row.labels for row in pairs):,} of them without a relation (task.negatives)"]
     sure = 9 * np.eye(len(outputs(labels)), dtype=np.float32)
     texts = [number for number, row in enumerate(examples) if row.arguments is None]
-    own = [sure[np.maximum(targets.rows[row], 0)] for row in chosen_rows(ragged, texts)]
-    found = decode(own, chosen_texts(ragged, texts), [row.text for row in rows], labels, settings)
+    found = [answer for part, own, windows in some_texts(ragged, texts)
+             for answer in decode([sure[np.maximum(targets.rows[row], 0)] for row in own], windows,
+                                  [examples[number].text for number in part], labels, settings)]
     return told + list(losses_told(rows, [answer for answer in found if isinstance(answer, Extraction)]))
 
 

@@ -26,7 +26,7 @@ from luthier.tasks._reach import reach_of, settled
 from luthier.tasks._scores import averages
 from luthier.tasks._tags import Float64, best_tags, joined_scores, log_softmax, names_of, spans_in, tags_of
 from luthier.tasks._tokens import IGNORED, TokenTargets
-from luthier.tasks._windows import cut_texts, once, owners_of, places_of, whole_texts
+from luthier.tasks._windows import cut_texts, once, owners_of, places_of, some_texts, whole_texts
 from luthier.tasks._words import goes_on
 
 if TYPE_CHECKING:
@@ -276,8 +276,9 @@ def remarks(examples: Sequence[Example], ragged: Ragged, targets: TokenTargets, 
             settings: Settings) -> list[str]:
     """Say how many of the examples' entities no answer can give: their ends stand within a word or a token."""
     sure = 9 * np.eye(2 * len(labels) + 1, dtype=np.float32)
-    found = decode([sure[np.maximum(row, 0)] for row in targets.rows], ragged, [row.text for row in examples], labels,
-                   settings)
+    found = [answer for part, rows, own in some_texts(ragged, range(len(examples)))
+             for answer in decode([sure[np.maximum(targets.rows[row], 0)] for row in rows], own,
+                                  [examples[number].text for number in part], labels, settings)]
     lost = [(row, span) for row, answer in zip(examples, found, strict=True)
             for span in set(row.spans or ()) - {one.span for one in answer.entities}]
     if not lost:

@@ -197,6 +197,18 @@ def test_of_a_long_text_as_much_is_read_around_a_pair_as_in_training() -> None:
     assert asked == Marked(text, *(Argument(one.start, one.end, one.label) for one in spans))  # as bundles before
 
 
+def test_pairs_are_learned_in_the_text_in_which_they_are_asked_about() -> None:
+    text = f"It rains. {TEXT}. It is late. And cold."
+    spans = tuple(Span(one.start + 10, one.end + 10, one.label) for one in (ANN, ROME))
+    row = Example("x:1", text, spans=spans, triples=(Triple(*spans, "lives_in"),))
+    for sentences in (1, 2, 9, None):
+        settings = task.Settings(patterns=(("PER", "lives_in", "LOC"),), window_sentences=sentences)
+        asked = task.follow_up([answer(*spans, text=text)], [text], settings)
+        _, learned = task.taught([row], settings)
+        assert (learned.text_input, learned.labels) == (asked[0], ("lives_in",))
+        assert learned.id == "x:1:" + ",".join(f"{one.start}-{one.end}" for one in spans)
+
+
 @given(st.lists(st.sampled_from(["Ann came. ", "王芳来了。", "no end ", "a\n", "x"]), min_size=1, max_size=12),
        st.data())
 def test_what_is_read_around_a_pair_holds_it_and_no_more_than_it_may(parts: list[str], data: st.DataObject) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -174,6 +175,11 @@ def test_entities_that_no_answer_can_give_are_told(encoder: Encoder) -> None:
     assert "task.whole_words=false" in told
     assert "'100' at x:1" in told
     assert task.remarks(rows, ragged, targets, LABELS, task.Settings(whole_words=False)) == []
+    many = [replace(rows[0], id=f"x:{n}", spans=rows[0].spans if n % 300 == 299 else ()) for n in range(600)]
+    ragged = encoder.encode_ragged([row.text for row in many], offsets=True)
+    (told,) = task.remarks(many, ragged, task.targets(many, LABELS, ragged), LABELS, task.Settings())
+    assert told.startswith("2 of 4 entities")  # more rows than are read at once
+    assert "'100' at x:299" in told
 
 
 def test_metrics_count_spans() -> None:

@@ -39,6 +39,9 @@ def knows(manifest: Manifest) -> str:
     settings = manifest.task.settings
     most = settings.get("max_distance")
     near = f" up to {most} characters apart" if most is not None else ""
+    ends = settings.get("max_sentence_ends")
+    if ends is not None:
+        near += f", with up to {ends} ends of sentences between the two" if ends else " within a sentence"
     return (f"It knows the types and relations above and no others, finds no entity within another, tells one relation "
             f"of a pair at most, and tells triples of {len(settings.get('patterns') or ())} patterns (subject, "
             f"relation, object){near}.")
