@@ -19,10 +19,12 @@ from sklearn.utils.validation import check_is_fitted
 from luthier import plugins
 from luthier.data import from_arrays, kind_of
 from luthier.data.cells.labels import label_name
+from luthier.data.scoring import scored_rows
 from luthier.errors import DataError
 from luthier.evaluation import evaluate
 from luthier.inference import Predictor
 from luthier.pipeline import Run, make_recipe, run, settle
+from luthier.pipeline.using import form_of
 from luthier.recipe import MEMORY, EvaluationSettings
 from luthier.schema import (
     Answer,
@@ -134,9 +136,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "run_")
         texts = _rows(X)
         examples = from_arrays(texts, [None] * len(texts) if y is None else list(y), problem_type=self.problem_type_)
-        kind = kind_of(self.problem_type_)
-        if hasattr(kind, "gathered"):  # rows that are scored together
-            examples, _ = kind.gathered(examples)
+        examples, _ = scored_rows(examples, kind_of(self.problem_type_), form_of(self._predictor))
         settings = EvaluationSettings(bootstrap=100)  # the intervals are not asked for
         found = evaluate(self._predictor, examples, self._predictor.labels, settings)
         value = found.scores.values[found.main_metric]

@@ -157,6 +157,9 @@ class SomeKind(Protocol):
     def gathered(self, rows: Sequence[Example], /) -> tuple[list[Example], list[str]]:
         """Return labelled rows with those that are one example joined, and what was left out, in sentences."""
 
+    def scored_together(self, rows: Sequence[Example], /) -> tuple[list[Example], list[str]]:
+        """Return what labelled rows become that are scored together, and what was left out, in sentences."""
+
 
 def kind_of(problem_type: str) -> Kind:
     """Return the kind of a problem type.

@@ -19,6 +19,8 @@ from luthier.schema import Answer, Bool, Example, Float32, LabelSet, TextInput, 
 
 AT_ONCE = 1 << 16
 """Texts that a predictor is given at once, about."""
+CHARACTERS_AT_ONCE = 1 << 22
+"""And their characters, about: taggers answer with numbers for each token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +173,13 @@ def _asked(kind: Kind, examples: Sequence[Example]) -> list[TextInput]:
 
 def _parts(asked: Sequence[TextInput]) -> Iterator[Sequence[TextInput]]:
     """Yield rows in parts of about ``AT_ONCE`` texts: those of queries with their candidates may be millions."""
-    start = texts = 0
+    start = texts = size = 0
     for stop, row in enumerate(asked, 1):
         texts += len(parts(row))
-        if texts >= AT_ONCE or stop == len(asked):
+        size += sum(map(len, parts(row)))
+        if texts >= AT_ONCE or size >= CHARACTERS_AT_ONCE or stop == len(asked):
             yield asked[start:stop]
-            start, texts = stop, 0
+            start, texts, size = stop, 0, 0
 
 
 def _draws(settings: EvaluationSettings, seed: int) -> Draws:

@@ -32,10 +32,13 @@ _TEXTS = _Words("text", "targets", "prompt and target", "their end, and the prom
 def encoded_whole(loaded: Loaded, encoder: ChatEncoder | ContinuedEncoder) -> tuple[dict[str, Ragged], list[str]]:
     """Return the train and valid rows as token ids, answers marked, and what to say of what was cut.
 
+    Test rows are read, too: what cannot be asked shall be refused before hours of tuning, not after.
+
     Raises:
         DataError: the chat template refuses a conversation; the message names its row. Or a row has no answer.
     """
-    found = {name: _learned(rows, encoder) for name, rows in loaded.dataset.splits() if name != "test"}
+    found = {name: _learned(rows, encoder) for name, rows in loaded.dataset.splits()}
+    found.pop("test", None)
     words = _CONVERSATIONS if loaded.dataset.labels.of_dialogues else _TEXTS
     return {name: one.ragged for name, one in found.items()}, _notes(list(found.values()), encoder, words)
 

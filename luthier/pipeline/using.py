@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from luthier.data import Columns, kind_of, learned, read_all
+from luthier.data.scoring import scored_rows
 from luthier.errors import DataError
 from luthier.evaluation import Evaluation, Report, write_report
 from luthier.evaluation import evaluate as score
@@ -18,6 +19,7 @@ from luthier.pipeline.files import check_directory, check_output, whole_file
 from luthier.pipeline.layouts import layout_of, recipe_of
 from luthier.recipe import EvaluationSettings, spawn
 from luthier.schema import Example
+from luthier.text.normalize import Form
 from luthier.tuning import Listener
 
 
@@ -112,15 +114,18 @@ def _read(predictor: Predictor, data: str | Path, columns: Columns | None) -> tu
     layout = layout_of(predictor, data, columns, labelled=True)
     examples, bad = read_all(layout, max_bad_rows=_tolerated(predictor))
     kind = kind_of(predictor.labels.problem_type)
-    told = [f"left out line {row.line}: {row.reason}" for row in bad]
-    if hasattr(kind, "gathered"):  # rows that are scored together
-        examples, lost = kind.gathered(examples)
-        told += lost
+    examples, lost = scored_rows(examples, kind, form_of(predictor))
+    told = [f"left out line {row.line}: {row.reason}" for row in bad] + lost
     unknown = sorted({name for row in examples for name in row.label_names} - predictor.labels.known)
     if unknown:
         raise DataError(f"{data} holds labels that the bundle does not know: {', '.join(unknown[:10])}",
                         f"the bundle knows: {', '.join(predictor.labels.names[:20])}")
     return examples, [*layout.notes, *told]
+
+
+def form_of(predictor: Predictor) -> Form:
+    """Return the normal form of the rows that a model learned from."""
+    return predictor.manifest.normalize if predictor.manifest else "none"
 
 
 def _tolerated(predictor: Predictor) -> int:
@@ -140,8 +145,12 @@ def _scored(predictor: Predictor, examples: list[Example], settings: EvaluationS
         return score(predictor, examples, predictor.labels, settings, seed=seed), examples, []
     except DataError:
         bad = dict(unreadable(predictor, [row.text_input for row in examples]))
-        if not 0 < len(bad) <= min(_tolerated(predictor), len(examples) - 1):
+        if not bad:
             raise
+        if len(bad) > min(_tolerated(predictor), len(examples) - 1):
+            number, error = next(iter(bad.items()))
+            raise DataError(f"{len(bad)} of {len(examples)} rows cannot be read, the first {examples[number].id}: "
+                            f"{error.said}", error.fix) from None
     kept = [row for number, row in enumerate(examples) if number not in bad]
     told = [f"left out {examples[number].id}: {error.said}" for number, error in bad.items()]
     return score(predictor, kept, predictor.labels, settings, seed=seed), kept, told
@@ -152,9 +161,7 @@ def _seen(predictor: Predictor, bundle: Path, examples: Sequence[Example]) -> di
     file = bundle / "report" / learned.FILE
     if predictor.manifest is None or not file.is_file():
         return {}
-    kind, form = kind_of(predictor.labels.problem_type), predictor.manifest.normalize
-    rows = [normal for row in examples if (normal := kind.normal(row, form)) is not None]
-    return learned.known(rows, jsonlib.loads(file.read_text(encoding="utf-8")))
+    return learned.known(examples, jsonlib.loads(file.read_text(encoding="utf-8")))
 
 
 def _doubts(seen: Mapping[str, int], rows: int) -> tuple[str, ...]:

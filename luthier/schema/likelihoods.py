@@ -81,13 +81,13 @@ class Filled:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Return the likeliest token of each mask."""
-        return tuple(fills[0].token_str for fills in self.masks)
+        """Return none: a word of the vocabulary is no label."""
+        return ()
 
     @property
     def label(self) -> str:
-        """Return them in one line."""
-        return "|".join(self.labels)
+        """Return the likeliest token of each mask in one line."""
+        return "|".join(fills[0].token_str for fills in self.masks)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form that the server and ``luthier predict`` share: a list of fills for each mask."""

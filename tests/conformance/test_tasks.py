@@ -241,7 +241,8 @@ def test_labels_survive_the_round_trip(case: Case) -> None:
     asked = sure[:len(case.ragged)]
     answers = case.decode(asked if scale is None else scale.natural(asked).astype(np.float32))
     if case.labels.of_masks:
-        assert [answer.labels for answer in answers] == [("it",)] * len(case.rows)
+        assert [answer.label for answer in answers] == ["it"] * len(case.rows)
+        assert not any(answer.labels for answer in answers)  # words are counted by nobody
     elif case.labels.problem_type == "similarity":
         assert [answer.score for answer in answers] == pytest.approx(np.sum(asked[::2] * asked[1::2], axis=1))
     elif case.compares:

@@ -145,3 +145,7 @@ def test_many_candidates_are_asked_for_in_parts(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(importlib.import_module("luthier.evaluation.evaluate"), "AT_ONCE", 33)
     assert scored(Counts("word"), rows, candidates=0).scores == whole.scores
     assert calls[1:] == [40] * 5
+    monkeypatch.undo()
+    monkeypatch.setattr(importlib.import_module("luthier.evaluation.evaluate"), "CHARACTERS_AT_ONCE", 200)
+    assert scored(Counts("word"), rows, candidates=0).scores == whole.scores
+    assert len(calls) > 12  # a query and its candidates have some 90 characters

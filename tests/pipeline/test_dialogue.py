@@ -193,8 +193,12 @@ def test_a_row_that_cannot_be_encoded_is_not_scored_and_told(bundle: Path, tmp_p
     scored = luthier.evaluate(bundle, tmp_path / "rows.jsonl", listener=lambda event: told.append(event["text"]))
     assert scored.scores.rows == 2
     assert [text[:51] for text in told if "left out" in text] == ["left out rows.jsonl:2: the system's turn and the te"]
+    (tmp_path / "rows.jsonl").write_text(f"{lines[0]}\n" + f"{lines[1]}\n" * 2, encoding="utf-8")
+    told.clear()
+    luthier.evaluate(bundle, tmp_path / "rows.jsonl", listener=lambda event: told.append(event["text"]))
+    assert sum("left out" in text for text in told) == 2
     (tmp_path / "rows.jsonl").write_text(f"{lines[1]}\n" * 2, encoding="utf-8")
-    with pytest.raises(DataError, match="the system's turn"):
+    with pytest.raises(DataError, match=r"2 of 2 rows cannot be read, the first rows.jsonl:1: the system's turn"):
         luthier.evaluate(bundle, tmp_path / "rows.jsonl")
 
 
@@ -259,6 +263,15 @@ def test_what_cannot_be_tuned_is_said_before_any_time_is_spent(
                                           ensure_ascii=False) + "\n" for n in range(40)), encoding="utf-8")
     with pytest.raises(RecipeError, match=r"smollm2-135m, writes English(.|\n)*--model Qwen"):
         luthier.train(chinese, out=tmp_path / "out", progress=False)
+
+
+def test_a_test_row_that_cannot_be_asked_is_refused_before_tuning(data: Path, base: str, tmp_path: Path) -> None:
+    long = [{"role": "system", "content": "be kind " * 200}, *WHO[:2]]
+    (tmp_path / "test.jsonl").write_text(json.dumps({"messages": long}) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match="test.jsonl:1: the system's turn"):
+        luthier.train(data, test=tmp_path / "test.jsonl", model=base, out=tmp_path / "out", progress=False,
+                      **SHORT)
+    assert not list((tmp_path / "out").rglob("checkpoints/*"))
 
 
 def test_a_template_that_refuses_a_row_names_it(data: Path, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ from luthier.text.normalize import Form
 
 __all__ = ["NONE_LEFT", "OWN_INPUT", "PROBLEM", "REPEATED", "SURENESS", "TASK", "check", "described", "divided",
            "example", "find", "from_memory", "gathered", "hashed", "label_names", "label_set", "leaking", "lines",
-           "normal", "remarks", "sampled", "settled", "target", "unlearnable"]
+           "normal", "remarks", "sampled", "scored_together", "settled", "target", "unlearnable"]
 
 PROBLEM: ProblemType = "re_ranking"
 TASK = "re-ranking"
@@ -168,6 +168,9 @@ def gathered(rows: Sequence[Example]) -> tuple[list[Example], list[str]]:
         return every, []
     return kept, [f"{len(lost):,} of {len(every):,} queries are left out, for no passage belongs to them, such as "
                   f"{lost[0]}"]
+
+
+scored_together = gathered
 
 
 def _listed(row: Example) -> Example:

@@ -137,6 +137,14 @@ def settled(splits: Splits, found: Found, *, drop: bool) -> Splits:
     return result
 
 
+def scored_together(rows: Sequence[Example]) -> tuple[list[Example], list[str]]:
+    """Return one row for each query: one that stands in three rows counts once, as where it is learned."""
+    same: dict[str, list[Example]] = {}
+    for row in rows:
+        same.setdefault(row.text, []).append(row)
+    return [joined(own) if own[1:] else own[0] for own in same.values()], []
+
+
 def divided(rows: Sequence[Example], shares: Mapping[str, float], seed: int) -> Division:
     """Split the rows, nearly equal queries together, and rows in which a query is the passage of another.
 
