@@ -52,7 +52,7 @@ def print_evaluation(scored: Evaluation) -> None:
     for metric, title in {**shown.columns, **shown.more}.items():
         console.print(f"{title} {_cell(numbers, metric)}", highlight=False)
     if scored.truncated:
-        typer.echo(f"{scored.truncated} texts were longer than the model reads and were cut")
+        typer.echo(f"{scored.truncated} texts were not looked at as a whole (truncated)")
 
 
 def next_steps(run: Run) -> str:

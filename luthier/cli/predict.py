@@ -35,5 +35,5 @@ def command(
         first = f"line {done.first_bad.line}: {done.first_bad.reason}"
         summary += f"; {done.bad_rows} unreadable rows left out, the first: {first}"
     if done.truncated:
-        summary += f"; {done.truncated} texts were longer than the model reads and were cut"
+        summary += f"; {done.truncated} texts were not looked at as a whole (truncated)"
     typer.echo(summary + (f"; written: {out}" if out else ""), err=True)

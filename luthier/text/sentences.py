@@ -25,7 +25,8 @@ def sentence_ends(text: str) -> list[int]:
     """Return the places behind the ends of sentences and lines, rising; that of the whole text is not among them.
 
     A full stop ends a sentence where white space follows and then a capital letter, a digit, a quotation mark or a
-    letter without case, unless it stands behind an initial, an abbreviation or a number that stands alone in its line.
+    letter without case, unless it stands behind a single letter or digit, a word that holds a full stop (U.S., 3.5) or
+    an abbreviation.
     """
     found = [match.end() for match in _END.finditer(text) if _ends(text, match)]
     last = len(text.rstrip())

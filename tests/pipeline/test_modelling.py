@@ -205,7 +205,7 @@ def test_a_text_is_gone_on_with(causal: Path, tmp_path: Path) -> None:
     (tmp_path / "long.csv").write_text("text\n" + "bank opens account " * 30 + "\n", encoding="utf-8")
     said = CliRunner().invoke(app, ["predict", str(causal), str(tmp_path / "long.csv"), "--out",
                                     str(tmp_path / "out.jsonl")]).output
-    assert "1 texts were longer than the model reads and were cut" in said  # not their end: the last tokens are read
+    assert "1 texts were not looked at as a whole (truncated)" in said  # not their end: the last tokens are read
 
 
 def test_files_and_the_server_take_the_same(masked: Path, causal: Path, tmp_path: Path) -> None:
