@@ -12,10 +12,10 @@ from benchmarks.tasks.family import Family
 
 HEAD = ["data set", "model", "seed", "rows: train / test", "measure", "Luthier", "script", "difference",
         "minutes in all, Luthier", "script", "peak MiB, Luthier", "script", "rows/s, Luthier", "transformers"]
-TITLE = "## Every task on small samples (the quick suite)"
+TITLE = "## Eight tasks on small samples (the quick suite)"
 INTRODUCTION = """\
 Luthier and the usual `transformers` script of each task, with the same pretrained weights, rows, epochs, batch and
-learning rate. So few rows show that every task works and about what it takes, not who is better: look at the 95 %
+learning rate. So few rows show that each task works and about what it takes, not who is better: look at the 95 %
 intervals in brackets; of 300 questions neither side learns to answer. Rows/s: the tuned bundle in batches, and its
 weights in the pipeline or loop that is usual, in turns in one process. What the scripts do stands in
 `benchmarks/tasks/`, one folder for each task."""

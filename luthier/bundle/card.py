@@ -150,6 +150,13 @@ def _data(manifest: Manifest, data_report: Mapping[str, Any]) -> str:
                                      "bundle as you would share the data.")
 
 
+def request(manifest: Manifest) -> str:
+    """Return the JSON body of a request that the bundle's server answers, for people to try."""
+    kind = _kind(manifest)
+    row = f"[{kind.PAIR}]" if manifest.pair else getattr(kind, "ROW", '"very good", "心情很好"')
+    return f'{{"inputs": [{row}]}}'
+
+
 def _training(manifest: Manifest) -> str:
     recipe = manifest.recipe
     train, method = recipe.get("train") or {}, recipe.get("method") or {}

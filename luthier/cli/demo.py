@@ -22,6 +22,7 @@ from typer import Option
 
 from luthier import plugins
 from luthier.errors import ServingError
+from luthier.schema import Conversation, Marked, TextInput
 
 TEXTS = ("心情很好", "工作很忙", "风景很美")
 SAMPLE_ROWS = 6000
@@ -88,8 +89,14 @@ def _own_texts(bundle: Path) -> Sequence[Any]:
     """Return three texts that the bundle carries as probes, so that any file has something to ask."""
     from luthier.bundle import read_probes
 
-    probes = read_probes(bundle)[:3]
-    return [probe.text if probe.text_b is None else [probe.text, probe.text_b] for probe in probes]
+    return [_sent(probe.row) for probe in read_probes(bundle)[:3]]
+
+
+def _sent(row: TextInput) -> Any:
+    """Return what a predictor takes in the form in which the server takes it."""
+    if isinstance(row, Conversation):
+        return row.messages
+    return row.to_dict() if isinstance(row, Marked) else row if isinstance(row, str) else list(row)
 
 
 @contextmanager
@@ -131,5 +138,17 @@ def _ask(url: str, text: Any) -> None:
     with urllib.request.urlopen(request, timeout=SERVER_SECONDS) as answer:  # noqa: S310 - our own loopback server
         predictions = json.load(answer)["predictions"]
     first = predictions[0] if isinstance(predictions, list) else predictions
-    typer.echo(f"  {text}  ->  {first['label'] or '(no label)'}  {first['score']:.3f}")
+    typer.echo(f"  {_clipped(text)}  ->  {_said(first)}")
     typer.echo(f"    curl -s {url}/predict -H 'Content-Type: application/json' -d {shlex.quote(body)}")
+
+
+def _said(answer: dict[str, Any]) -> str:
+    """Return a label and its score, or whatever else a task answers with, in one line."""
+    if {"label", "score"} <= answer.keys():
+        return f"{answer['label'] or '(no label)'}  {answer['score']:.3f}"
+    return _clipped(json.dumps({key: value for key, value in answer.items() if value != []}, ensure_ascii=False))
+
+
+def _clipped(text: Any, most: int = 200) -> str:
+    said = str(text)
+    return said if len(said) <= most else said[: most - 1] + "…"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +23,9 @@ def command(
     threads: Annotated[int | None, Option(min=1, max=1024, help="CPU threads. [default: all cores]")] = None,
     offline: Annotated[bool, Option("--offline", help="Never ask a model hub.")] = False,
 ) -> None:
-    """Serve a bundle: POST /predict, /health, /ready, /metrics, /docs."""
+    """Serve a bundle: POST /predict and /rerank, GET /health, /ready, /metrics, /docs."""
+    from luthier.bundle import read_manifest
+    from luthier.bundle.card import request
     from luthier.cli import INTERRUPTED
     from luthier.inference import Opening
     from luthier.serving import Limits, serve
@@ -32,8 +35,8 @@ def command(
     def ready(url: str, chosen: str) -> None:
         typer.echo(chosen)
         typer.echo(f"{bundle} answers at {url}  (docs: {url}/docs; stop with Ctrl-C)")
-        example = '{"inputs": ["very good", "心情很好"]}'
-        typer.echo(f"try: curl -s {url}/predict -H 'Content-Type: application/json' -d '{example}'")
+        body = shlex.quote(request(read_manifest(bundle)))
+        typer.echo(f"try: curl -s {url}/predict -H 'Content-Type: application/json' -d {body}")
 
     if backend == "auto":
         typer.echo(f"opening {bundle}; the first start on a machine measures its backends, which takes up to a minute")

@@ -9,7 +9,8 @@ from typer import Argument, Option
 
 
 def command(
-    source: Annotated[str, Argument(help="A labelled file (csv, tsv, jsonl, json, parquet, xlsx) or a recipe.yaml.")],
+    source: Annotated[str, Argument(help="A file of rows (csv, tsv, txt, jsonl, json, conll, parquet, xlsx; text also "
+                                         "as .gz) or a recipe.yaml.")],
     overrides: Annotated[
         list[str] | None, Argument(help="Any setting of the recipe, such as train.num_train_epochs=2 seed=1.")
     ] = None,

@@ -11,8 +11,11 @@ import yaml
 
 from luthier import plugins
 from luthier.bundle import Base, LengthPolicy, Manifest, TaskRecord, model_card
+from luthier.bundle.card import request
 from luthier.bundle.kind import SEAM, BundleKind
 from luthier.schema import LabelSet
+from luthier.serving.limits import Limits
+from luthier.serving.wire import parse
 
 NAMES = plugins.names(SEAM)
 
@@ -43,6 +46,16 @@ def test_it_offers_all_that_is_asked(kind: ModuleType) -> None:
 
 def test_its_class_opens_models_in_transformers(kind: ModuleType) -> None:
     assert hasattr(pytest.importorskip("transformers"), kind.DOOR)
+
+
+def test_the_server_answers_the_request_that_people_are_shown(kind: ModuleType) -> None:
+    labels = manifest(kind).labels
+    both = labels.problem_type in ("similarity", "retrieval")
+    pair = None if both else labels.of_answers or labels.of_candidates
+    body = request(replace(manifest(kind), pair=pair))
+    asked = parse(body.encode(), Limits(), pair=pair, relations=labels.of_relations, conversations=labels.of_dialogues,
+                  candidates=labels.of_candidates)
+    assert asked.texts
 
 
 @pytest.mark.parametrize("form", ["full", "adapter"])
