@@ -29,6 +29,13 @@ def test_defaults_are_filled_in_down_to_the_methods_own_settings() -> None:
     assert built.train.per_device_train_batch_size == 32
 
 
+def test_the_home_directory_is_meant_by_a_tilde(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    assert build({**MINIMAL, "out": "~/runs/x"}).out == "/home/ann/runs/x"
+    assert make_recipe("reviews.csv", {"out": Path("~/y")}).out == "/home/ann/y"
+    assert build({**MINIMAL, "out": "runs/~x"}).out == "runs/~x"
+
+
 def test_all_faults_come_together_each_with_its_path() -> None:
     with pytest.raises(RecipeError) as caught:
         build({"data": {"train": "x.csv", "txt": "review"}, "train": {"learning_rat": 1e-5, "num_train_epochs": 0},

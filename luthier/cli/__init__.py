@@ -6,7 +6,6 @@ A traceback always means a fault of Luthier's own.
 
 from __future__ import annotations
 
-import errno
 import io
 import sys
 from contextlib import suppress
@@ -62,8 +61,10 @@ def main() -> None:
         raise
     except KeyboardInterrupt as error:  # before or after the time that typer watches over
         _fail(str(error) or "stopped", INTERRUPTED)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        from luthier.bundle.write import disk_full
+
+        if not disk_full(error):  # libraries in Rust raise kinds of their own
             raise
         _fail("the disk is full; nothing finished was touched\n  -> free some space and run the command again", 2)
 

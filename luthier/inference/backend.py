@@ -64,7 +64,12 @@ class Backend(Protocol):
 
 
 class Writes(Backend, Protocol):
-    """A backend that can write texts. One that cannot lacks these two, and its module says no ``GENERATES``."""
+    """A backend that can write texts. One that cannot lacks these, and its module says no ``GENERATES``."""
+
+    @property
+    def held_tokens(self) -> int:
+        """Tokens whose keys and values may stand in memory at once, all rows and beams of a batch together."""
+        ...
 
     def generate(self, batch: Batch, decoding: Decoding, *, text_of: TextOf, rows: Sequence[int],
                  ends: tuple[int, ...] = (), stop: Stop | None = None) -> list[Written]:

@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from luthier.inference.backend import Backend, Writes
     from luthier.models.encoding import Encoder, Ragged
 
-HELD = 4
-"""Tokens whose keys and values a batch may hold in the end for each that the backend computes at once: 8,192 on a CPU,
-which are 200 MB for t5-small (6 layers of width 512, 24 KB a token) and 380 MB for smollm2-135m (46 KB a token)."""
-
 _NOTHING = Written((), "", -math.inf, "length")
 """Of a row that was not begun, since nobody waited for it."""
 
@@ -70,7 +66,8 @@ def write(backend: Backend, encoder: Encoder, ragged: Ragged, decoding: Decoding
         LimitError: a text leaves no room for what is to be written; the message names the row.
     """
     found: dict[int, Written] = {}
-    for planned in batches(ragged.lengths, decoding, backend.max_tokens):
+    held = cast("Writes", backend).held_tokens
+    for planned in batches(ragged.lengths, decoding, backend.max_tokens, held):
         rows = [row for row in planned.tolist() if stop is None or not stop(row)]
         numbers = [zlib.crc32(np.asarray(ragged.ids[row], np.int64).tobytes()) for row in rows]
         ask = None if stop is None else partial(_asked, stop, rows)
@@ -83,22 +80,23 @@ def write(backend: Backend, encoder: Encoder, ragged: Ragged, decoding: Decoding
     return [found.get(row, _NOTHING) for row in range(len(ragged))]
 
 
-def batches(lengths: Int64, decoding: Decoding, max_tokens: int) -> list[Int64]:
+def batches(lengths: Int64, decoding: Decoding, max_tokens: int, held: int) -> list[Int64]:
     """Plan which texts are written together: by what is read at once, and by what is held in the end.
 
     Args:
         lengths: (N,) int64, tokens of each text that is read.
         decoding: the most tokens written, and beams, each of which holds its own.
         max_tokens: padded tokens that the backend computes at once.
+        held: tokens whose keys and values it may hold.
 
     Returns:
-        Row numbers, an (B,) int64 array a batch. B times the tokens read and written is at most ``HELD`` times
-        ``max_tokens``, unless B is 1.
+        Row numbers, an (B,) int64 array a batch. B times the tokens read and written, times the beams, is at most
+        ``held``, unless B is 1.
     """
     found: list[Int64] = []
     for rows in plan(lengths, max_tokens=max(1, max_tokens // decoding.num_beams)) if len(lengths) else ():
         longest = int(lengths[rows].max()) + decoding.max_new_tokens
-        most = max(1, HELD * max_tokens // (decoding.num_beams * longest))
+        most = max(1, held // (decoding.num_beams * longest))
         found += np.array_split(rows, -(-len(rows) // most))
     return found
 

@@ -66,13 +66,18 @@ def read_tokenizer_config(directory: Path) -> dict[str, Any]:
     return config
 
 
+_FROM_PADDING = ("roberta", "camembert", "mpnet", "longformer")
+"""Parts of the types of models that number positions from the padding token's id on."""
+
+
 def longest_input(config: dict[str, Any], tokenizer_config: dict[str, Any]) -> int | None:
     """Return the most tokens that a model takes, special ones included; ``None`` when its files do not say."""
     limits = []
     positions = config.get("max_position_embeddings")
     if isinstance(positions, int) and positions > 0:
         # RoBERTa and its kin number positions from pad_token_id + 1, so that many rows of the table are never used.
-        offset = config.get("pad_token_id", 1) + 1 if "roberta" in str(config.get("model_type")) else 0
+        kind, pad = str(config.get("model_type")), config.get("pad_token_id")
+        offset = (1 if pad is None else pad) + 1 if any(name in kind for name in _FROM_PADDING) else 0
         limits.append(positions - offset)
     stated = tokenizer_config.get("model_max_length")
     if isinstance(stated, int | float) and 0 < stated < _UNLIMITED:
@@ -81,12 +86,20 @@ def longest_input(config: dict[str, Any], tokenizer_config: dict[str, Any]) -> i
 
 
 def pad_id(tokenizer: Tokenizer, config: dict[str, Any], tokenizer_config: dict[str, Any]) -> int:
-    """Return the id that fills a batch: the tokenizer's, else the model's, else 0 (the mask hides it anyway)."""
-    token = tokenizer_config.get("pad_token")
-    found = tokenizer.token_to_id(token) if isinstance(token, str) else None
+    """Return the id that fills a batch: the tokenizer's, else the model's, else that of the end of a text, else 0.
+
+    The mask hides it, but transformers' classifiers of decoders look for the last token that is another: an ordinary
+    word would be passed over where a text ends with it.
+    """
+    stated = config.get("pad_token_id")
+    found = _id(tokenizer, tokenizer_config.get("pad_token"))
     if found is None:
-        found = config.get("pad_token_id")
-    return found if isinstance(found, int) else 0
+        found = stated if isinstance(stated, int) else _id(tokenizer, tokenizer_config.get("eos_token"))
+    return found or 0
+
+
+def _id(tokenizer: Tokenizer, token: object) -> int | None:
+    return tokenizer.token_to_id(token) if isinstance(token, str) else None
 
 
 def write_tokenizer(directory: Path, tokenizer: Tokenizer, config: dict[str, Any], max_length: int) -> None:

@@ -18,7 +18,10 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
+from safetensors import SafetensorError
+
 from luthier import plugins
+from luthier.errors import ModelError
 from luthier.models._tokenizer_files import write_tokenizer
 from luthier.models.building import quiet
 from luthier.models.files import ModelFiles, cache_directory, weights_sha256
@@ -76,6 +79,9 @@ def made_new(texts: Sequence[str], settings: NewModelSettings, *, seed: int) -> 
         texts: sources and targets to learn the vocabulary on.
         settings: sizes.
         seed: of the weights.
+
+    Raises:
+        ModelError: the cache cannot be written to.
     """
     libraries = [version(name) for name in ("tokenizers", "torch", "transformers")]
     told = hashlib.sha256(repr((_VERSION, libraries, sorted(settings.model_dump().items()), seed)).encode())
@@ -83,17 +89,25 @@ def made_new(texts: Sequence[str], settings: NewModelSettings, *, seed: int) -> 
         told.update(text.encode("utf-8", "surrogatepass") + b"\0")
     place = cache_directory() / "new" / told.hexdigest()[:32]
     if not place.is_dir():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(mkdtemp(dir=place.parent, prefix=".partial-"))
         try:
-            new_seq2seq(partial, texts, settings, seed=seed)
-            os.replace(partial, place)
-        except OSError:
+            _made(place, texts, settings, seed)
+        except (OSError, SafetensorError) as error:
             if not place.is_dir():  # else another process was faster, with the same model
-                raise
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+                why = getattr(error, "strerror", None) or error
+                raise ModelError(f"a new model cannot be written to {place.parent}: {why}",
+                                 "free some space there, or set LUTHIER_CACHE to a directory that can be written"
+                                 ) from error
     return ModelFiles(NEW_MODEL, NEW, place, None, None, weights_sha256(place))
+
+
+def _made(place: Path, texts: Sequence[str], settings: NewModelSettings, seed: int) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(mkdtemp(dir=place.parent, prefix=".partial-"))
+    try:
+        new_seq2seq(partial, texts, settings, seed=seed)
+        os.replace(partial, place)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _tokenizer(texts: Sequence[str], vocab_size: int) -> Tokenizer:

@@ -122,8 +122,9 @@ def _manifest(done: Finished, systems: Mapping[str, Evaluation]) -> Manifest:
     outputs = done.opened.task.outputs(labels).names
     task = {name: value for name, value in recipe.task.items() if name != "name"}
     kind = plugins.load("tuning.methods", recipe.method["name"]).KIND
-    # An adapter has to find its base again; a full bundle need not tell where one lay on this machine.
-    name = base.name if kind == "adapter" else _public_name(base)
+    # An adapter has to find its base again, wherever it is opened; a full bundle need not tell where one lay here.
+    own = str(base.path.resolve()) if base.source == "directory" else base.name
+    name = own if kind == "adapter" else _public_name(base)
     return Manifest(
         kind=kind,
         task=TaskRecord(recipe.task["name"], task),

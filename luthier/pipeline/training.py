@@ -23,6 +23,7 @@ from luthier.pipeline.settings import choice_settings, make_recipe
 from luthier.pipeline.workplace import Workplace, workplace
 from luthier.recipe import AUTO, Recipe, spawn
 from luthier.tuning import Events, Fitted, Job, Listener, open_trackers
+from luthier.tuning.precision import choose_device
 from luthier.tuning.validation import check_metric
 
 
@@ -122,6 +123,7 @@ class _Stages:
                 pair = is_pair(loaded.dataset.train, labels)
                 built = opened.build()
                 opened.task.finish(built.model, labels)
+                built.model.to(choose_device().value)
                 scored = assess(opened.predictor(labels, pair=pair, model=built.model), loaded)
                 systems["untuned"] = replace(scored, new_head=bool(built.new_modules))
         return systems

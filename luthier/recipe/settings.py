@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
@@ -232,6 +233,12 @@ class Recipe(Settings):
     """Trackers that get every event: tensorboard, mlflow, wandb."""
     out: str
     """Directory of the finished bundle."""
+
+    @field_validator("out")
+    @classmethod
+    def _own_home(cls, value: str) -> str:
+        """Take ``~`` for the home directory, as a shell does."""
+        return os.path.expanduser(value)
 
     def override(self, **changes: Any) -> Recipe:
         """Return a copy with whole top-level entries replaced."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,14 +100,20 @@ def _open_mlflow(run_name: str, directory: Path, parameters: dict[str, Any]) -> 
     known = client.get_experiment_by_name(experiment)
     number = known.experiment_id if known else client.create_experiment(experiment)
     run = client.create_run(number, run_name=run_name).info.run_id
-    for name, value in parameters.items():
+    # Two names that become one would be refused.
+    for name, value in {_mlflow_name(name): value for name, value in parameters.items()}.items():
         client.log_param(run, name, str(value)[:500])
 
     def log(found: dict[str, float], step: int) -> None:
         for name, value in found.items():
-            client.log_metric(run, name, value, step=step)
+            client.log_metric(run, _mlflow_name(name, "/"), value, step=step)
 
     return Tracker("mlflow", log, lambda: client.set_terminated(run))
+
+
+def _mlflow_name(name: str, also: str = "") -> str:
+    """Return a name that MLflow takes: letters, digits, a few signs and those in ``also``, 250 of them at most."""
+    return re.sub(rf"[^\w.\- {also}]", "_", name)[:250]
 
 
 def _open_wandb(run_name: str, directory: Path, parameters: dict[str, Any]) -> Tracker:

@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 
 from luthier.errors import DataError, ModelError
 from luthier.models import tiny
+from luthier.models._tokenizer_files import pad_id, read_tokenizer
 from luthier.models.encoding import Encoder
 
 TEXTS = [
@@ -202,11 +203,13 @@ def test_padding_and_truncation_stored_in_the_file_are_overruled(model: Path, tm
     assert Encoder.load(copy).encode_ragged(TEXTS).ids == Encoder.load(model).encode_ragged(TEXTS).ids
 
 
-def test_roberta_positions_are_counted_from_the_padding(model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "pad"), [("xlm-roberta", 1), ("camembert", 1), ("mpnet", 1), ("camembert", None)])
+def test_roberta_positions_are_counted_from_the_padding(
+        kind: str, pad: int | None, model: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(model, tmp_path / "copy")
     config = json.loads((copy / "config.json").read_text()) | {
-        "model_type": "xlm-roberta",
-        "pad_token_id": 1,
+        "model_type": kind,
+        "pad_token_id": pad,
         "type_vocab_size": 1,
         "max_position_embeddings": 66,
     }
@@ -215,6 +218,16 @@ def test_roberta_positions_are_counted_from_the_padding(model: Path, tmp_path: P
     assert encoder.max_length == 64
     assert not encoder.uses_type_ids
     assert encoder.encode([("good", "text")]).type_ids is None
+
+
+def test_rows_are_filled_up_with_no_ordinary_word(model: Path) -> None:
+    tokenizer = read_tokenizer(model)
+    named, unnamed = {"pad_token": "[PAD]", "eos_token": "[SEP]"}, {"eos_token": "[SEP]"}
+    assert pad_id(tokenizer, {"pad_token_id": 7}, named) == tokenizer.token_to_id("[PAD]")
+    assert pad_id(tokenizer, {"pad_token_id": 7}, unnamed) == 7
+    assert pad_id(tokenizer, {"pad_token_id": 0}, unnamed) == 0  # as bundles have it that were written before
+    assert pad_id(tokenizer, {"pad_token_id": None}, unnamed) == tokenizer.token_to_id("[SEP]") != 0
+    assert pad_id(tokenizer, {}, {}) == 0
 
 
 def test_saved_encoder_is_the_same_encoder(short: Encoder, model: Path, tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ import fake_hub  # noqa: E402
 def model(tmp_path: Path) -> Path:
     directory = tiny.make(tmp_path / "model")
     (directory / "README.md").write_text("---\nlanguage: en\nlicense: mit\n---\n# Tiny\n")
+    (directory / "chat_template.jinja").write_text("{{ messages }}")
+    (directory / "generation_config.json").write_text('{"eos_token_id": 3}')
     (directory / "modeling_evil.py").write_text("raise SystemExit('ran')\n")
     (directory / "onnx").mkdir()
     (directory / "onnx" / "model.safetensors").write_bytes(b"large and not needed")
@@ -61,6 +63,8 @@ def test_only_what_is_needed_is_downloaded(hub: tuple[dict[str, Path], list[str]
         "tokenizer.json",
         "tokenizer_config.json",
         "special_tokens_map.json",
+        "chat_template.jinja",
+        "generation_config.json",
         "README.md",
     }
 

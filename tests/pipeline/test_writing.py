@@ -20,8 +20,10 @@ from luthier.errors import ModelError, ProbeError, RecipeError
 from luthier.inference import Opening, Predictor, open_fastest, verify
 from luthier.inference.opening import assemble
 from luthier.inference.replaying import replay
+from luthier.models.from_nothing import made_new
 from luthier.models.tiny_generators import make_seq2seq
 from luthier.pipeline import make_recipe, predict_file, run
+from luthier.recipe import NewModelSettings
 from luthier.schema import Generated
 from luthier.serving.app import create_app
 from luthier.serving.repository import Repository
@@ -63,6 +65,13 @@ def bundle(data: Path) -> Path:
     assert "untuned" not in run.scores["systems"]
     assert not run.warnings
     return run.path
+
+
+def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cache").write_text("a file", encoding="utf-8")
+    monkeypatch.setenv("LUTHIER_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(ModelError, match=r"a new model cannot be written to .*\n  -> .*set LUTHIER_CACHE"):
+        made_new(["a"], NewModelSettings(), seed=1)
 
 
 def digest(bundle: Path) -> str:

@@ -11,7 +11,7 @@ from luthier.tuning.trackers import Tracker, numbers
 
 STEP = {"event": "step", "step": 3, "loss": 0.5, "learning_rate": 1e-4, "grad_norm": 1.0, "rows_per_second": 9.0,
         "epoch": 0.3}
-VALIDATION = {"event": "validation", "step": 3, "metrics": {"f1_macro": 0.7}}
+VALIDATION = {"event": "validation", "step": 3, "metrics": {"f1_macro": 0.7, "ndcg@10": 0.6}}
 
 
 def tell(listeners: list[Any]) -> None:
@@ -23,7 +23,7 @@ def tell(listeners: list[Any]) -> None:
 
 def test_numbers_have_the_names_trackers_show() -> None:
     assert dict(numbers(STEP))["train/loss"] == 0.5
-    assert dict(numbers(VALIDATION)) == {"valid/f1_macro": 0.7}
+    assert dict(numbers(VALIDATION)) == {"valid/f1_macro": 0.7, "valid/ndcg@10": 0.6}
     assert dict(numbers({"event": "note"})) == {}
 
 

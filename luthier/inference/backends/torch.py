@@ -11,6 +11,7 @@ import numpy as np
 
 from luthier.bundle import EXACT, Manifest
 from luthier.inference.backends._modules import ATTENTION, check_threads, choose_device, open_module
+from luthier.models.hardware import memory
 from luthier.models.likelihood import continued_log_shares, followed_log_shares, written_log_shares
 from luthier.models.seq2seq import target_tokens
 from luthier.plugins import require
@@ -34,6 +35,8 @@ __all__ = ["ATTENTION", "GENERATES", "NAME", "PACKAGES", "TOLERANCE", "TorchBack
 _MAX_TOKENS = {"cpu": 2048}
 """Device -> padded tokens of a batch. On CPUs full speed is reached at 512 and lost beyond 2,048, where activations
 leave the cache (minilm-l6, two cores, 128 tokens a row: 12,000 tokens/s in batches of 16, 9,800 in 32, 4,700 in 64)."""
+_HELD = 4
+"""Tokens held while texts are written for each that is computed at once."""
 _MAX_TOKENS_ELSEWHERE = 32_768
 """Accelerators want large batches; at 12 layers of width 384 this takes about 1 GB."""
 
@@ -52,6 +55,21 @@ class TorchBackend:
     def max_tokens(self) -> int:
         """Return the padded tokens of the largest batch that is worth computing at once."""
         return _MAX_TOKENS.get(self.device.partition(":")[0], _MAX_TOKENS_ELSEWHERE)
+
+    @property
+    def held_tokens(self) -> int:
+        """Return the tokens of four batches, or fewer where their keys and values would fill a quarter of the memory.
+
+        On a CPU four batches are 8,192 tokens: 200 MB for t5-small (6 layers of width 512, 24 KB a token), 380 MB for
+        smollm2-135m (46 KB). On a GPU they are 131,072, which models of large heads have no room for.
+        """
+        model = self._opened
+        config = model.config.get_text_config(decoder=True)
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        size = next((weight.element_size() for weight in model.parameters()), 4)
+        each = 2 * size * config.num_hidden_layers * heads * width
+        return min(_HELD * self.max_tokens, max(1, memory(self.device) // 4 // int(each)))
 
     def run(self, batch: Batch) -> Float32:
         """Return the logits of B texts: (B, C) float32."""

@@ -18,7 +18,7 @@ _TRUE = {"1", "true", "yes", "on"}
 _FILES = (
     "config.json", "model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors", "tokenizer*.json",
     "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "*.model", "adapter_config.json",
-    "README.md",
+    "chat_template.jinja", "generation_config.json", "README.md",
 )  # fmt: skip
 
 

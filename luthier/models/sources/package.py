@@ -12,6 +12,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from luthier.errors import ModelError
 from luthier.models._tokenizer_files import read_json
 from luthier.models.files import ModelFiles, ModelInfo, cache_directory, sha256_of
@@ -200,9 +202,10 @@ def _converted(name: str, packaged: Packaged, conversion: Conversion, source: Pa
     _checked(source, packaged)
     try:
         return target, _convert(source, target, conversion)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
+        why = getattr(error, "strerror", None) or error
         raise ModelError(
-            f"the converted model {name!r} cannot be written to {target.parent}: {error.strerror or error}",
+            f"the converted model {name!r} cannot be written to {target.parent}: {why}",
             f"free {2 * packaged.size_mb} MB there, or set LUTHIER_CACHE to a directory that can be written",
         ) from error
 
