@@ -25,11 +25,14 @@ from luthier.errors import ModelError
 from luthier.models._tokenizer_files import write_tokenizer
 from luthier.models.building import quiet
 from luthier.models.files import ModelFiles, cache_directory, weights_sha256
+from luthier.models.kept import forget_directories, used
 from luthier.recipe import NEW_MODEL, NewModelSettings
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+KEPT_BYTES = 2**30
+"""Of models made from nothing; those used longest ago go first."""
 PAD, END = "<pad>", "</s>"
 """Special tokens, in the order of their ids, 0 and 1; the first stands before every text that is written, too."""
 
@@ -97,6 +100,7 @@ def made_new(texts: Sequence[str], settings: NewModelSettings, *, seed: int) -> 
                 raise ModelError(f"a new model cannot be written to {place.parent}: {why}",
                                  "free some space there, or set LUTHIER_CACHE to a directory that can be written"
                                  ) from error
+    used(place)
     return ModelFiles(NEW_MODEL, NEW, place, None, None, weights_sha256(place))
 
 
@@ -106,6 +110,7 @@ def _made(place: Path, texts: Sequence[str], settings: NewModelSettings, seed: i
     try:
         new_seq2seq(partial, texts, settings, seed=seed)
         os.replace(partial, place)
+        forget_directories(place, KEPT_BYTES)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -1,10 +1,11 @@
-"""Files kept for the next run: written whole or not at all, for their owner alone, under a limit of bytes."""
+"""What is kept for the next run: written whole or not at all, for its owner alone, under a limit of bytes."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -62,6 +63,26 @@ def used(place: Path) -> None:
     """Take note that a file was read, so that others are older."""
     with suppress(OSError):  # read by somebody who may not write: it is only old sooner
         os.utime(place)
+
+
+def forget_directories(newest: Path, limit: int) -> None:
+    """Remove the directories beside ``newest`` that were used longest ago until the rest has no more bytes than that.
+
+    Also unfinished ones of runs that were killed, whose names begin with a full stop.
+    """
+    kept = []
+    for place in newest.parent.iterdir():
+        with suppress(FileNotFoundError):  # another run was faster
+            told = place.stat().st_mtime
+            if not place.name.startswith("."):
+                kept.append((told, sum(file.stat().st_size for file in place.iterdir()), place))
+            elif time.time() - told > ABANDONED:
+                shutil.rmtree(place, ignore_errors=True)
+    size = sum(bytes_ for _, bytes_, _ in kept)
+    for _, bytes_, place in sorted(kept):
+        if size > limit and place != newest:
+            size -= bytes_
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _forget_oldest(newest: Path, limit: int) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import tempfile
 import warnings
 from importlib.metadata import version
@@ -21,6 +20,7 @@ from luthier.bundle import Manifest
 from luthier.errors import BundleError, ModelError
 from luthier.inference.backends._modules import open_module
 from luthier.models.files import cache_directory
+from luthier.models.kept import forget_directories
 from luthier.schema import Batch, Int64
 
 OPSET = 17
@@ -48,7 +48,7 @@ def exported(directory: Path, manifest: Manifest, *, offline: bool) -> Path:
             with tempfile.TemporaryDirectory(dir=root, prefix=".partial-") as made:
                 _export(directory, manifest, Path(made) / "graph", offline)
                 _put(Path(made) / "graph", place)
-            _prune(root, keep=place)
+            forget_directories(place, KEPT_BYTES)
         place.touch()
     except OSError as error:
         raise ModelError(f"the graph of the bundle at {directory} cannot be kept in {root}: {error.strerror or error}",
@@ -139,14 +139,3 @@ def _logits_only(module: Any, names: list[str]) -> Any:
             return found
 
     return Logits().eval()
-
-
-def _prune(root: Path, *, keep: Path) -> None:
-    """Remove the graphs used longest ago until the rest fits ``KEPT_BYTES``."""
-    graphs = sorted((place for place in root.iterdir() if (place / _FILE).is_file()),
-                    key=lambda place: place.stat().st_mtime, reverse=True)
-    total = 0
-    for place in graphs:
-        total += sum(file.stat().st_size for file in place.iterdir())
-        if total > KEPT_BYTES and place != keep:
-            shutil.rmtree(place, ignore_errors=True)
