@@ -34,6 +34,8 @@ def test_the_home_directory_is_meant_by_a_tilde(monkeypatch: pytest.MonkeyPatch)
     assert build({**MINIMAL, "out": "~/runs/x"}).out == "/home/ann/runs/x"
     assert make_recipe("reviews.csv", {"out": Path("~/y")}).out == "/home/ann/y"
     assert build({**MINIMAL, "out": "runs/~x"}).out == "runs/~x"
+    data = build({**MINIMAL, "data": {"train": "~/a.csv", "test": "~/b.csv"}}).data
+    assert (data.train, data.valid, data.test) == ("/home/ann/a.csv", None, "/home/ann/b.csv")
 
 
 def test_all_faults_come_together_each_with_its_path() -> None:

@@ -22,7 +22,8 @@ from typer import Option
 
 from luthier import plugins
 from luthier.errors import ServingError
-from luthier.schema import Conversation, Marked, TextInput
+from luthier.schema import Conversation, Marked, TextInput, parts
+from luthier.text import blank
 
 TEXTS = ("心情很好", "工作很忙", "风景很美")
 SAMPLE_ROWS = 6000
@@ -89,7 +90,8 @@ def _own_texts(bundle: Path) -> Sequence[Any]:
     """Return three texts that the bundle carries as probes, so that any file has something to ask."""
     from luthier.bundle import read_probes
 
-    return [_sent(probe.row) for probe in read_probes(bundle)[:3]]
+    rows = [probe.row for probe in read_probes(bundle)]
+    return [_sent(row) for row in rows if not any(map(blank, parts(row)))][:3]  # some probes are empty on purpose
 
 
 def _sent(row: TextInput) -> Any:

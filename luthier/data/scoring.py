@@ -1,4 +1,7 @@
-"""Rows to be scored: in the form in which rows are learned, so that both give the same figures for the same file."""
+"""Rows to be scored: their texts in the form in which rows are learned, and a query once.
+
+Duplicates and contradictions, which training leaves out of its test rows, are scored as they stand in the file.
+"""
 
 from __future__ import annotations
 

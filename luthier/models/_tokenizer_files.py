@@ -91,11 +91,10 @@ def pad_id(tokenizer: Tokenizer, config: dict[str, Any], tokenizer_config: dict[
     The mask hides it, but transformers' classifiers of decoders look for the last token that is another: an ordinary
     word would be passed over where a text ends with it.
     """
-    stated = config.get("pad_token_id")
-    found = _id(tokenizer, tokenizer_config.get("pad_token"))
-    if found is None:
-        found = stated if isinstance(stated, int) else _id(tokenizer, tokenizer_config.get("eos_token"))
-    return found or 0
+    ends = config.get("eos_token_id")
+    found = (_id(tokenizer, tokenizer_config.get("pad_token")), config.get("pad_token_id"),
+             _id(tokenizer, tokenizer_config.get("eos_token")), *(ends if isinstance(ends, list) else [ends]))
+    return next((one for one in found if isinstance(one, int)), 0)
 
 
 def _id(tokenizer: Tokenizer, token: object) -> int | None:

@@ -161,7 +161,8 @@ def _config(directory: Path, labels: LabelSet) -> Any:
     if getattr(config, "pad_token_id", None) is None:
         # A decoder finds each row's last real token by it.
         tokenizer_config = tokenizer_files.read_tokenizer_config(directory)
-        config.pad_token_id = tokenizer_files.pad_id(tokenizer_files.read_tokenizer(directory), {}, tokenizer_config)
+        config.pad_token_id = tokenizer_files.pad_id(tokenizer_files.read_tokenizer(directory), config.to_dict(),
+                                                     tokenizer_config)
     return config
 
 

@@ -25,7 +25,7 @@ from luthier.errors import ModelError
 from luthier.models._tokenizer_files import write_tokenizer
 from luthier.models.building import quiet
 from luthier.models.files import ModelFiles, cache_directory, weights_sha256
-from luthier.models.kept import forget_directories, used
+from luthier.models.kept import forget_directories, remove, used
 from luthier.recipe import NEW_MODEL, NewModelSettings
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 KEPT_BYTES = 2**30
 """Of models made from nothing; those used longest ago go first."""
+_WEIGHTS = "model.safetensors"
 PAD, END = "<pad>", "</s>"
 """Special tokens, in the order of their ids, 0 and 1; the first stands before every text that is written, too."""
 
@@ -91,16 +92,16 @@ def made_new(texts: Sequence[str], settings: NewModelSettings, *, seed: int) -> 
     for text in texts:
         told.update(text.encode("utf-8", "surrogatepass") + b"\0")
     place = cache_directory() / "new" / told.hexdigest()[:32]
-    if not place.is_dir():
+    used(place)
+    if not (place / _WEIGHTS).is_file():
         try:
             _made(place, texts, settings, seed)
         except (OSError, SafetensorError) as error:
-            if not place.is_dir():  # else another process was faster, with the same model
+            if not (place / _WEIGHTS).is_file():  # else another process was faster, with the same model
                 why = getattr(error, "strerror", None) or error
                 raise ModelError(f"a new model cannot be written to {place.parent}: {why}",
                                  "free some space there, or set LUTHIER_CACHE to a directory that can be written"
                                  ) from error
-    used(place)
     return ModelFiles(NEW_MODEL, NEW, place, None, None, weights_sha256(place))
 
 
@@ -109,6 +110,8 @@ def _made(place: Path, texts: Sequence[str], settings: NewModelSettings, seed: i
     partial = Path(mkdtemp(dir=place.parent, prefix=".partial-"))
     try:
         new_seq2seq(partial, texts, settings, seed=seed)
+        if place.is_dir() and not (place / _WEIGHTS).is_file():
+            remove(place)
         os.replace(partial, place)
         forget_directories(place, KEPT_BYTES)
     finally:

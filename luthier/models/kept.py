@@ -71,8 +71,8 @@ def forget_directories(newest: Path, limit: int) -> None:
     Also unfinished ones of runs that were killed, whose names begin with a full stop.
     """
     kept = []
-    for place in newest.parent.iterdir():
-        with suppress(FileNotFoundError):  # another run was faster
+    for place in filter(Path.is_dir, newest.parent.iterdir()):
+        with suppress(OSError):  # another run was faster
             told = place.stat().st_mtime
             if not place.name.startswith("."):
                 kept.append((told, sum(file.stat().st_size for file in place.iterdir()), place))
@@ -82,7 +82,15 @@ def forget_directories(newest: Path, limit: int) -> None:
     for _, bytes_, place in sorted(kept):
         if size > limit and place != newest:
             size -= bytes_
-            shutil.rmtree(place, ignore_errors=True)
+            remove(place)
+
+
+def remove(place: Path) -> None:
+    """Remove a directory that others may look for: under its name it is there whole or not at all."""
+    aside = place.with_name(f".{place.name}-{secrets.token_hex(4)}")
+    with suppress(OSError):  # another run was faster
+        place.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _forget_oldest(newest: Path, limit: int) -> None:

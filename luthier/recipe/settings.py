@@ -52,6 +52,12 @@ class DataSettings(Settings):
     max_bad_rows: int = Field(100, ge=0)
     """Unreadable rows tolerated before the run stops."""
 
+    @field_validator("train", "valid", "test")
+    @classmethod
+    def _own_home(cls, value: str | None) -> str | None:
+        """Take ``~`` for the home directory, as a shell does."""
+        return value if value is None else os.path.expanduser(value)
+
 
 class PrepareSettings(Settings):
     """How rows are cleaned and split."""

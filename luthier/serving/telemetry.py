@@ -51,7 +51,7 @@ class Telemetry:
                       registry=registry),
             Histogram("luthier_batch_size", "Texts of one batch", model, buckets=ROWS, registry=registry),
             Gauge("luthier_queue_size", "Texts that wait for the model", model, registry=registry),
-            Counter("luthier_truncated", "Texts whose end the model did not see", model, registry=registry),
+            Counter("luthier_truncated", "Texts that were not looked at as a whole", model, registry=registry),
             Counter("luthier_predictions", "Labels given", ["model", "label"], registry=registry),
         )
 

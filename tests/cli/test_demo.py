@@ -31,7 +31,7 @@ def test_answers_without_a_label_are_told_as_they_come() -> None:
 @pytest.mark.slow
 def test_a_file_of_another_task_is_tuned_and_asked(tiny_model: Path, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
-    path.write_text("text,score\n" + "".join(f"number {n},{n}.5\n" for n in range(40)), encoding="utf-8")
+    path.write_text("text,score\n" + "".join(f"number {n},{n}.5\n" for n in range(24)), encoding="utf-8")
     done = CliRunner().invoke(app, ["demo", "--data", str(path), "--model", str(tiny_model), "--out",
                                     str(tmp_path / "out"), "--port", "0"])
     assert done.exit_code == 0, done.output

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from luthier.data import Columns, from_arrays, inspect, prepare, read_all
@@ -51,6 +52,12 @@ def test_where_an_answer_is_placed(text: str, start: int | None, expected: int |
     assert (found.start, found.moved) == (expected, moved)
     if found.span is not None:
         assert CONTEXT[found.span.start : found.span.end] == text
+
+
+@pytest.mark.parametrize("start", [8, 8.0, np.int64(8), 10**400, None])
+def test_places_are_whole_numbers_of_any_type(start: Any) -> None:
+    (found,) = gold_answers(CONTEXT, [{"text": "Bob", "start": start}])
+    assert (found.start, found.text) == (8, "Bob")
 
 
 @pytest.mark.parametrize(("cell", "said"), [

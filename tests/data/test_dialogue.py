@@ -74,7 +74,7 @@ def test_other_columns_are_read_where_the_task_is_asked_for(tmp_path: Path) -> N
         inspect(path, Columns(text="said", text_b="question", label="answer"), task="dialogue")
 
 
-@pytest.mark.parametrize("beside", [{}, {"id": 7}, {"id": "seven", "source": None}])
+@pytest.mark.parametrize("beside", [{}, {"id": 7}, {"id": "seven", "source": None}, {"tools": [{}, {}]}])
 @pytest.mark.parametrize(("name", "indent", "line"), [("a.jsonl", None, 1), ("a.json", None, 1), ("a.json", 2, 3)])
 def test_one_conversation_alone_in_a_file_is_a_row(
         beside: dict[str, Any], name: str, indent: int | None, line: int, tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ def test_it_opens_in_the_first_language_and_says_everything_in_both():
 
 def test_what_may_not_be_hidden_is_said():
     html = page(report(count=60, cut=7, data_report=DATA, warnings=["no better than chance"]))
-    assert "7 of 60 test texts were longer" in html
+    assert "7 of 60 test texts were not looked at as a whole" in html
     assert "Only 60 test rows" in html
     assert "no better than chance" in html
     assert "4 rows carried the same text with different labels" in html

@@ -159,6 +159,19 @@ def test_an_adapter_without_its_base_is_refused(adapter, copy_of):
     assert caught.value.fix
 
 
+def test_an_adapter_finds_a_base_that_was_moved_with_it(adapter, copy_of, tmp_path, monkeypatch):
+    bundle = copy_of(adapter)
+    values = json.loads((bundle / "luthier.json").read_text())
+    shutil.copytree(values["base"]["name"], tmp_path / "moved" / "base")
+    values["base"] |= {"name": str(tmp_path / "gone"), "source": "directory"}
+    values["recipe"] = {"model": {"name": "./base"}}
+    (bundle / "luthier.json").write_text(json.dumps(values))
+    with pytest.raises(ModelError, match="needs its base model .*gone"):
+        Predictor.open(bundle, offline=True)
+    monkeypatch.chdir(tmp_path / "moved")
+    Predictor.open(bundle, offline=True).close()
+
+
 def test_an_adapter_on_another_base_is_refused(adapter, copy_of, tmp_path):
     from luthier.models import tiny
 

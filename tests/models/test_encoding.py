@@ -227,6 +227,7 @@ def test_rows_are_filled_up_with_no_ordinary_word(model: Path) -> None:
     assert pad_id(tokenizer, {"pad_token_id": 7}, unnamed) == 7
     assert pad_id(tokenizer, {"pad_token_id": 0}, unnamed) == 0  # as bundles have it that were written before
     assert pad_id(tokenizer, {"pad_token_id": None}, unnamed) == tokenizer.token_to_id("[SEP]") != 0
+    assert pad_id(tokenizer, {"eos_token_id": 9}, {}) == pad_id(tokenizer, {"eos_token_id": [9, 3]}, {}) == 9  # GPT-2
     assert pad_id(tokenizer, {}, {}) == 0
 
 

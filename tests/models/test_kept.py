@@ -17,7 +17,9 @@ def test_the_oldest_go_until_the_rest_fits_and_the_newest_stays(tmp_path: Path) 
         (tmp_path / name).mkdir()
         if changed:
             os.utime(tmp_path / name, (changed - ABANDONED, changed - ABANDONED))
+    (tmp_path / "CACHEDIR.TAG").write_text("a file", encoding="utf-8")
     forget_directories(tmp_path / "oldest", 200)
+    (tmp_path / "CACHEDIR.TAG").unlink()
     assert {place.name for place in tmp_path.iterdir()} == {"now", "oldest", ".partial-alive"}
     forget_directories(tmp_path / "now", 1)
     assert {place.name for place in tmp_path.iterdir()} == {"now", ".partial-alive"}

@@ -70,6 +70,7 @@ def test_mlflow_store_holds_the_numbers(tmp_path: Path, monkeypatch: pytest.Monk
     client = MlflowClient(tracking_uri=(tmp_path / "mlruns").as_uri())
     runs = client.search_runs([client.get_experiment_by_name("luthier").experiment_id])
     assert runs[0].data.metrics["train/loss"] == 0.5
+    assert runs[0].data.metrics["valid/ndcg_10"] == 0.6
     assert runs[0].data.params == {"train.seed": "1"}
     assert runs[0].info.status == "FINISHED"
 

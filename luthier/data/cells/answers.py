@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from luthier.data.cells.labels import as_list, spelt
+from luthier.data.cells.places import is_whole, whole
 from luthier.data.names import plain
 from luthier.schema import GoldAnswer
 
@@ -108,9 +109,9 @@ def _text(value: Any) -> str:
 def _start(value: Any) -> int | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not float(value).is_integer():
+    if not is_whole(value):
         raise ValueError(f"the place of an answer is {value!r}, expected a whole number")
-    return int(value)
+    return whole(value)
 
 
 def _key(value: Mapping[str, Any], names: Sequence[str]) -> str | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from luthier.data.cells.documents import document
 from luthier.data.cells.labels import as_list, label_name, spelt
+from luthier.data.cells.places import is_whole, whole
 from luthier.data.cells.tags import entities
 from luthier.data.names import plain
 from luthier.schema import Span
@@ -129,7 +129,7 @@ def form_of(cell: Any) -> str | None:
             return ""
         if all(isinstance(one, Mapping) and _has_place(one) for one in value):
             return "objects with start, end and label"
-        triples = all(isinstance(one, list | tuple) and len(one) == 3 and _whole(one[0]) and _whole(one[1])
+        triples = all(isinstance(one, list | tuple) and len(one) == 3 and is_whole(one[0]) and is_whole(one[1])
                       for one in value)
         return "lists of start, end and label" if triples else None
     if not isinstance(value, Mapping):
@@ -206,15 +206,10 @@ def _has_place(member: Mapping[str, Any]) -> bool:
     return _key(member, _STARTS) is not None and _key(member, (*_ENDS, *_LENGTHS)) is not None
 
 
-def _whole(value: Any) -> bool:
-    return not isinstance(value, bool | str) and (hasattr(value, "__index__")
-                                                  or (isinstance(value, float) and value.is_integer()))
-
-
 def _place(value: Any) -> int:
-    if not _whole(value):
+    if not is_whole(value):
         raise ValueError(f"a span's place is {value!r}, expected a whole number")
-    return int(value) if isinstance(value, float) else operator.index(value)
+    return whole(value)
 
 
 def _of_member(text: str, member: Any) -> Iterator[Mark]:

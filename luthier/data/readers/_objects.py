@@ -39,6 +39,8 @@ def is_columns(value: Mapping[str, Any]) -> bool:
     children = list(value.values())
     if len(children) < 2:
         return False
+    if any(are_messages(child) for child in children):  # one conversation, and what stands beside it
+        return False
     if all(isinstance(child, list) for child in children):
         # One sentence cut into tokens has the shape of a file of columns; only its name tells.
         if any(plain(key) in TOKEN_NAMES and all(isinstance(one, str) for one in value[key]) for key in value):

@@ -10,7 +10,7 @@ from __future__ import annotations
 LIKENESS_WORDS: dict[str, tuple[str, str]] = {
     # systems and metrics
     "baseline_is_likeness": ("cosine of TF-IDF vectors", "TF-IDF 向量的余弦"),
-    "untuned_is_likeness": ("the pretrained model, as it was", "未经调优的预训练模型"),
+    "untuned_is_likeness": ("the pretrained model, as it was", "未经微调的预训练模型"),
     # summary
     "hero_likeness": ("Spearman correlation {share} on {rows} test pairs", "在 {rows} 个测试文本对上，斯皮尔曼等级相关为 {share}"),
     "hero_sure_likeness": (

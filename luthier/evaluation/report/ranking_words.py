@@ -10,7 +10,7 @@ from __future__ import annotations
 RANKING_WORDS: dict[str, tuple[str, str]] = {
     # systems and metrics
     "baseline_is_rankings": ("cosine of TF-IDF vectors", "TF-IDF 向量的余弦"),
-    "untuned_is_rankings": ("the pretrained model, as it was", "未经调优的预训练模型"),
+    "untuned_is_rankings": ("the pretrained model, as it was", "未经微调的预训练模型"),
     "ndcg@10": ("nDCG@10", "nDCG@10"),
     "mrr@10": ("Reciprocal rank of the first right passage, MRR@10", "首个正确段落的倒数排名 MRR@10"),
     "recall@1": ("Right passages ranked first, recall@1", "排在首位的正确段落 recall@1"),

@@ -27,10 +27,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "reproduce_with": ("Reproduce with", "复现命令"),
     # systems and metrics
     "baseline": ("Baseline", "基线"),
-    "untuned": ("Untuned model", "调优前模型"),
-    "tuned": ("Tuned model", "调优后模型"),
+    "untuned": ("Untuned model", "微调前模型"),
+    "tuned": ("Tuned model", "微调后模型"),
     "baseline_is": ("TF-IDF and logistic regression", "TF-IDF + 逻辑回归"),
-    "untuned_is": ("the same model before tuning", "调优前的同一模型"),
+    "untuned_is": ("the same model before tuning", "微调前的同一模型"),
     "new_head_is": ("the same model, its new head still untrained", "同一模型，分类头尚未训练"),
     "tuned_is": ("what the bundle serves", "模型包实际提供的服务"),
     "accuracy": ("Accuracy", "准确率"),
@@ -90,14 +90,14 @@ WORDS: dict[str, tuple[str, str]] = {
     "fact_rows": ("test rows", "测试行数"),
     "fact_labels": ("labels", "标签数"),
     "fact_wrong": ("answered wrongly", "判断错误"),
-    "fact_cut": ("texts cut", "被截断文本"),
+    "fact_cut": ("texts not read whole", "未完整读取的文本"),
     "fact_rate": ("texts a second", "每秒文本数"),
     # notices
     "notices": ("Before you rely on it", "使用前须知"),
-    "none_cut": ("No test text was longer than the model can read.", "没有测试文本超出模型可读长度。"),
+    "none_cut": ("Every test text was looked at as a whole.", "所有测试文本均被完整读取。"),
     "some_cut": (
-        "{count} of {rows} test texts were longer than the model can read and were cut. They are scored as served.",
-        "{rows} 条测试文本中有 {count} 条超出模型可读长度而被截断；评分与线上服务一致。",
+        "{count} of {rows} test texts were not looked at as a whole (truncated). They are scored as served.",
+        "{rows} 条测试文本中有 {count} 条未被完整读取（truncated），按线上方式计分。",
     ),
     "few_rows": (
         "Only {rows} test rows: the intervals are wide for a reason. Judge again with more.",
@@ -176,7 +176,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "true_positive_rate": ("true positive rate", "真正率"),
     "area": ("area", "面积"),
     # training
-    "training": ("How it was tuned", "调优过程"),
+    "training": ("How it was tuned", "微调过程"),
     "training_lead": (
         "Left: the loss falls as the model learns; dots are the validation rows, which it never learns from. Right: the validation score; the ring marks the step that was kept.",
         "左：损失随训练下降，圆点为未参与训练的验证集。右：验证集得分，圆环标出最终保留的步数。",

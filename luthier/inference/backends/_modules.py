@@ -78,8 +78,11 @@ def _load_adapter(directory: Path, manifest: Manifest, offline: bool) -> torch.n
     from luthier.models.lora import load_adapter
 
     base = manifest.base
+    # A directory may have been moved together with the one that the command stands in, as into a container.
+    named = str((manifest.recipe.get("model") or {}).get("name"))
+    moved = base.source == "directory" and not Path(base.name).is_dir() and Path(named).is_dir()
     try:
-        files = sources.resolve(base.name, offline=offline)
+        files = sources.resolve(named if moved else base.name, offline=offline)
     except ModelError as error:
         raise ModelError(f"the adapter bundle at {directory} needs its base model {base.name!r}: {error.problem}",
                          error.fix) from error
