@@ -27,9 +27,9 @@ SPEED = "the pipeline for token classification with `aggregation_strategy=\"simp
 _CONLL = {split: (f"conll2003_en/{name}.conll",) for split, name in (
     ("train", "train"), ("valid", "dev"), ("test", "test"))}
 SETS = {
-    "conll2003": Bench("CoNLL-2003", "minilm-l6", _CONLL, 3, 1.5e-4, quick=(2000, 600), minutes=(3, 17),
+    "conll2003": Bench("CoNLL-2003", "minilm-l6", _CONLL, 3, 1.5e-4, quick=(2000, 600), minutes=(3, 12),
                        note="official split; the model knows no capital letters"),
-    "conll2003-e5": Bench("CoNLL-2003", "e5-small", _CONLL, 3, 1.5e-4, minutes=(4, 40), note="official split"),
+    "conll2003-e5": Bench("CoNLL-2003", "e5-small", _CONLL, 3, 1.5e-4, minutes=(4, 27), note="official split"),
     "cluener": Bench("CLUENER2020", "e5-small",
                      {"train": ("cluener2020/train.conll.gz",), "test": ("cluener2020/dev.conll",)}, 3, 1.5e-4,
                      quick=(400, 200), minutes=(3.2, 58),
