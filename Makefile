@@ -2,7 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# pep517: packages with a setup.py alone are built in a place of their own. Debian's pip would else take what they need to
+# be built as eggs without their own dependencies (seqeval with setuptools_scm).
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 --constraint constraints.txt
 
 .PHONY: setup demo test check fast slow bench clean
 
