@@ -37,9 +37,11 @@ def _pattern() -> re.Pattern[str]:
     single = f"[{HAN}{KANA}]"
     letter = rf"(?:(?!{single})[^\W_])"
     symbol = r"[^\w\s]"
+    # Groups are repeated greedily, not possessively: Python 3.11.0 to 3.11.4 (Debian 12 has 3.11.2) match those wrongly
+    # (https://github.com/python/cpython/issues/106052). Nothing follows them, so nothing is ever given back.
     return re.compile(
         f"{single}{mark}*+"
-        f"|{letter}(?:{letter}|{mark})*+"
+        f"|{letter}(?:{letter}|{mark})*"
         f"|[{_FLAGS}]{{2}}{mark}*+"
-        rf"|\S(?:{mark}|(?<=\u200d){symbol})*+"
+        rf"|\S(?:{mark}|(?<=\u200d){symbol})*"
     )
