@@ -19,6 +19,7 @@ from luthier.tuning.checkpoints import Progress
 from luthier.tuning.events import Events
 from luthier.tuning.feeding import make_feed
 from luthier.tuning.grouping import Groups
+from luthier.tuning.interrupt import interruptible
 from luthier.tuning.job import Fitted, Job
 from luthier.tuning.milestones import save, saves_at, validate, validates_at
 from luthier.tuning.optimizer import make_optimizer
@@ -58,11 +59,13 @@ def fit(job: Job, events: Events) -> Fitted:
     check_metric(job.task.METRICS, job.metric)
     device = choose_device()
     precision = choose_precision(job.train_settings.precision, device.value)
-    with own_random_numbers(), installed(job.model, device=device.value, precision=precision.value) as parts:
+    with (own_random_numbers(), interruptible() as check_interrupt,
+          installed(job.model, device=device.value, precision=precision.value) as parts):
         run = _start(job, events, {"device": device, "precision": precision, **parts.decisions}, parts)
         for step in range(run.progress.step + 1, run.total + 1):
             if run.progress.stopped_early:
                 break
+            check_interrupt()
             take_step(run, step)
             if validates_at(run, step):
                 validate(run, step)
