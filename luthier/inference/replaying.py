@@ -25,11 +25,15 @@ if TYPE_CHECKING:
 DATA_PROBES = 16
 """Texts taken from the data, spread over their lengths."""
 
+SLOW_PROBES = 4
+"""As many where each token of a text is weighed, through every layer and the whole vocabulary: the bundle would not be
+open for a while otherwise."""
+
 TOKENS = 32
 """Tokens of a text whose logits are recorded, where each token has some."""
 
-CHARACTERS = 2000
-"""Of a document whose likelihood is recorded: each of its tokens has a number."""
+CHARACTERS = 600
+"""Of a document whose likelihood is recorded, since each of its tokens has a number; in Chinese more than a block."""
 
 FIXED = (
     "",
@@ -55,8 +59,8 @@ def make_probes(predictor: Predictor, texts: Sequence[TextInput]) -> list[Probe]
 
     Args:
         predictor: the model as it will be written.
-        texts: rows of the data; up to 16 are taken, spread over their lengths. They are stored in the bundle as they
-            are, so give none when no text of the data may leave with it.
+        texts: rows of the data; up to 16 are taken, or 4 where tokens are weighed, spread over their lengths. They are
+            stored in the bundle as they are, so give none when no text of the data may leave with it.
 
     Returns:
         The probes, those from the data first.
@@ -64,17 +68,19 @@ def make_probes(predictor: Predictor, texts: Sequence[TextInput]) -> list[Probe]
     fixed: list[TextInput] = list(FIXED)
     if predictor.labels.of_tokens:
         texts = [str(text)[:CHARACTERS] for text in texts]
+        fixed = [text[:CHARACTERS] for text in FIXED]
     if predictor.labels.of_dialogues:
         fixed = [prompt(text) for text in FIXED]
     if predictor.pair:
         fixed = list(zip(FIXED, (*FIXED[1:], FIXED[0]), strict=True))
     if predictor.labels.of_relations:
         fixed = [_with_marks(text) for text in FIXED if text]
-    chosen = _spread(texts)
+    slow = predictor.labels.of_tokens or writes(predictor.task)
+    chosen = _spread(texts, SLOW_PROBES if slow else DATA_PROBES)
     if asks_again(predictor.task):  # both passes are proved: second questions of the data's, and such of any text
         ragged = predictor.encode(chosen)
         asked = follow_ups(predictor, predictor.decode(predictor.compute(ragged), ragged, chosen), chosen)
-        fixed += [*_spread(asked), *(_with_marks(text) for text in FIXED if text)]
+        fixed += [*_spread(asked, DATA_PROBES), *(_with_marks(text) for text in FIXED if text)]
     return answer(predictor, [*chosen, *fixed])
 
 
@@ -198,9 +204,9 @@ def differences(expected: Sequence[Probe], got: Sequence[Probe], tolerance: floa
             for number, (old, new) in pairs if (faults := compare(old, new, tolerance))]
 
 
-def _spread(texts: Sequence[TextInput]) -> list[TextInput]:
+def _spread(texts: Sequence[TextInput], most: int) -> list[TextInput]:
     order = sorted(range(len(texts)), key=lambda row: (sum(map(len, parts(texts[row]))), row))
-    chosen = np.unique(np.linspace(0, len(order) - 1, min(DATA_PROBES, len(order))).round().astype(int))
+    chosen = np.unique(np.linspace(0, len(order) - 1, min(most, len(order))).round().astype(int))
     return [texts[order[place]] for place in chosen]
 
 

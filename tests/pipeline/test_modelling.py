@@ -19,6 +19,7 @@ from luthier.bundle.read import digest
 from luthier.cli import app
 from luthier.errors import DataError, ModelError, RecipeError
 from luthier.inference import verify
+from luthier.inference.replaying import FIXED, SLOW_PROBES
 from luthier.models import tiny
 from luthier.models.tiny_generators import make_causal
 from luthier.pipeline import make_recipe, predict_file, run
@@ -90,7 +91,9 @@ def test_the_bundles_say_what_they_are_and_prove_it(masked: Path, causal: Path) 
         assert manifest.labels.names == ("token",)
         assert manifest.scores["tuned"]["perplexity"] < 28
         assert verify(bundle).ok, verify(bundle).lines()
-        assert all(len(probe.logits) <= len(probe.ids) for probe in read_probes(bundle))
+        probes = read_probes(bundle)
+        assert all(len(probe.logits) <= len(probe.ids) for probe in probes)
+        assert len(probes) == SLOW_PROBES + len(FIXED)
         assert f"pipeline_tag: {task}" in (bundle / "README.md").read_text(encoding="utf-8")
         assert "Perplexity" in (bundle / "report" / "index.html").read_text(encoding="utf-8")
 
