@@ -15,6 +15,7 @@ from luthier.bundle.kind import BundleKind, Use, kind_of
 from luthier.bundle.manifest import Manifest
 from luthier.bundle.markdown import cell, table
 from luthier.recipe import MEMORY
+from luthier.text.figures import score
 
 _TRAINING = ("learning_rate", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps",
              "lr_scheduler_type", "warmup_ratio", "weight_decay", "max_grad_norm", "label_smoothing_factor",
@@ -129,7 +130,7 @@ def _score(system: Mapping[str, Any], metric: str) -> str:
     if value is None:
         return "-"
     low_high = (interval["low"], interval["high"]) if isinstance(interval, Mapping) else interval
-    return f"{value:.4f}" + (f" [{low_high[0]:.4f}, {low_high[1]:.4f}]" if low_high else "")
+    return score(value) + (f" [{score(low_high[0])}, {score(low_high[1])}]" if low_high else "")
 
 
 def _metrics(system: Any) -> dict[str, float]:

@@ -9,6 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from luthier.text.figures import score
+
 if TYPE_CHECKING:
     from luthier.evaluation import Evaluation, Kind
     from luthier.pipeline import Run
@@ -40,7 +42,7 @@ def print_scores(run: Run) -> None:
 
 def _number(scores: Mapping[str, Any], metric: str) -> str:
     value = scores["metrics"].get(metric)
-    return "-" if value is None else f"{value:.4f}"
+    return "-" if value is None else score(value)
 
 
 def print_evaluation(scored: Evaluation) -> None:
@@ -78,4 +80,4 @@ def _per_label(scores: Mapping[str, Any], heads: tuple[str, str]) -> Table:
 
 def _cell(scores: Mapping[str, Any], metric: str) -> str:
     interval = scores["intervals"][metric]
-    return f"{scores['metrics'][metric]:.4f} [{interval['low']:.4f}, {interval['high']:.4f}]"
+    return f"{score(scores['metrics'][metric])} [{score(interval['low'])}, {score(interval['high'])}]"

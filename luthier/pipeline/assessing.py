@@ -8,6 +8,7 @@ from typing import Any
 from luthier.evaluation import Difference, Evaluation, PredictsTexts, compare, evaluate, fit_baseline
 from luthier.pipeline.loading import Loaded
 from luthier.recipe import spawn
+from luthier.text.figures import amount
 
 
 def assess(predictor: PredictsTexts, loaded: Loaded) -> Evaluation:
@@ -50,9 +51,10 @@ def verdicts(systems: Mapping[str, Evaluation], loaded: Loaded) -> list[str]:
 def _gain(difference: Difference, tuned: Evaluation) -> str:
     """Return a difference with its unit and interval."""
     form = tuned.kind.METRICS[tuned.main_metric]
-    unit, scale, digits = {"share": (" points", 100, ".1f"), "plain": ("", 1, ".3f"), "amount": ("", 1, ".4g")}[form]
-    value, low, high = (f"{scale * part:+{digits}}" for part in (difference.value, difference.low, difference.high))
-    return f"{value}{unit} of {tuned.main_metric_title} [{low}, {high}]"
+    parts = (difference.value, difference.low, difference.high)
+    value, low, high = (amount(part, signed=True) if form == "amount" else
+                        f"{100 * part:+.1f}" if form == "share" else f"{part:+.3f}" for part in parts)
+    return f"{value}{' points' if form == 'share' else ''} of {tuned.main_metric_title} [{low}, {high}]"
 
 
 def _said(name: str, verdict: str, gain: str) -> str:

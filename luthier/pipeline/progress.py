@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from luthier.text.figures import score
+
 PLAIN_SECONDS = 15.0
 """Between progress lines where there is no terminal to draw a bar on."""
 
@@ -72,7 +74,7 @@ class ProgressView:
         if SHOWN_OF_RANKINGS[0] in found:
             names = [name for name in SHOWN_OF_RANKINGS if found.get(name)]
         names = list(found)[:FEW] if names == ["loss"] else names
-        metrics = "  ".join(f"{name.removesuffix('_micro')} {found[name]:.4f}" for name in names)
+        metrics = "  ".join(f"{name.removesuffix('_micro')} {score(found[name])}" for name in names)
         best = "  (best)" if event.get("best") else ""
         self._console.print(f"  step {event['step']}: {metrics}{best}")
 

@@ -19,6 +19,7 @@ from luthier.data.rows import Record
 from luthier.data.split import Division
 from luthier.errors import DataError
 from luthier.schema import Example, LabelSet, ProblemType
+from luthier.text.figures import amount
 
 PROBLEM: ProblemType = "regression"
 TASK = "regression"
@@ -132,8 +133,8 @@ def described(splits: Splits, _labels: LabelSet) -> dict[str, Any]:
 
 def lines(report: DataReport) -> list[str]:
     """Tell range, mean and deviation of the numbers."""
-    told = (f"{name} {one['min']:g} to {one['max']:g}, mean {one['mean']:.4g}, deviation {one['deviation']:.4g}"
-            for name, one in report.values.items())
+    told = (f"{name} {amount(one['min'])} to {amount(one['max'])}, mean {amount(one['mean'])}, "
+            f"deviation {amount(one['deviation'])}" for name, one in report.values.items())
     return [f"numbers: {'; '.join(told)}"]
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from luthier.evaluation.intervals import Interval
 from luthier.evaluation.kind import Form
 from luthier.evaluation.report.words import every_word
+from luthier.text import figures
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -92,8 +93,8 @@ def signed_points(value: float) -> str:
 
 
 def amount(value: float, *, signed: bool = False) -> str:
-    """Return a number in the data's unit: four digits, with a true minus sign."""
-    return f"{value:{'+' if signed else ''}.4g}".replace("-", MINUS)
+    """Return a number in the data's unit, with a true minus sign."""
+    return figures.amount(value, signed=signed).replace("-", MINUS)
 
 
 def written(value: float, form: Form) -> str:
