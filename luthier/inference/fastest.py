@@ -66,5 +66,5 @@ def open_fastest(
 
 
 def _opened(path: str | Path, name: str, reason: str, where: dict[str, Any]) -> tuple[Predictor, str]:
-    predictor = Predictor.open(path, backend=name, **where)
+    predictor = Predictor.open(path, backend=name, folded=True, **where)
     return predictor, f"backend: {name} on {predictor.backend.device} ({reason}; {predictor.backend.reason})"

@@ -66,7 +66,7 @@ def _proved(directory: Path, *, check: bool, **options: Any) -> Predictor:
 
 def assemble(
     directory: Path, manifest: Manifest, *, backend: str = "torch", device: str | None = None,
-    threads: int | None = None, offline: bool = False,
+    threads: int | None = None, offline: bool = False, folded: bool = False,
 ) -> Predictor:
     """Put a bundle's parts together without any check; ``Predictor.open`` is what callers want.
 
@@ -83,6 +83,8 @@ def assemble(
         check_fills(backend, module)
     opened = module.load(
         directory, manifest, threads=threads, device=device, offline=offline)
+    if folded and manifest.kind == "adapter" and hasattr(opened, "fold"):
+        opened.fold()
     return Predictor(opened, encoder, manifest.labels, task, settings, manifest.pair, directory.name, manifest)
 
 

@@ -14,8 +14,9 @@ import pytest
 
 from luthier.bundle import Manifest
 from luthier.errors import BundleError, DataError, LuthierError, ModelError, UnknownNameError
-from luthier.inference import Predictor
+from luthier.inference import Opening, Predictor, open_fastest
 from luthier.models.encoding import Encoder
+from luthier.models.lora import LoraLinear
 from luthier.schema import LabelSet
 from luthier.tasks import text_classification
 
@@ -147,6 +148,18 @@ def test_an_adapter_opens_on_its_base(adapter):
     with Predictor.open(adapter, offline=True) as opened:
         assert opened.manifest.kind == "adapter"
         assert len(opened.predict(TEXTS)) == len(TEXTS)
+
+
+def test_an_adapter_in_use_is_folded_into_its_base(adapter):
+    with Predictor.open(adapter, offline=True, threads=1) as beside:
+        layers = [layer for layer in beside.backend.model.modules() if isinstance(layer, LoraLinear)]
+        assert any(layer.lora_B.weight.abs().max() > 0 for layer in layers)
+        expected, _ = beside.logits(TEXTS)
+    folded, _ = open_fastest(adapter, Opening("torch", threads=1))
+    with folded:
+        assert not any(isinstance(layer, LoraLinear) for layer in folded.backend.model.modules())
+        found, _ = folded.logits(TEXTS)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_an_adapter_without_its_base_is_refused(adapter, copy_of):
