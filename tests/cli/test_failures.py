@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from refusals import refused
 
+pytestmark = pytest.mark.slow
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
 ROWS = "text,label\n" + "".join(f"word{n} good,yes\nword{n} bad,no\n" for n in range(20))
@@ -65,7 +66,6 @@ def test_unknown_metric_is_told_before_any_work(cli: Cli, tmp_path: Path) -> Non
     assert "Reading" not in message
 
 
-@pytest.mark.slow
 def test_unknown_model_without_a_network(cli: Cli, tmp_path: Path) -> None:
     write(tmp_path, "rows.csv", ROWS)
     started = time.monotonic()
@@ -110,14 +110,12 @@ def test_missing_extra(tmp_path: Path) -> None:
     assert "pip install 'luthier[train]'" in refused(result)
 
 
-@pytest.mark.slow
 def test_half_written_bundle(cli: Cli, tmp_path: Path, tiny_bundle: Path) -> None:
     shutil.copytree(tiny_bundle, tmp_path / "half")
     (tmp_path / "half" / "luthier.json").unlink()
     assert "half" in refused(cli("serve", "half"))
 
 
-@pytest.mark.slow
 def test_corrupt_bundle(cli: Cli, tmp_path: Path, tiny_bundle: Path) -> None:
     shutil.copytree(tiny_bundle, tmp_path / "bad")
     weights = tmp_path / "bad" / "model.safetensors"
@@ -129,7 +127,6 @@ def test_corrupt_bundle(cli: Cli, tmp_path: Path, tiny_bundle: Path) -> None:
     assert not (tmp_path / "labelled.jsonl").exists()
 
 
-@pytest.mark.slow
 def test_port_taken(cli: Cli, tiny_bundle: Path) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
@@ -140,7 +137,6 @@ def test_port_taken(cli: Cli, tiny_bundle: Path) -> None:
     assert "--port" in message
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("out", ["labelled.jsonl", "labelled.csv"])
 def test_an_old_output_stays_when_a_run_fails(cli: Cli, tmp_path: Path, tiny_bundle: Path, out: str) -> None:
     write(tmp_path, out, "old")
@@ -150,7 +146,6 @@ def test_an_old_output_stays_when_a_run_fails(cli: Cli, tmp_path: Path, tiny_bun
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([out, "rows.jsonl"])
 
 
-@pytest.mark.slow
 def test_full_disk(cli: Cli, tmp_path: Path, tiny_bundle: Path) -> None:
     """/dev/full is a disk that is always full."""
     rows = write(tmp_path, "rows.csv", ROWS)
@@ -160,7 +155,6 @@ def test_full_disk(cli: Cli, tmp_path: Path, tiny_bundle: Path) -> None:
     assert "disk is full" in refused(result)
 
 
-@pytest.mark.slow
 def test_ctrl_c_while_tuning(tmp_path: Path, tiny_model: Path) -> None:
     write(tmp_path, "rows.csv", ROWS)
     arguments = ["train", "rows.csv", "--model", str(tiny_model), "--out", "out", "train.num_train_epochs=100000",
@@ -176,7 +170,6 @@ def test_ctrl_c_while_tuning(tmp_path: Path, tiny_model: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.slow
 def test_an_unfinished_run_is_not_thrown_away(cli: Cli, tmp_path: Path, tiny_model: Path) -> None:
     write(tmp_path, "rows.csv", ROWS)
     arguments = ["train", "rows.csv", "--model", tiny_model, "--out", "out", "evaluation.baseline=false"]
@@ -190,7 +183,6 @@ def test_an_unfinished_run_is_not_thrown_away(cli: Cli, tmp_path: Path, tiny_mod
     assert not (tmp_path / "out.run").exists()
 
 
-@pytest.mark.slow
 def test_two_runs_cannot_share_a_place(cli: Cli, tmp_path: Path, tiny_model: Path) -> None:
     write(tmp_path, "rows.csv", ROWS)
     arguments = ["train", "rows.csv", "--model", tiny_model, "--out", "out", "train.num_train_epochs=100000",
@@ -205,7 +197,6 @@ def test_two_runs_cannot_share_a_place(cli: Cli, tmp_path: Path, tiny_model: Pat
         first.wait()
 
 
-@pytest.mark.slow
 def test_the_reader_of_a_pipe_may_leave(tmp_path: Path, tiny_bundle: Path) -> None:
     rows = write(tmp_path, "rows.csv", "text\n" + "good word\n" * 3000)
     command = f"'{sys.executable}' -m luthier predict '{tiny_bundle}' '{rows}' | head -n 1"

@@ -28,6 +28,7 @@ from luthier.serving import Limits, background
 from luthier.serving.server import listen
 from luthier.serving.worker import Worker
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 
 
@@ -254,7 +255,6 @@ WRITING = textwrap.dedent("""
 """)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("beams", [1, 3])
 def test_a_real_model_that_writes_is_stopped_within_seconds(tmp_path: Path, beams: int) -> None:
     with subprocess.Popen([sys.executable, "-c", WRITING, str(tmp_path / "base"), str(beams), "3"], text=True,
