@@ -32,7 +32,8 @@ from luthier.models.hardware import cores
 from luthier.models.sources import resolve
 from luthier.pipeline.files import whole_file
 
-FAMILIES = ("entities", "relations", "answers", "retrieval", "numbers", "translation", "summaries")
+FAMILIES = ("entities", "relations", "triples", "answers", "retrieval", "reranking", "numbers", "translation",
+            "summaries", "modelling")
 """Folders of ``benchmarks/tasks/``, in the order of the page."""
 RESULTS = Path("build/tasks.json")
 COMMAND = "python -m benchmarks.accuracy_tasks --data DIR --out docs/benchmarks.md"

@@ -20,7 +20,7 @@ from benchmarks.tasks.page import Results
 from luthier.errors import LuthierError
 
 ORDER = ("conll2003", "conll2003-e5", "cluener", "semeval2010", "squad", "cmrc", "msra", "multi30k", "samsum", "faq",
-         "phrasebank-grades")
+         "faq-reranked", "phrasebank-grades", "semeval2010-joint", "banking77-texts")
 """The sets of ``benchmarks/tasks/``."""
 CLASSIFICATION = {"sst2": (1.4, 9), "chnsenticorp": (0, 22), "banking77": (0, 15), "thucnews": (0, 15),
                   "phrasebank": (0, 13)}

@@ -18,13 +18,28 @@ from benchmarks import accuracy_tasks
 from benchmarks._job import Job
 from benchmarks._results import Results
 from benchmarks.accuracy_tasks import FAMILIES, Options, families, load, measure
-from benchmarks.tasks import answers, counts, entities, numbers, page, relations, retrieval, summaries, translation
+from benchmarks.tasks import (
+    answers,
+    counts,
+    entities,
+    modelling,
+    numbers,
+    page,
+    relations,
+    reranking,
+    retrieval,
+    summaries,
+    translation,
+    triples,
+)
 from benchmarks.tasks._written import text_counts, text_figures, written_sorted
 from benchmarks.tasks.answers import plain
 from benchmarks.tasks.family import Bench, Limits, Prepared, held_out, read_lines, sampled, seeded
+from benchmarks.tasks.modelling.speed import masked
 from benchmarks.tasks.overview import overview
 from benchmarks.tasks.relations import plain as relations_plain
 from benchmarks.tasks.speed import in_batches, spread
+from benchmarks.tasks.triples import plain as triples_plain
 from luthier.errors import DataError, TuningError
 from luthier.models import tiny_generators
 from luthier.recipe import NEW_MODEL, NewModelSettings
@@ -90,7 +105,10 @@ def toys(model: str, writer: str = "-") -> dict[str, Bench]:
     return {"entities": Bench("Toy names", model, {"train": ("train.conll",), "test": ("test.conll",)}, **shared),
             "relations": Bench("Toy pairs", model, {"train": ("pairs.jsonl",), "test": ("pairs.jsonl",)}, **shared),
             "answers": Bench("Toy questions", model, {"train": ("questions.jsonl",)}, **shared),
+            "triples": Bench("Toy triples", model, {"train": ("pairs.jsonl",), "test": ("pairs.jsonl",)}, **shared),
             "retrieval": Bench("Toy bank", model, {"train": ("bank.jsonl",)}, **shared),
+            "reranking": Bench("Toy bank", model, {"train": ("bank.jsonl",)}, **shared),
+            "modelling": Bench("Toy texts", model, {"train": ("grades.jsonl",), "test": ("grades.jsonl",)}, **shared),
             "numbers": Bench("Toy grades", model, {"train": ("grades.jsonl",)}, **shared),
             "translation": Bench("Toy words", NEW_MODEL, three, test_rows=8, **shared),
             "summaries": Bench("Toy chats", writer, three, test_rows=4, **{**shared, "max_length": 128})}
@@ -216,6 +234,45 @@ def test_answers_of_questions_are_ranked_by_their_vectors() -> None:
     assert value_of("retrieval", scored, "recall@1") == pytest.approx((0.5 + 1) / 2)
 
 
+def test_a_question_is_asked_with_the_passages_that_are_most_like_it(data: Path, tmp_path: Path) -> None:
+    prepared = reranking.prepare(toys("-")["reranking"], data, tmp_path, Limits())
+    rows = {split: read_lines(Path(file)) for split, file in prepared.files.items()}
+    assert {len(row["neg"]) for row in rows["train"]} == {reranking.NEGATIVES}
+    for part in rows.values():
+        own = set(retrieval.passages_of(part))
+        assert all({*row["pos"], *row["neg"]} <= own and not {*row["pos"]} & {*row["neg"]} for row in part)
+    found = reranking.nearest([{"query": "red fox", "pos": ["a"]}, {"query": "?", "pos": ["a fox is red", "a dog"]}])
+    assert found == [["a fox is red", "a dog"], ["a"]]
+    perfect = [[number for number, text in sorted(enumerate(reranking.passages_of(row)), key=lambda one, row=row: (
+        one[1] not in row["pos"]))] for row in prepared.truth]
+    assert value_of("reranking", reranking.counts(prepared, {"orders": perfect}), "mrr@10") == 1.0
+    wrong = [order[::-1] for order in perfect]
+    assert value_of("reranking", reranking.counts(prepared, {"orders": wrong}), "recall@1") == 0.0
+
+
+def test_triples_are_right_in_every_part_and_become_pairs_again(data: Path, tmp_path: Path) -> None:
+    prepared = triples.prepare(toys("-")["triples"], data, tmp_path, Limits())
+    row = prepared.truth[0]
+    words = triples_plain.sentence(row)
+    assert [words.words[number] for number, tag in enumerate(words.tags) if tag != "O"] == ["Paris", "Ann"]
+    assert triples.apart(row) == {"text": row["text"], "head": {"start": 0, "end": 5}, "relation": "Lives(e2,e1)",
+                                  "tail": {"start": 15, "end": 18}}
+    assert triples.joint({**triples.apart(row), "relation": "Other"})["relations"] == []
+    assert triples.apart({**row, "relations": []})["relation"] == "Other"
+    entities_of = [[[one["start"], one["end"]] for one in row["entities"]] for row in prepared.truth]
+    turned = [{"entities": own, "triples": [[*own[0], *own[1], "Lives"]]} for own in entities_of]
+    rows = triples.counts(prepared, {"found": turned})
+    assert value_of("triples", rows, "entity_f1") == 1.0
+    assert value_of("triples", rows, "triple_f1") == pytest.approx(0.5)  # half of them hold the other way round
+
+
+def test_perplexities_are_of_all_hidden_tokens_together() -> None:
+    rows = modelling.counts(Prepared({}, {}, None), {"likelihoods": [[-2.0, 1, 0], [-1.0, 2, 1]]})
+    assert value_of("modelling", rows, "perplexity") == pytest.approx(np.exp(1) / 100)  # the page shows hundredths
+    assert value_of("modelling", rows, "right") == pytest.approx(1 / 3)
+    assert masked("who has my card", "[M]") == "who has [M] card"
+
+
 def test_the_script_finds_the_answer_that_it_learned() -> None:
     context = "In the year 3 it was Bob who won."
     rows = [{"context": context, "answers": [{"text": "Bob", "start": context.index("Bob")}]}]
@@ -315,11 +372,11 @@ def test_results_of_an_older_form_are_measured_again(tmp_path: Path) -> None:
     assert load(tmp_path / "none.json") == {}
 
 
-def test_every_family_has_sets_and_a_quick_one() -> None:
+def test_every_family_has_sets() -> None:
     assert len(accuracy_tasks.sets()) == sum(len(family.SETS) for family in families().values())
     for name, family in families().items():
         assert family.TITLE
-        assert any(bench.quick for bench in family.SETS.values()), name
+        assert family.SETS, name
         assert family.METRICS
         assert family.INTRODUCTION
         assert family.SPEED
@@ -375,7 +432,8 @@ def test_both_sides_run_and_the_page_has_their_figures(
     for side in told["sides"].values():
         assert 0 < side["tuning_seconds"] < side["wall_seconds"]
         assert len(side["rows"]["test"]) == told["sizes"]["test"]
-        assert not {"spans", "labels", "answers", "texts", "values", "ranks"} & set(side)
+        assert not {"spans", "labels", "answers", "texts", "values", "ranks", "orders", "found",
+                    "likelihoods"} & set(side)
     assert min(told["speed"]["speeds"].values()) > 0
     if family not in ("entities", "answers"):  # what hardly learned words are tagged with turns on rules of decoding
         assert told["speed"]["agreement"] >= 0.9

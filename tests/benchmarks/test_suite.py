@@ -21,10 +21,10 @@ def steps(name: str, rows: int | None = None, results: Results | None = None) ->
     return suite.task_steps(name, options, {} if results is None else results, KNOWN)
 
 
-def test_the_full_suite_has_all_and_the_quick_one_every_family_within_its_budget() -> None:
+def test_the_full_suite_has_all_and_the_quick_one_most_families_within_its_budget() -> None:
     assert tuple(step.name for step in steps("full")) == suite.ORDER
     quick = [step.name for step in steps("quick")]
-    assert {KNOWN[name][0] for name in quick} == set(accuracy_tasks.FAMILIES)
+    assert {KNOWN[name][0] for name in quick} == set(accuracy_tasks.FAMILIES) - {"triples", "reranking", "modelling"}
     classification = [minutes[0] for minutes in suite.CLASSIFICATION.values()]
     assert sum(step.minutes for step in steps("quick")) + sum(classification) <= 30
     assert set(suite.CLASSIFICATION) == set(SETS)

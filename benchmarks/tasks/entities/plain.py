@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,36 @@ IGNORED = -100
 
 def main(job_file: str, answer_file: str) -> None:
     """Tune, keep the best epoch by entity F1 of the tags, and tag the test words by argmax."""
+    job = Job.read(job_file)
+    tags = names_of(job.labels)
+    sentences = {split: read_sentences(Path(getattr(job, split))) for split in ("train", "valid", "test")}
+    tagger = tuned(job, tags, sentences["train"], sentences["valid"])
+    started = time.perf_counter()
+    found = tagger.tag(sentences["test"])
+    write_answer(answer_file, seconds=tagger.seconds, rows=len(found), answering=time.perf_counter() - started,
+                 spans=found, steps=tagger.trainer.state.global_step)
+
+
+@dataclass(frozen=True, slots=True)
+class Tagger:
+    """What the script leaves."""
+
+    job: Job
+    tags: tuple[str, ...]
+    tokenizer: Any
+    trainer: Any
+    seconds: float
+    """That tuning took."""
+
+    def tag(self, sentences: list[Sentence]) -> list[list[list[Any]]]:
+        """Return the spans of each sentence."""
+        asked = encode(sentences, self.tokenizer, self.job, self.tags)
+        return [tagged(sentence, row, scores, self.tags) for sentence, row, scores in zip(
+            sentences, asked, label_logits(self.trainer, asked), strict=True)]
+
+
+def tuned(job: Job, tags: tuple[str, ...], train: list[Sentence], valid: list[Sentence]) -> Tagger:
+    """Learn tags, and keep the epoch with the best entity F1 of the validation sentences."""
     import torch
     from transformers import (
         AutoModelForTokenClassification,
@@ -32,15 +63,11 @@ def main(job_file: str, answer_file: str) -> None:
         set_seed,
     )
 
-    job = Job.read(job_file)
     torch.set_num_threads(job.threads)
     set_seed(job.seed)
-    tags = names_of(job.labels)
     tokenizer = AutoTokenizer.from_pretrained(job.model_path, add_prefix_space=True)
     model = AutoModelForTokenClassification.from_pretrained(
         job.model_path, id2label=dict(enumerate(tags)), label2id={name: number for number, name in enumerate(tags)})
-    sentences = {split: read_sentences(Path(getattr(job, split))) for split in ("train", "valid", "test")}
-    rows = {split: encode(sentences[split], tokenizer, job, tags) for split in ("train", "valid")}
 
     def metrics(evaluated: Any) -> dict[str, float]:
         from seqeval.metrics import f1_score
@@ -51,18 +78,12 @@ def main(job_file: str, answer_file: str) -> None:
         return {"f1_macro": float(f1_score(true, said))}  # the name that both sides' arguments look for
 
     trainer = Trainer(
-        model=model, args=arguments_of(job), train_dataset=rows["train"], eval_dataset=rows["valid"],
-        processing_class=tokenizer, data_collator=DataCollatorForTokenClassification(tokenizer),
-        compute_metrics=metrics)
+        model=model, args=arguments_of(job), train_dataset=encode(train, tokenizer, job, tags),
+        eval_dataset=encode(valid, tokenizer, job, tags), processing_class=tokenizer,
+        data_collator=DataCollatorForTokenClassification(tokenizer), compute_metrics=metrics)
     started = time.perf_counter()
     trainer.train()
-    seconds = time.perf_counter() - started
-    started = time.perf_counter()
-    asked = encode(sentences["test"], tokenizer, job, tags)
-    found = [tagged(sentence, row, scores, tags) for sentence, row, scores in zip(
-        sentences["test"], asked, label_logits(trainer, asked), strict=True)]
-    write_answer(answer_file, seconds=seconds, rows=len(found), answering=time.perf_counter() - started, spans=found,
-                 steps=trainer.state.global_step)
+    return Tagger(job, tags, tokenizer, trainer, time.perf_counter() - started)
 
 
 def encode(sentences: list[Sentence], tokenizer: Any, job: Job, tags: tuple[str, ...]) -> list[dict[str, Any]]:

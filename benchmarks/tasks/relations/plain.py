@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,27 +21,47 @@ MARKERS = {"head": ("<e1>", "</e1>"), "tail": ("<e2>", "</e2>")}
 
 def main(job_file: str, answer_file: str) -> None:
     """Tune, keep the best epoch by macro F1 of the labels, and label the test pairs."""
+    job = Job.read(job_file)
+    splits = {name: read_lines(Path(getattr(job, name))) for name in ("train", "valid", "test")}
+    classifier = tuned(job, splits["train"], splits["valid"])
+    started = time.perf_counter()
+    labels = classifier.label(splits["test"])
+    write_answer(answer_file, seconds=classifier.seconds, rows=len(labels), answering=time.perf_counter() - started,
+                 labels=labels, steps=classifier.trainer.state.global_step)
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """What the script leaves."""
+
+    job: Job
+    tokenizer: Any
+    trainer: Any
+    seconds: float
+    """That tuning took."""
+
+    def label(self, rows: Sequence[dict[str, Any]]) -> list[str]:
+        """Return the label of each marked pair."""
+        scores = label_logits(self.trainer, encode(rows, self.tokenizer, self.job)) if rows else []
+        return [self.job.labels[int(row.argmax())] for row in scores]
+
+
+def tuned(job: Job, train: Sequence[dict[str, Any]], valid: Sequence[dict[str, Any]]) -> Classifier:
+    """Learn labels, and keep the epoch with the best macro F1 of the validation pairs."""
     import torch
     from transformers import AutoTokenizer, DataCollatorWithPadding, Trainer, set_seed
 
-    job = Job.read(job_file)
     torch.set_num_threads(job.threads)
     set_seed(job.seed)
     tokenizer = AutoTokenizer.from_pretrained(job.model_path)
     tokenizer.add_tokens([mark for pair in MARKERS.values() for mark in pair], special_tokens=True)
-    splits = {name: read_lines(Path(getattr(job, name))) for name in ("train", "valid", "test")}
-    rows = {name: encode(splits[name], tokenizer, job) for name in ("train", "valid")}
-    trainer = Trainer(model=entity_start(job, len(tokenizer)), args=arguments_of(job), train_dataset=rows["train"],
-                      eval_dataset=rows["valid"], processing_class=tokenizer,
-                      data_collator=DataCollatorWithPadding(tokenizer), compute_metrics=metrics)
+    trainer = Trainer(model=entity_start(job, len(tokenizer)), args=arguments_of(job),
+                      train_dataset=encode(train, tokenizer, job), eval_dataset=encode(valid, tokenizer, job),
+                      processing_class=tokenizer, data_collator=DataCollatorWithPadding(tokenizer),
+                      compute_metrics=metrics)
     started = time.perf_counter()
     trainer.train()
-    seconds = time.perf_counter() - started
-    started = time.perf_counter()
-    scores = label_logits(trainer, encode(splits["test"], tokenizer, job))
-    labels = [job.labels[int(row.argmax())] for row in scores]
-    write_answer(answer_file, seconds=seconds, rows=len(labels), answering=time.perf_counter() - started, labels=labels,
-                 steps=trainer.state.global_step)
+    return Classifier(job, tokenizer, trainer, time.perf_counter() - started)
 
 
 def entity_start(job: Job, vocabulary: int) -> Any:

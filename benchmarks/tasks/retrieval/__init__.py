@@ -43,6 +43,18 @@ def prepare(bench: Bench, data: Path, folder: Path, limits: Limits) -> Prepared:
     Raises:
         DataError: a file is missing.
     """
+    found = questions(bench, data, limits)
+    files = {split: write_lines(folder / f"{split}.jsonl", rows) for split, rows in found.items()}
+    sizes = {split: len(found[split]) for split in ("train", "valid", "test")}
+    return Prepared(files, sizes, None)
+
+
+def questions(bench: Bench, data: Path, limits: Limits) -> dict[str, list[dict[str, Any]]]:
+    """Return train, valid and test: each different question with all of its answers.
+
+    Raises:
+        DataError: a file is missing.
+    """
     chooser = seeded(bench.title)
     answers: dict[str, dict[str, None]] = {}
     for name in bench.files["train"]:
@@ -53,10 +65,7 @@ def prepare(bench: Bench, data: Path, folder: Path, limits: Limits) -> Prepared:
     for split, share in (("test", 0.2), ("valid", 0.125)):
         rows = found["train"]
         found[split], found["train"] = held_out(rows, [row["query"].casefold() for row in rows], share, chooser)
-    found = {split: sampled(rows, limits.of(bench, split), chooser) for split, rows in found.items()}
-    files = {split: write_lines(folder / f"{split}.jsonl", rows) for split, rows in found.items()}
-    sizes = {split: len(found[split]) for split in ("train", "valid", "test")}
-    return Prepared(files, sizes, None)
+    return {split: sampled(rows, limits.of(bench, split), chooser) for split, rows in found.items()}
 
 
 def counts(_prepared: Prepared, answer: Mapping[str, Any]) -> Rows:
