@@ -241,8 +241,9 @@ def test_a_question_is_asked_with_the_passages_that_are_most_like_it(data: Path,
     for part in rows.values():
         own = set(retrieval.passages_of(part))
         assert all({*row["pos"], *row["neg"]} <= own and not {*row["pos"]} & {*row["neg"]} for row in part)
-    found = reranking.nearest([{"query": "red fox", "pos": ["a"]}, {"query": "?", "pos": ["a fox is red", "a dog"]}])
-    assert found == [["a fox is red", "a dog"], ["a"]]
+    found = reranking.nearest([{"query": "red fox", "pos": ["it is"]}, {"query": "?", "pos": ["a fox is red", "a dog"]},
+                               {"query": "Red Fox!", "pos": ["It is."]}])
+    assert found == [["a fox is red", "a dog"], ["it is", "It is."], ["a fox is red", "a dog"]]
     perfect = [[number for number, text in sorted(enumerate(reranking.passages_of(row)), key=lambda one, row=row: (
         one[1] not in row["pos"]))] for row in prepared.truth]
     assert value_of("reranking", reranking.counts(prepared, {"orders": perfect}), "mrr@10") == 1.0

@@ -27,8 +27,8 @@ METRICS = {"right": "right at first guess", "perplexity": "perplexity"}
 INTRODUCTION = """\
 Texts without labels, one after the other in blocks; 15 % of the tokens are hidden, others in each epoch. The script
 (`benchmarks/tasks/modelling/plain.py`) is transformers' `run_mlm` with its collator. Both keep the epoch of the least
-validation loss and are asked for the same hidden tokens of each test text. The head for tokens is new: the model comes
-without one."""
+validation loss and are asked for the same hidden tokens of each test text. The head for tokens is new, since the
+model comes without one, and begins as Luthier's on both sides: as the identity, on the word vectors."""
 SPEED = "the pipeline for filling masks"
 SETS = {
     "banking77-texts": Bench("Banking77, texts alone", "minilm-l6", {

@@ -18,11 +18,14 @@ from benchmarks._job import Job
 from benchmarks._trainer import BY_LOSS, arguments_of
 from benchmarks.tasks.family import read_lines, write_answer
 from luthier.models.blocks import BlockEncoder
-from luthier.schema import Document
+from luthier.models.masked import build_masked
+from luthier.recipe import spawn
+from luthier.schema import Document, LabelSet
 
 SHARE = 0.15
 BATCH = 32
 """Test blocks asked at once."""
+OUTPUTS = LabelSet(("token",), "masked_language_modelling")
 
 
 def main(job_file: str, answer_file: str) -> None:
@@ -42,8 +45,11 @@ def main(job_file: str, answer_file: str) -> None:
     tokenizer = AutoTokenizer.from_pretrained(job.model_path)
     texts = {name: [row["text"] for row in read_lines(Path(getattr(job, name)))] for name in ("train", "valid", "test")}
     rows = {name: blocks(texts[name], tokenizer, job) for name in ("train", "valid")}
-    trainer = Trainer(model=AutoModelForMaskedLM.from_pretrained(job.model_path), args=arguments_of(job, **BY_LOSS),
-                      train_dataset=rows["train"], eval_dataset=rows["valid"], processing_class=tokenizer,
+    model = AutoModelForMaskedLM.from_pretrained(job.model_path)
+    model.load_state_dict(build_masked(Path(job.model_path), OUTPUTS, seed=spawn(job.seed, "head")).model.state_dict())
+    arguments = arguments_of(job, **BY_LOSS, per_device_eval_batch_size=job.batch_size)
+    trainer = Trainer(model=model, args=arguments, train_dataset=rows["train"],
+                      eval_dataset=rows["valid"], processing_class=tokenizer,
                       data_collator=DataCollatorForLanguageModeling(tokenizer, mlm_probability=SHARE))
     started = time.perf_counter()
     trainer.train()

@@ -26,14 +26,15 @@ def main(job_file: str, answer_file: str) -> None:
     texts = [masked(row["text"], filler.tokenizer.mask_token) for row in spread(read_lines(Path(job.test)), ROWS)]
 
     def usual(numbers: Sequence[int], size: int) -> list[Any]:
-        return [told[0]["token"] for told in filler([texts[number] for number in numbers], batch_size=size)]
+        found = filler([texts[number] for number in numbers], batch_size=size)
+        return [told[0]["token"] for told in (found if len(numbers) > 1 else [found])]
 
     compare(job, answer_file, Asked(texts, usual, lambda answer: answer.masks[0][0].token))
 
 
 def masked(text: str, mask: str) -> str:
     """Return a text with a mask in place of its middle word."""
-    words = text.split()
+    words = text.split() or [""]
     words[len(words) // 2] = mask
     return " ".join(words)
 

@@ -12,48 +12,72 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks._job import Job
-from benchmarks._trainer import BY_LOSS, arguments_of, label_logits
+from benchmarks._trainer import arguments_of, label_logits
 from benchmarks.tasks.family import read_lines, write_answer
 from benchmarks.tasks.reranking import NEGATIVES, passages_of
+from luthier.tasks import ranking_scores
 
 Pairs = list[tuple[str, str]]
 
 
 def main(job_file: str, answer_file: str) -> None:
-    """Tune, keep the epoch of the least validation loss, and order the passages of the test questions."""
+    """Tune, keep the epoch of the best nDCG@10 of the validation questions, and order the test questions' passages."""
     import torch
-    from transformers import (
-        AutoModelForSequenceClassification,
-        AutoTokenizer,
-        DataCollatorWithPadding,
-        Trainer,
-        set_seed,
-    )
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer, DataCollatorWithPadding, set_seed
 
     job = Job.read(job_file)
     torch.set_num_threads(job.threads)
     set_seed(job.seed)
     tokenizer = AutoTokenizer.from_pretrained(job.model_path)
-    model = AutoModelForSequenceClassification.from_pretrained(job.model_path, num_labels=1,
-                                                               problem_type="multi_label_classification")
+    model = AutoModelForSequenceClassification.from_pretrained(job.model_path, num_labels=1)
     splits = {name: read_lines(Path(getattr(job, name))) for name in ("train", "valid", "test")}
     rows = {name: judged(splits[name], tokenizer, job) for name in ("train", "valid")}
+
+    def metrics(evaluated: Any) -> dict[str, float]:
+        scores = iter(evaluated.predictions[:, 0].tolist())
+        found = []
+        for row in splits["valid"]:
+            order = ordered([next(scores) for _ in (*row["pos"], *row["neg"])])
+            found.append(np.array([place for place, number in enumerate(order, 1) if number < len(row["pos"])]))
+        return {"f1_macro": float(ranking_scores(found)["ndcg@10"].mean())}  # the name that the arguments look for
+
     pairs_at_once = replace(job, batch_size=job.batch_size * (1 + NEGATIVES))
-    trainer = Trainer(model=model, args=arguments_of(pairs_at_once, **BY_LOSS), train_dataset=rows["train"],
-                      eval_dataset=rows["valid"], processing_class=tokenizer,
-                      data_collator=DataCollatorWithPadding(tokenizer))
+    trainer = reader(model=model, args=arguments_of(pairs_at_once), train_dataset=rows["train"],
+                     eval_dataset=rows["valid"], processing_class=tokenizer,
+                     data_collator=DataCollatorWithPadding(tokenizer), compute_metrics=metrics)
     started = time.perf_counter()
     trainer.train()
     seconds = time.perf_counter() - started
-    trainer.args.prediction_loss_only = False  # it is asked for scores now
     started = time.perf_counter()
     asked = [[(row["query"], passage) for passage in passages_of(row)] for row in splits["test"]]
     pairs = encode([pair for row in asked for pair in row], tokenizer, job)
-    scores = iter([float(one[0]) for one in label_logits(trainer, pairs)])
+    scores = iter([float(one[0]) for one in label_logits(trainer, [{**pair, "labels": 0.0} for pair in pairs])])
     orders = [ordered([next(scores) for _ in row]) for row in asked]
     write_answer(answer_file, seconds=seconds, rows=len(pairs), answering=time.perf_counter() - started, orders=orders,
                  steps=trainer.state.global_step)
+
+
+def reader(**given: Any) -> Any:
+    """Return a ``Trainer`` with the binary cross entropy, which validates rows in their order."""
+    import torch
+    from transformers import Trainer
+
+    class Reader(Trainer):  # type: ignore[misc]  # transformers brings no types
+        def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any) -> Any:  # noqa: FBT001, FBT002 - as transformers calls it
+            labels = inputs.pop("labels")
+            output = model(**inputs)
+            logits = output.logits[:, 0].float()
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(
+                logits, labels.float(), pos_weight=torch.tensor(float(NEGATIVES), device=logits.device))
+            return (loss, output) if return_outputs else loss
+
+        def _get_eval_sampler(self, eval_dataset: Any) -> Any:
+            return torch.utils.data.SequentialSampler(eval_dataset)
+
+    return Reader(**given)
 
 
 def judged(rows: Sequence[Any], tokenizer: Any, job: Job) -> list[dict[str, Any]]:
@@ -61,7 +85,7 @@ def judged(rows: Sequence[Any], tokenizer: Any, job: Job) -> list[dict[str, Any]
     pairs = [(row["query"], text, float(side == "pos"))
              for row in rows for side in ("pos", "neg") for text in row[side]]
     encoded = encode([(query, text) for query, text, _ in pairs], tokenizer, job)
-    return [{**row, "labels": [right]} for row, (*_, right) in zip(encoded, pairs, strict=True)]
+    return [{**row, "labels": right} for row, (*_, right) in zip(encoded, pairs, strict=True)]
 
 
 def encode(pairs: Pairs, tokenizer: Any, job: Job) -> list[dict[str, Any]]:

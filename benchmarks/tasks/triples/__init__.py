@@ -18,7 +18,7 @@ No set of the folder marks every entity of a text. SemEval-2010 Task 8 marks two
 to be found here, with what holds between them: scores stay low on both sides, since other nouns would do as well. The
 script (`benchmarks/tasks/triples/plain.py`) is the usual two, a tagger and a classifier of marked pairs, those for
 entities and for relations on this page, with two encoders; Luthier's one encoder does both. A triple is right with
-both stretches, the relation and its direction."""
+both stretches, the relation and its direction. The script has one rate for all weights, Luthier's new head its own."""
 SPEED = "two loops around `AutoModelForTokenClassification`, for the tags and for the marked pairs"
 TYPE = "nominal"
 NONE = relations.NONE
