@@ -17,7 +17,7 @@ import numpy as np
 from luthier import plugins
 from luthier.bundle import Manifest, read_manifest
 from luthier.errors import LuthierError
-from luthier.inference.backend import Backend
+from luthier.inference.backend import Backend, Folds
 from luthier.schema import Batch
 
 LENGTHS = (32, 64)
@@ -71,6 +71,8 @@ def main(bundle: str, name: str, seconds: str, threads: str, offline: str) -> No
         manifest = read_manifest(directory)
         backend = plugins.load("inference.backends", name).load(
             directory, manifest, threads=int(threads) or None, device="cpu", offline=offline == "1")
+        if isinstance(backend, Folds):  # as it will serve
+            backend.fold()
         half = float(seconds) / 2
         found = Measured(_texts_per_second(backend, manifest, half), _milliseconds(backend, manifest, half))
         backend.close()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from luthier import plugins
 from luthier.bundle import RESTORE, Manifest, check_files, check_labels, check_tokenizer, read_manifest
 from luthier.errors import BundleError, LuthierError
+from luthier.inference.backend import Folds
 from luthier.inference.modelling import check_fills, fills
 from luthier.inference.predictor import Predictor
 from luthier.inference.writing import check_writes, writes
@@ -83,7 +84,7 @@ def assemble(
         check_fills(backend, module)
     opened = module.load(
         directory, manifest, threads=threads, device=device, offline=offline)
-    if folded and manifest.kind == "adapter" and hasattr(opened, "fold"):
+    if folded and isinstance(opened, Folds):
         opened.fold()
     return Predictor(opened, encoder, manifest.labels, task, settings, manifest.pair, directory.name, manifest)
 

@@ -33,7 +33,7 @@ TOKENS = 32
 """Tokens of a text whose logits are recorded, where each token has some."""
 
 CHARACTERS = 600
-"""Of a document whose likelihood is recorded, since each of its tokens has a number; in Chinese more than a block."""
+"""Of a document whose likelihood is recorded, since each of its tokens has a number."""
 
 FIXED = (
     "",
@@ -68,7 +68,8 @@ def make_probes(predictor: Predictor, texts: Sequence[TextInput]) -> list[Probe]
     fixed: list[TextInput] = list(FIXED)
     if predictor.labels.of_tokens:
         texts = [str(text)[:CHARACTERS] for text in texts]
-        fixed = [text[:CHARACTERS] for text in FIXED]
+        longer = (predictor.encoder.max_length // 9 + 2) * f"{FIXED[1]} "  # than a block: some 10 tokens a sentence
+        fixed = [*(text[:CHARACTERS] for text in FIXED), longer]
     if predictor.labels.of_dialogues:
         fixed = [prompt(text) for text in FIXED]
     if predictor.pair:

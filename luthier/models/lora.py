@@ -107,6 +107,11 @@ def adapter_of(model: nn.Module) -> Adapter:
     return record
 
 
+def has_adapter(model: nn.Module) -> bool:
+    """Return whether a model carries what ``wrap`` put on it, and not merged."""
+    return isinstance(getattr(model, _RECORD, None), Adapter)
+
+
 def save_adapter(model: nn.Module, directory: Path, *, base_name: str, revision: str | None = None) -> None:
     """Write ``adapter_model.safetensors``, ``adapter_config.json`` and ``config.json`` as PEFT lays them out.
 

@@ -29,6 +29,7 @@ def load(bundle: str | Path, *, backend: str = "auto", threads: int | None = Non
     Args:
         bundle: directory of a bundle.
         backend: what computes: ``torch`` is the reference; ``auto`` takes the fastest that agrees with the probes.
+            All add an adapter to its base's weights.
         threads: CPU threads; all cores when left out.
         offline: never ask a model hub for an adapter's base.
 
@@ -77,6 +78,8 @@ def evaluate(
     tell = listener or (lambda _: None)
     for text in (chosen, *notes):
         tell({"event": "note", "text": text})
+    for text in predictor.manifest.warnings if predictor.manifest else ():
+        tell({"event": "warning", "text": f"from its tuning: {text}"})
     seed = spawn(recipe_of(predictor).get("seed", 0), "bootstrap")
     if settings is None:  # as deep as in training, so that the scores can be compared
         depth = recipe_of(predictor).get("evaluation", {}).get("candidates")

@@ -11,10 +11,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from luthier.bundle import Manifest
 from luthier.errors import BundleError, DataError, LuthierError, ModelError, UnknownNameError
 from luthier.inference import Opening, Predictor, open_fastest
+from luthier.inference.backends import _written_out
 from luthier.models.encoding import Encoder
 from luthier.models.lora import LoraLinear
 from luthier.schema import LabelSet
@@ -160,6 +162,18 @@ def test_an_adapter_in_use_is_folded_into_its_base(adapter):
         assert not any(isinstance(layer, LoraLinear) for layer in folded.backend.model.modules())
         found, _ = folded.logits(TEXTS)
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_an_adapter_is_folded_before_its_base_is_rounded(adapter, monkeypatch):
+    with Predictor.open(adapter, offline=True, folded=True, threads=1) as exact:
+        expected = {name: weight.to(torch.bfloat16) for name, weight in exact.backend.model.state_dict().items()}
+    monkeypatch.setattr(_written_out, "_forward", lambda *_, **__: (None, "no such architecture"))
+    rounded, reason = open_fastest(adapter, Opening("torch-bf16", threads=1))
+    with rounded:
+        assert "through transformers: no such architecture" in reason
+        found = rounded.backend.model.state_dict()
+    assert set(found) == set(expected)
+    assert all(torch.equal(found[name], weight) for name, weight in expected.items())
 
 
 def test_an_adapter_without_its_base_is_refused(adapter, copy_of):

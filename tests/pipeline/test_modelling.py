@@ -93,7 +93,8 @@ def test_the_bundles_say_what_they_are_and_prove_it(masked: Path, causal: Path) 
         assert verify(bundle).ok, verify(bundle).lines()
         probes = read_probes(bundle)
         assert all(len(probe.logits) <= len(probe.ids) for probe in probes)
-        assert len(probes) == SLOW_PROBES + len(FIXED)
+        assert len(probes) == SLOW_PROBES + len(FIXED) + 1
+        assert len(probes[-1].ids) > 64  # of a block
         assert f"pipeline_tag: {task}" in (bundle / "README.md").read_text(encoding="utf-8")
         assert "Perplexity" in (bundle / "report" / "index.html").read_text(encoding="utf-8")
 

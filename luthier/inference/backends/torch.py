@@ -132,13 +132,11 @@ class TorchBackend:
         return followed_log_shares(self._opened, batch, targets)
 
     def fold(self) -> None:
-        """Add an adapter to the weights of its base: one product for three, at each layer and each token written.
+        """Add an adapter, if there is one, to the weights of its base; see ``inference.backend.Folds``."""
+        from luthier.models.lora import has_adapter, merge
 
-        Logits change by about 1e-5.
-        """
-        from luthier.models.lora import merge
-
-        self.model = merge(self._opened)
+        if has_adapter(self._opened):
+            self.model = merge(self._opened)
 
     def close(self) -> None:
         """Let go of the weights."""
