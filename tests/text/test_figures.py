@@ -6,7 +6,9 @@ from luthier.text.figures import amount, score
 
 
 @pytest.mark.parametrize(("value", "shown"), [
-    (0.84314, "0.8431"), (-0.5, "-0.5000"), (9.99994, "9.9999"), (9.99996, "10.00"), (90.4181, "90.42"),
+    (0.84314, "0.8431"), (-0.5, "-0.5000"), (9.99994, "9.9999"), (9.99996, "10.00"),
+    (90.4181, "90.42"), (99.6, "99.60"),
+    (99.994, "99.99"), (99.996, "100.0"), (999.6, "999.6"), (999.96, "1,000"),
     (138.2167, "138.2"), (-1234.5, "-1,234"), (45132.4, "45,132"), (1e7, "10,000,000"), (float("inf"), "inf"),
     (float("nan"), "nan"),
 ])
@@ -20,6 +22,11 @@ def test_scores_of_any_unit_are_about_as_wide(value, shown):
 ])
 def test_amounts_have_no_exponent_for_being_large(value, shown):
     assert amount(value) == shown
+
+
+def test_more_digits_are_kept_where_they_are_asked_for():
+    assert [amount(value, digits=6) for value in (2019.25, 101.325, 123456, 1234567)] == [
+        "2019.25", "101.325", "123456", "1,234,567"]
 
 
 def test_a_difference_has_its_sign():

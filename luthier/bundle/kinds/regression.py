@@ -8,6 +8,7 @@ from typing import Any
 from luthier.bundle.kinds._labels import DOOR, OUTPUT, PAIR, PIPELINE, rows_of
 from luthier.bundle.manifest import Manifest
 from luthier.bundle.markdown import cell, table
+from luthier.text.figures import amount
 
 __all__ = ["CONFIG", "DOOR", "OUTPUT", "PAIR", "PIPELINE", "UNSURE", "does", "knows", "labels"]
 
@@ -26,7 +27,7 @@ def labels(manifest: Manifest, data_report: Mapping[str, Any]) -> str:
     """Tell least, mean, greatest number and deviation of each split."""
     values: Mapping[str, Mapping[str, float]] = data_report.get("values") or {}
     heads = ("min", "mean", "max", "deviation")
-    rows = [[split, *(f"{one[name]:.5g}" for name in heads)] for split, one in values.items()]
+    rows = [[split, *(amount(one[name], digits=6) for name in heads)] for split, one in values.items()]
     return f"One output, `{cell(manifest.labels.names[0])}`, in the unit of the data.\n\n" + table(
         ["split", *heads], rows)
 

@@ -133,7 +133,7 @@ def described(splits: Splits, _labels: LabelSet) -> dict[str, Any]:
 
 def lines(report: DataReport) -> list[str]:
     """Tell range, mean and deviation of the numbers."""
-    told = (f"{name} {amount(one['min'])} to {amount(one['max'])}, mean {amount(one['mean'])}, "
+    told = (f"{name} {amount(one['min'], digits=6)} to {amount(one['max'], digits=6)}, mean {amount(one['mean'])}, "
             f"deviation {amount(one['deviation'])}" for name, one in report.values.items())
     return [f"numbers: {'; '.join(told)}"]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from luthier.evaluation.report.content import Report
 from luthier.evaluation.report.html import MINUS, both, clip, count, esc, percent, section, table
+from luthier.text.figures import amount
 
 _SPLITS = ("train", "valid", "test")
 _LEFT_OUT = (
@@ -137,7 +138,8 @@ def _values(given: Mapping[str, Any]) -> str:
     if not isinstance(values, Mapping) or not values:
         return ""
     names = ("min", "mean", "max", "deviation")
-    rows = [[both(split), *(f"{values[split][name]:.5g}" for name in names)] for split in _SPLITS if split in values]
+    rows = [[both(split), *(amount(values[split][name], digits=6) for name in names)]
+            for split in _SPLITS if split in values]
     listed = table(["", *(both(f"value_{name}") for name in names)], rows)
     return f'<h3>{both("values")}</h3><div class="card">{listed}</div>'
 
