@@ -47,6 +47,7 @@ def model_card(
         _header(manifest, systems, data_report),
         f"# {title}",
         _summary(manifest),
+        *(f"> **Warning:** {cell(text)}" for text in manifest.warnings),
         *([f"## {getattr(_kind(manifest), 'HEADING', 'Labels')}\n\n{labels}"] if labels else []),
         "## Scores\n\n" + _scores(manifest, systems),
         "## Training data\n\n" + _data(manifest, data_report),

@@ -121,6 +121,8 @@ class Manifest:
     recipe: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, Any] = field(default_factory=dict)
     """The few numbers worth showing; ``report/scores.json`` has the rest."""
+    warnings: tuple[str, ...] = ()
+    """What the run said against the model, such as that it has learned nothing or never gives a label."""
     licences: tuple[Licence, ...] = ()
     parent: str | None = None
     """sha256 of the manifest of the bundle that this one was compressed from, or that its tuning started from."""

@@ -37,6 +37,8 @@ def command(
         typer.echo(f"{bundle} answers at {url}  (docs: {url}/docs; stop with Ctrl-C)")
         body = shlex.quote(request(read_manifest(bundle)))
         typer.echo(f"try: curl -s {url}/predict -H 'Content-Type: application/json' -d {body}")
+        for warning in read_manifest(bundle).warnings:
+            typer.echo(f"warning, from its tuning: {warning}")
 
     if backend == "auto":
         typer.echo(f"opening {bundle}; the first start on a machine measures its backends, which takes up to a minute")

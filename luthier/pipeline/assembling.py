@@ -6,7 +6,7 @@ import json
 import shlex
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,7 +79,8 @@ def write_bundle(done: Finished, events: Events) -> Run:
         for warning in warnings:
             events.emit("warning", text=warning)
         _write_reports(done, directory, systems, warnings)
-        manifest = _manifest(done, systems)
+        shutil.copyfile(done.events, directory / "events.jsonl")
+        manifest = replace(_manifest(done, systems), warnings=warnings)
         card = model_card(manifest, scores, done.loaded.report.to_dict())
         (directory / "README.md").write_text(card, encoding="utf-8")
         seal(directory, manifest)
@@ -93,7 +94,6 @@ def _write_model(done: Finished, directory: Path) -> None:
     done.opened.encoder.save(directory)
     _write_companions(done, directory)
     (directory / "recipe.yaml").write_text(recipes.dump(recipe), encoding="utf-8")
-    shutil.copyfile(done.events, directory / "events.jsonl")
 
 
 def _write_companions(done: Finished, directory: Path) -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import html
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
+from typer.testing import CliRunner
 
+from luthier.bundle import read_manifest
+from luthier.cli import app
 from luthier.evaluation import evaluate
 from luthier.pipeline.assembling import _warnings
 from luthier.recipe import EvaluationSettings
@@ -44,3 +51,24 @@ def test_one_answer_to_every_row_is_named() -> None:
 
 def test_a_model_that_answers_all_labels_gets_no_warning_of_its_own() -> None:
     assert warnings_of("abc") == "the loop's own"
+
+
+@pytest.mark.slow
+def test_a_run_that_learned_nothing_says_so_in_terminal_report_and_bundle(
+        tiny_csv: Path, tiny_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    settings = ("train.learning_rate=1e-9", "train.num_train_epochs=1", "train.precision=fp32",
+                "evaluation.bootstrap=100", "prepare.deduplicate=false")
+    told = CliRunner().invoke(app, ["train", str(tiny_csv), "--model", str(tiny_model), "--out", str(out), *settings])
+    assert told.exit_code == 0, told.output
+    warnings = read_manifest(out).warnings
+    assert any("nothing was learned" in warning for warning in warnings), warnings
+    page, card = ((out / name).read_text(encoding="utf-8") for name in ("report/index.html", "README.md"))
+    events = [json.loads(line) for line in (out / "events.jsonl").read_text(encoding="utf-8").splitlines()]
+    for warning in warnings:
+        assert warning in told.output.replace("\n", " ")
+        assert html.escape(warning, quote=True) in page
+        assert f"> **Warning:** {warning}" in card
+        assert warning in [event["text"] for event in events if event["event"] == "warning"]
+    again = CliRunner().invoke(app, ["evaluate", str(out), str(tiny_csv)])
+    assert f"from its tuning: {warnings[0]}" in again.output.replace("\n", " ")
