@@ -12,6 +12,7 @@ from luthier.data import BadRow, Columns, DataReport, Layout, inspect, kind_of, 
 from luthier.data.descriptions import described
 from luthier.errors import DataError, RecipeError
 from luthier.pipeline.prompting import pace, settle_prompt
+from luthier.pipeline.rates import settle_rates
 from luthier.recipe import AUTO, NEW_MODEL, Recipe, spawn
 from luthier.schema import Dataset, Example, LabelSet, ProblemType
 from luthier.tuning.validation import check_metric
@@ -22,8 +23,6 @@ MULTILINGUAL = "e5-small"
 LANGUAGE_MODEL = "smollm2-135m"
 
 EPOCHS, MOST_EPOCHS = 3, 20
-NEW_LEARNING_RATE = 1e-3
-"""Of a model made from nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ def settle(
     recipe, prompted = settle_prompt(recipe, report, dataset)
     dataset = replace(dataset, labels=_labels(recipe, dataset.labels))
     _check_grades(recipe, dataset.labels)
-    recipe, rate = _settle_learning_rate(recipe)
+    recipe, rate = settle_rates(recipe)
     recipe, epochs = _settle_epochs(recipe, dataset.train)
     return Loaded(dataset, report, recipe, (*notes, *described_notes, *told, *decided, *prompted, *rate, *epochs))
 
@@ -231,23 +230,3 @@ def _settle_epochs(recipe: Recipe, train: Sequence[Example]) -> tuple[Recipe, li
     settled = recipe.override(train=recipe.train.model_copy(update={"num_train_epochs": epochs}))
     why = "the default" if epochs == EPOCHS else f"because an epoch over {rows} rows has only {per_epoch} steps"
     return settled, [f"epochs: {epochs}, {why}"]
-
-
-def _settle_learning_rate(recipe: Recipe) -> tuple[Recipe, list[str]]:
-    name, notes, train = recipe.method["name"], [], recipe.train
-    task = plugins.load("tasks", recipe.task["name"])
-    head: float | None = task.HEAD_LEARNING_RATE
-    if train.learning_rate is None and recipe.model.name == NEW_MODEL:
-        train = train.model_copy(update={"learning_rate": NEW_LEARNING_RATE})
-        notes.append(f"learning rate: {NEW_LEARNING_RATE:g}, the default of a model made from nothing")
-    elif train.learning_rate is None:
-        own: float = plugins.load("tuning.methods", name).LEARNING_RATE
-        rates, _ = pace(recipe)
-        rate: float = rates.get(name, own)
-        train = train.model_copy(update={"learning_rate": rate})
-        notes.append(f"learning rate: {rate:g}, the default of method {name}"
-                     + (f" for task {recipe.task['name']}" if name in rates else ""))
-    if train.head_learning_rate is None and head is not None:
-        train = train.model_copy(update={"head_learning_rate": head})
-        notes.append(f"learning rate of the new head: {head:g}, the default of task {recipe.task['name']}")
-    return recipe.override(train=train), notes
