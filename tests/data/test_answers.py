@@ -37,9 +37,31 @@ def test_fewer_words_for_answers(cell: Any, expected: tuple[GoldAnswer, ...]) ->
     assert gold_answers(CONTEXT, cell) == expected
 
 
-@pytest.mark.parametrize("impossible", [True, "true", "True"])
+@pytest.mark.parametrize("impossible", [True, "true", "True", 1, "1", 1.0, "yes"])
 def test_what_is_said_to_be_impossible_has_no_answer(impossible: Any) -> None:
     assert gold_answers(CONTEXT, OBJECTS, impossible=impossible) == ()
+
+
+def test_an_answer_and_its_place_in_columns_of_their_own(tmp_path: Path) -> None:
+    twice = "Ann met Bob. Ann left."
+    (tmp_path / "rows.csv").write_text(
+        "question,context,answer_text,answer_start,is_impossible\n"
+        f"Who left?,{twice},Ann,13,0\nWho came?,{twice},,,1\nWho was met?,{twice},Bob,,\n", encoding="utf-8")
+    for task in (None, "question-answering"):
+        rows, bad = read_all(inspect(tmp_path / "rows.csv", task=task), max_bad_rows=0)
+        assert [row.answers for row in rows] == [(GoldAnswer("Ann", 13),), (), (GoldAnswer("Bob", 8),)]
+        assert not bad
+
+
+def test_an_article_a_line_gives_a_row_for_each_question(tmp_path: Path) -> None:
+    asked = [{"id": str(n), "question": f"Who {n}?", "answers": [{"text": "Bob", "answer_start": 8}]} for n in (1, 2)]
+    lines = [{"title": "a", "paragraphs": [{"context": CONTEXT, "qas": asked}]}, {"context": CONTEXT, "qas": asked[:1]}]
+    path = tmp_path / "articles.jsonl.gz"
+    path.write_bytes(gzip.compress("".join(json.dumps(line) + "\n" for line in lines).encode()))
+    rows, _ = read_all(inspect(path), max_bad_rows=0)
+    assert [(row.text, row.answers, row.group) for row in rows] == [
+        ("Who 1?", (GOLD[0],), "a"), ("Who 2?", (GOLD[0],), "a"), ("Who 1?", (GOLD[0],), None)]
+    assert len({row.id for row in rows}) == 3
 
 
 @pytest.mark.parametrize(("text", "start", "expected", "moved"), [

@@ -66,6 +66,14 @@ def test_numbers_of_tokens_are_no_tokens(file):
     assert values(counted)[0][1] == ["1", "2"]
 
 
+def test_of_germevals_two_columns_of_tags_the_outer_one_is_read(file):
+    path = file("#\tsource\n1\tAnn\tB-PER\tO\n2\tFC\tB-ORG\tO\n3\tRom\tI-ORG\tB-LOC\n\n1\tNo\tO\tO\n")
+    assert [row[2] for row in values(path)] == [["B-PER", "B-ORG", "I-ORG"], ["O"]]
+    assert any("those of outer names are taken" in note for note in inspect(path).notes)
+    one = file("1\tAnn\tNNP\tB-PER\n2\tis\tVBZ\tO\n\n", "one.conll")
+    assert [row[2] for row in values(one)] == [["B-PER", "O"]]
+
+
 @pytest.mark.parametrize(("content", "reader"), [
     ("text\tlabel\n" + "good\tB-PER\nbad\tO\n" * 5, "tsv"),  # no blank line parts it
     ("text\tlabel\n\nso good\tpos\n\nso bad\tneg\n\n", "tsv"),

@@ -33,6 +33,17 @@ def test_a_label_without_rows_is_told() -> None:
     assert "'praise'" in note
 
 
+def test_types_of_entities_are_named_with_the_relations() -> None:
+    joint = LabelSet(("works_for",), "joint_extraction", types=("firm", "person"))
+    labels, notes = described(joint, {"works_for": "is paid by", "firm": "", "person": ""})
+    assert labels.descriptions == ("is paid by",)
+    assert not notes
+    assert "not what types of entities do: firm" in described(joint, {"works_for": "", "firm": "a", "person": ""})[1][0]
+    with pytest.raises(DataError, match="such as 'person'") as error:
+        described(joint, {"works_for": "", "firm": "", "persn": ""})
+    assert "'persn'" in str(error.value)
+
+
 @pytest.mark.slow
 def test_the_bundle_keeps_what_labels_mean(tiny_csv: Path, tiny_model: Path, tmp_path: Path) -> None:
     import luthier

@@ -42,6 +42,10 @@ def only(path: Path, **options: Any) -> Example:
     ({"instruction": "Sum up", "input": "", "output": "text", "system": "s"}, ["s", "Sum up"], "text"),
     ({"指令": "翻译成英文", "输入": "我爱你", "输出": "I love you"}, ["翻译成英文\n\n我爱你"], "I love you"),
     ({"prompt": "why?", "completion": "because"}, ["why?"], "because"),
+    ({"instruction": "Who won?", "context": "Bob won.", "response": "Bob", "category": "closed_qa"},
+     ["Who won?\n\nBob won."], "Bob"),
+    ({"instruction": "and then?", "input": "", "output": "home", "system": "s", "history": [["hi", "yes?"]]},
+     ["s", "hi", "yes?", "and then?"], "home"),
     ({"prompt": "why?", "response": "because"}, ["why?"], "because"),
 ])
 def test_conversations_are_told_by_their_keys(

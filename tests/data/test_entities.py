@@ -74,6 +74,15 @@ def test_label_studio(tmp_path):
     assert next(read(inspect(tmp_path / "export.json", labelled=False), on_bad=pytest.fail)).text == TEXT
 
 
+def test_what_prodigys_annotators_rejected_is_left_out(jsonl):
+    rows = [{"text": TEXT, "_input_hash": n, "spans": [{"start": s, "end": e, "label": x} for s, e, x in MARKS],
+             "answer": answer} for n, answer in enumerate(("accept", "reject", "ignore", "accept"))]
+    examples, bad = read_all(inspect(jsonl(*rows)), max_bad_rows=2)
+    assert [row.spans for row in examples] == [SPANS, SPANS]
+    assert [row.reason for row in bad] == [
+        f"its annotator said '{said}' to it in Prodigy" for said in ("reject", "ignore")]
+
+
 @pytest.mark.parametrize(("tokens", "tags"), [("tokens", "ner_tags"), ("words", "labels"), ("chars", "label"),
                                               ("tokens", "tags"), ("Tokens", "NER")])
 def test_tokens_with_tags(tokens, tags, jsonl):

@@ -233,3 +233,41 @@ def test_spans_and_triples_are_those_of_the_callers_text(text: str, data: st.Dat
     places = sorted({(text[s:e].strip(), s + len(text[s:e]) - len(text[s:e].lstrip())) for s, e, _ in marks})
     found = linked(text, [list(mark) for mark in marks], [])
     assert sorted((text[one.start:one.end], one.start) for one in found.spans) == places
+
+
+@pytest.mark.parametrize("triples", [
+    [{"head": "Ann", "relation": "works_for", "tail": "Acme", "head_type": "person", "tail_type": "firm"}],
+    [{"subject": "Ann", "label": "works_for", "object": "Acme", "subject_type": "person", "object_type": "firm"}],
+])
+@pytest.mark.parametrize("task", [None, "entities-and-relations"])
+def test_triples_of_words_have_many_names(triples: Any, task: str | None, tmp_path: Path) -> None:
+    path = written(tmp_path / "a.jsonl", *[{"text": TEXT, "triples": triples}, {"text": "nobody", "triples": []}])
+    rows, bad = read_all(inspect(path, task=task), max_bad_rows=0)
+    assert not bad
+    assert [row.triples for row in rows] == [(TRIPLES[0],), ()]
+
+
+def test_triples_may_be_lists_of_words(tmp_path: Path) -> None:
+    found = only(written(tmp_path / "a.jsonl", {"text": TEXT, "triples": [["Ann", "works_for", "Acme"]]}))
+    assert found.triples == (Triple(Span(6, 9, "subject"), Span(20, 24, "object"), "works_for"),)
+
+
+def test_label_studios_relations_name_its_spans(tmp_path: Path) -> None:
+    results = [{"id": f"r{n}", "type": "labels", "value": {"start": s.start, "end": s.end, "labels": [s.label]}}
+               for n, s in enumerate(SPANS)]
+    results += [{"type": "relation", "from_id": "r0", "to_id": "r1", "labels": ["works_for"]},
+                {"type": "relation", "from_id": "r1", "to_id": "r2", "labels": ["based_in"]}]
+    (tmp_path / "export.json").write_text(json.dumps([
+        {"id": 1, "data": {"text": TEXT}, "annotations": [{"result": results}]},
+        {"id": 2, "data": {"text": "nobody"}, "annotations": [{"result": []}]}]), encoding="utf-8")
+    rows, bad = read_all(inspect(tmp_path / "export.json"), max_bad_rows=0)
+    assert not bad
+    assert [row.triples for row in rows] == [tuple(sorted(TRIPLES)), ()]
+
+
+def test_relations_in_a_form_that_is_not_read_are_told(tmp_path: Path) -> None:
+    strange = [{"head": {"start": 6, "end": 9}, "tail": {"start": 20, "end": 24}, "kind": "works_for"}]
+    path = written(tmp_path / "a.jsonl", {"text": TEXT, "entities": PLACES, "relations": strange})
+    layout = inspect(path)
+    assert layout.problem_type == "token_classification"
+    assert any("column 'relations' lists something that is not read" in note for note in layout.notes)

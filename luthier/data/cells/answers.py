@@ -13,6 +13,8 @@ from luthier.schema import GoldAnswer
 _TEXTS = ("text", "answer", "answertext", "span")
 _STARTS = ("answerstart", "start", "startoffset", "begin")
 """Keys of an answer, as ``plain`` writes them, the likelier first."""
+_TRUE = ("true", "1", "1.0", "yes")
+"""How a row says that its question has no answer."""
 
 FORMS = '[{"text": "…", "start": 17}, …] or {"text": ["…"], "answer_start": [17]}'
 
@@ -49,7 +51,7 @@ def gold_answers(context: str, cell: Any, *, impossible: Any = False) -> tuple[G
     Raises:
         ValueError: another form.
     """
-    if impossible is True or (isinstance(impossible, str) and impossible.strip().casefold() == "true"):
+    if str(impossible).strip().casefold() in _TRUE:
         return ()
     found = (placed(context, text, start) for text, start in _pairs(cell) if text.strip())
     return tuple(dict.fromkeys(found))

@@ -176,7 +176,7 @@ def unfolded(values: dict[str, Any]) -> dict[str, Any]:
     """Lay a document of sentences, or the task of a Label Studio export, open as a row; return any other row as it is.
 
     In the latter the text stands below ``data`` and the spans in the results of the first annotation that was not
-    cancelled.
+    cancelled, with relations between them if there are any.
     """
     if (found := document(values)) is not None:
         return found
@@ -186,9 +186,16 @@ def unfolded(values: dict[str, Any]) -> dict[str, Any]:
         return values
     done = [one for one in values[key] if isinstance(one, dict) and not one.get("was_cancelled")]
     results = done[0].get("result", []) if done else None
-    spans = None if results is None else [one["value"] for one in results if isinstance(one, dict)
-                                          and isinstance(one.get("value"), dict) and _has_place(one["value"])]
-    return {**{name: cell for name, cell in values.items() if name != "data"}, **data, key: spans}
+    members = [one for one in results or () if isinstance(one, dict)]
+    related = [{"from_id": one.get("from_id"), "to_id": one.get("to_id"), "label": label}
+               for one in members if one.get("type") == "relation" and one.get("from_id") is not None
+               for label in one.get("labels") or [None]]
+    named = ("id",) if related else ()  # which relations are told by
+    spans = None if results is None else [
+        {**{name: one.get(name) for name in named}, **one["value"]} for one in members
+        if isinstance(one.get("value"), dict) and _has_place(one["value"])]
+    linked = {} if results is None else {"relations": related}
+    return {**{name: cell for name, cell in values.items() if name != "data"}, **data, key: spans, **linked}
 
 
 def _unwrapped(value: Any) -> Any:

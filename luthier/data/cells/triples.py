@@ -62,15 +62,14 @@ def spoken(text: str, cell: Any) -> Found:
     Args:
         text: what the words stand in.
         cell: a list of objects with ``subject``, ``predicate``, ``object``, ``subject_type`` and ``object_type``; in
-            DuIE 2.0 object and its type are objects themselves, of which ``@value`` is read.
+            DuIE 2.0 object and its type are objects themselves, of which ``@value`` is read. Or of objects with other
+            names for these (``head``, ``relation``, ``tail``), or of ``[subject, relation, object]``.
 
     Raises:
         ValueError: another form, or words that do not stand in the text, which the message lists.
     """
     links, spans, triples, missing = _list(cell, "spo_list"), set[Span](), set[Triple](), list[str]()
-    for link in links:
-        if not isinstance(link, Mapping):
-            raise ValueError(f"expected a relation as an object, came {str(link)[:60]}")
+    for link in map(_in_duies_words, links):
         ends = [_words(text, link, side, missing) for side in ("subject", "object")]
         name = label_name(link.get("predicate"))
         if name is None:
@@ -96,6 +95,31 @@ def is_spoken(cell: Any) -> bool:
     links = as_list(spelt(cell))
     return bool(links) and all(isinstance(link, Mapping) and {"subject", "predicate", "object"} <= set(link)
                                for link in links or [])
+
+
+def is_said(cell: Any) -> bool:
+    """Tell whether a cell is a list of relations whose ends are words, with one at least."""
+    links = as_list(spelt(cell))
+    return bool(links) and all(_is_link(link) and isinstance(_value(link, _SUBJECTS), str) if isinstance(link, Mapping)
+                               else _is_triplet(link) and isinstance(link[0], str) for link in links or [])
+
+
+def _in_duies_words(link: Any) -> Mapping[str, Any]:
+    """Return a relation with the keys of ``spo_list``.
+
+    Raises:
+        ValueError: it is neither an object nor a list of three.
+    """
+    if isinstance(link, list | tuple) and len(link) == 3:
+        return dict(zip(("subject", "predicate", "object"), link, strict=True))
+    if not isinstance(link, Mapping):
+        raise ValueError(f"expected a relation as an object, came {str(link)[:60]}")
+    if {"subject", "predicate", "object"} <= set(link):
+        return link
+    kinds = {f"{side}_type": link.get(f"{side}_type", link.get(f"{name}_type"))
+             for side, name in (("subject", "head"), ("object", "tail"))}
+    return {"subject": _value(link, _SUBJECTS), "predicate": _value(link, _LABELS), "object": _value(link, _OBJECTS),
+            **{key: kind for key, kind in kinds.items() if kind is not None}}
 
 
 def _list(cell: Any, name: str) -> list[Any]:

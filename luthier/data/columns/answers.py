@@ -19,7 +19,8 @@ QUESTIONS = "question-answering"
 QUESTION_NAMES = ("question", "questiontext", "query", "querytext", "问题", "提问")
 CONTEXT_NAMES = ("context", "contexttext", "passage", "paragraph", "document", "article",
                  "上下文", "段落", "篇章", "文章")
-ANSWER_NAMES = ("answers", "answer", "goldanswers", "答案")
+ANSWER_NAMES = ("answers", "answer", "goldanswers", "answertext", "答案")
+START_NAMES = ("answerstart", "answerstartposition")
 IMPOSSIBLE_NAMES = ("isimpossible", "unanswerable")
 GROUP_NAMES = ("title", "articletitle", "documenttitle", "标题")
 """Names of the columns, as ``plain`` writes them, the likelier first."""
@@ -37,6 +38,8 @@ class Asked:
     """Says that a row has no answer."""
     group: str | None
     """Names the article that a context is from."""
+    start: str | None
+    """Says where the one answer of a row begins, where its text has a column of its own."""
 
 
 def find_questions(seen: Seen, task: str | None, *, labelled: bool) -> Asked | None:
@@ -56,7 +59,8 @@ def find_questions(seen: Seen, task: str | None, *, labelled: bool) -> Asked | N
     question = _named(present, columns.text, QUESTION_NAMES, ())
     context = _named(present, columns.text_b, CONTEXT_NAMES, (question,))
     answers = _named(present, columns.label, ANSWER_NAMES, (question, context))
-    if task is None and not (question and context and answers and _placed(seen.rows, answers)):
+    start = roles.named(present, START_NAMES)
+    if task is None and not (question and context and answers and (start or _placed(seen.rows, answers))):
         return None
     if question is None or context is None:
         raise DataError(f"{seen.path}: found no column for the {'question' if question is None else 'context'} among "
@@ -66,7 +70,7 @@ def find_questions(seen: Seen, task: str | None, *, labelled: bool) -> Asked | N
                         f"name it: --label COLUMN; its cells are {FORMS}, empty lists where there is no answer")
     free = [column for column in present if column not in (question, context, answers)]
     return Asked(question, context, answers if labelled else None, roles.named(free, IMPOSSIBLE_NAMES),
-                 roles.named(free, GROUP_NAMES))
+                 roles.named(free, GROUP_NAMES), start)
 
 
 def _named(present: Sequence[str], asked: str | None, names: Sequence[str], taken: Sequence[str | None]) -> str | None:

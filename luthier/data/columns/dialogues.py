@@ -27,8 +27,10 @@ ASKED_PAIRS = (("query", "response"), ("question", "answer"), ("question", "resp
 """Names that other tasks have as well: only where the task was asked for."""
 PROMPTS = tuple(dict.fromkeys([prompt for prompt, _ in (*PAIRS, *ASKED_PAIRS)] + ["text", "message", "文本"]))
 ANSWERS = tuple(dict.fromkeys(answer for _, answer in (*PAIRS, *ASKED_PAIRS)))
-_BESIDE = ("input", "system", "id", "输入")
+_BESIDE = ("input", "context", "system", "history", "id", "输入")
 """Names of columns that stand beside a prompt and its answer, and label nothing."""
+_DOLLY = {"instruction", "context", "response", "category"}
+"""The columns of Dolly, whose category says what kind of question a row asks."""
 
 
 def messages_column(seen: Seen) -> str | None:
@@ -83,7 +85,9 @@ def _surely(seen: Seen, prompt: str, answer: str) -> bool:
     """Tell whether nothing else is to be learned from the file: its answers are texts, and no column labels them."""
     if seen.columns.label_separator or seen.columns.text_b or not are_texts(seen.rows, prompt, answer):
         return False
-    beside = [column for column in seen.present if roles.plain(column) in _BESIDE]
+    listed = {roles.plain(column) for column in seen.present}
+    known = (*_BESIDE, *(_DOLLY if listed >= _DOLLY else ()))
+    beside = [column for column in seen.present if roles.plain(column) in known]
     return seen.columns.label is not None or labels_beside(seen.rows, seen.present, (prompt, answer, *beside)) is None
 
 

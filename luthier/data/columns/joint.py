@@ -7,7 +7,7 @@ from typing import Any
 
 from luthier.data import names as roles
 from luthier.data.cells.labels import as_list, spelt
-from luthier.data.cells.triples import is_spoken, names_relations
+from luthier.data.cells.triples import is_said, is_spoken, names_relations
 from luthier.data.columns.entities import Marks, class_column, find_tokens
 from luthier.data.columns.texts import asked_column, check_distinct, with_tokens
 from luthier.data.layout_values import Layout, Seen
@@ -59,6 +59,8 @@ def _layout(seen: Seen, *, sure: bool) -> Layout | None:
         # Where they were asked for, lists that are empty so far will do.
         if lists and (_mostly(rows, column, names_relations) or (sure and _all_empty(rows, column))):
             return _laid_out(seen, column, lists[0])
+        if not lists and _mostly(rows, column, is_said):
+            return _laid_out(seen, column, None)
     return None
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from luthier.data import begun, split
+from luthier.data.cells.labels import as_list, spelt
 from luthier.data.cells.texts import text_cell
 from luthier.data.columns.dialogues import DIALOGUE, messages_column, messages_of, prompt_and_answer
 from luthier.data.columns.texts import asked_column, check_distinct
@@ -37,8 +38,8 @@ NONE_LEFT = ("no row is left for {name}: conversations with one prompt stay toge
 sampled = split.sample
 leaking = begun.leaking
 
-_INPUT, _SYSTEM = "input", "system"
-_CHINESE = {"输入": _INPUT}
+_INPUT, _SYSTEM, _HISTORY = "input", "system", "history"
+_OTHER_NAMES = {"输入": _INPUT, "context": _INPUT}
 
 
 def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
@@ -68,7 +69,7 @@ def example(record: Record, layout: Layout, name: str) -> Example:
         return _example(name, whole, labelled=layout.label is not None)
     parts = [text_cell(record.values, column) for column in (layout.text, layout.more.get(_INPUT)) if column]
     said = "\n\n".join(part for part in parts if not blank(part))
-    turns = [Turn("user", said)]
+    turns = [*_history(record.values, layout), Turn("user", said)]
     if _SYSTEM in layout.more and not blank(system := text_cell(record.values, layout.more[_SYSTEM])):
         turns = [Turn("system", system), *turns]
     if blank(said):
@@ -79,6 +80,20 @@ def example(record: Record, layout: Layout, name: str) -> Example:
     if blank(answer):
         raise ValueError(f"{layout.label!r} is empty: there is nothing to write")
     return _example(name, Conversation((*turns, Turn("assistant", answer))), labelled=True)
+
+
+def _history(values: Mapping[str, Any], layout: Layout) -> list[Turn]:
+    """Return the turns before a prompt, from a list of pairs of what was asked and answered.
+
+    Raises:
+        ValueError: the cell is no such list.
+    """
+    cell = values.get(layout.more[_HISTORY]) if _HISTORY in layout.more else None
+    pairs = as_list(spelt(cell)) if cell not in (None, "") else []
+    if pairs is None or not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
+        raise ValueError(f"{layout.more[_HISTORY]!r} is {str(cell)[:60]!r}, expected a list of [prompt, answer]")
+    return list(parsed([{"role": role, "content": said} for pair in pairs
+                        for role, said in zip(("user", "assistant"), pair, strict=True)]).turns) if pairs else []
 
 
 def from_memory(row: Any, label: Any, name: str, *, labelled: bool) -> Example:
@@ -167,10 +182,12 @@ def _layout(seen: Seen, text: str, label: str | None, told: str) -> Layout:
     messages = text == messages_column(seen)
     if not messages:
         check_distinct(seen.path, {"text": text, "label": label})
-    names = {_CHINESE.get(one, one.casefold()): one for one in reversed(seen.present)}
+    names = {one.casefold(): one for one in reversed(seen.present)}
+    names = {_OTHER_NAMES[one]: column for one, column in names.items() if one in _OTHER_NAMES} | names
     more = {"messages": text} if messages else {}
-    more |= {role: names[role] for role in (_SYSTEM, *(() if messages else (_INPUT,)))
+    more |= {role: names[role] for role in (_SYSTEM, *(() if messages else (_INPUT, _HISTORY)))
              if role in names and names[role] not in (text, label)}
-    beside = f", with {more[_INPUT]!r} below them" if _INPUT in more else ""
+    beside = (f", with {more[_INPUT]!r} below them" if _INPUT in more else "") + (
+        f" and the turns of {more[_HISTORY]!r} before them" if _HISTORY in more else "")
     return Layout(path=seen.path, reader="", encoding=None, text=text, text_b=None, label=label, label_separator=None,
                   notes=(*seen.notes, f"dialogue: {told}{beside}"), problem_type=PROBLEM, more=more)

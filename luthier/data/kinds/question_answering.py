@@ -8,6 +8,7 @@ from typing import Any
 from luthier.data import clean, split
 from luthier.data.cells.answers import gold_answers, unplaced
 from luthier.data.cells.labels import label_name
+from luthier.data.cells.places import place_in
 from luthier.data.cells.texts import text_cell, texts_in_memory
 from luthier.data.clean import Found, Splits
 from luthier.data.columns.answers import QUESTIONS, find_questions
@@ -45,7 +46,8 @@ def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
     return Layout(path=seen.path, reader="", encoding=None, text=asked.question, text_b=asked.context,
                   label=asked.answers, label_separator=None, notes=(*seen.notes, note), problem_type=PROBLEM,
                   answers=asked.answers, group=asked.group,
-                  more={"impossible": asked.impossible} if asked.impossible else {})
+                  more={name: column for name, column in (("impossible", asked.impossible), ("start", asked.start))
+                        if column})
 
 
 def example(record: Record, layout: Layout, name: str) -> Example:
@@ -55,7 +57,10 @@ def example(record: Record, layout: Layout, name: str) -> Example:
     if layout.answers is None:
         return Example(name, question, context)
     impossible = values.get(layout.more["impossible"]) if "impossible" in layout.more else False
-    answers = gold_answers(context, values.get(layout.answers), impossible=impossible)
+    cell = values.get(layout.answers)
+    if "start" in layout.more and isinstance(cell, str) and cell.strip():
+        cell = {"text": cell, "start": place_in(values.get(layout.more["start"]))}
+    answers = gold_answers(context, cell, impossible=impossible)
     group = label_name(values.get(layout.group)) if layout.group else None
     return Example(name, question, context, answers=answers, group=group)
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from luthier.data import clean, split
 from luthier.data import names as roles
-from luthier.data.cells.labels import natural_order
+from luthier.data.cells.labels import as_list, natural_order, spelt
 from luthier.data.cells.spans import marked_spans, overlapping, tagged_spans
 from luthier.data.cells.texts import text_cell, texts_in_memory, tokens_of_row
 from luthier.data.clean import Found, Splits
 from luthier.data.columns.entities import ENTITIES, Marks, class_column, find_marks, find_tokens
+from luthier.data.columns.joint import RELATION_NAMES
 from luthier.data.columns.texts import asked_column, check_distinct, with_tokens
 from luthier.data.counting import by_split, counted, counts_line, rare
 from luthier.data.kind import BY_FORM
@@ -24,6 +25,8 @@ from luthier.schema import Example, LabelSet, ProblemType, Span
 
 PROBLEM: ProblemType = "token_classification"
 TASK = ENTITIES
+_NOT_ACCEPTED = ("reject", "ignore")
+"""What Prodigy's annotators say of rows that are not right."""
 NESTED = "nested-entities"
 """The task of spans that share characters."""
 SURENESS = BY_FORM
@@ -60,6 +63,8 @@ def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
 def example(record: Record, layout: Layout, name: str) -> Example:
     """Make an example of a text, which stays as it came, or is joined from its tokens, and of its spans."""
     values = record.values
+    if "_input_hash" in values and values.get("answer") in _NOT_ACCEPTED:
+        raise ValueError(f"its annotator said {values['answer']!r} to it in Prodigy")
     if layout.tokens is not None:
         text, places = tokens_of_row(values, layout.tokens, layout.glue)
         return Example(name, text, spans=tagged_spans(text, places, values.get(str(layout.spans))))
@@ -168,8 +173,17 @@ def _layout(seen: Seen, marks: Marks) -> Layout:
         note = f"column {column!r} marks spans of {text!r} ({marks.form})"
     check_distinct(path, {"text": text, "label": column})
     layout = Layout(path=path, reader="", encoding=None, text=text, text_b=None, label=column, label_separator=None,
-                    notes=(*seen.notes, f"named entities: {note}"), problem_type=PROBLEM, spans=column)
+                    notes=(*seen.notes, f"named entities: {note}", *_left_unread(seen)), problem_type=PROBLEM,
+                    spans=column)
     return layout if marks.tokens is None else with_tokens(layout, seen, marks.tokens)
+
+
+def _left_unread(seen: Seen) -> list[str]:
+    """Say that relations are listed beside the entities, in a form that is not read."""
+    listed = [column for column in roles.matching(seen.present, RELATION_NAMES)
+              if any(as_list(spelt(row.get(column))) for row in seen.rows)]
+    return [f"column {column!r} lists something that is not read: relations are objects with subject, object and "
+            "label, which name entities by their places or ids" for column in listed[:1]]
 
 
 def _marked_text(seen: Seen, marks: str) -> str:

@@ -17,9 +17,14 @@ def laid_open(rows: Rows) -> Rows:
     An article is ``{"title": …, "paragraphs": [{"context": …, "qas": [{"question": …, "answers": …}]}]}``, or one such
     paragraph.
     """
-    if not any(_paragraphs(row) for _, row in rows):
+    if not any(is_nested(row) for _, row in rows):
         return rows
     return list(enumerate((one for _, row in rows for one in _questions(row)), start=1))
+
+
+def is_nested(row: Any) -> bool:
+    """Tell whether a row is an article, or a paragraph with its questions."""
+    return bool(_paragraphs(row))
 
 
 def unpaired(rows: Rows) -> Rows:

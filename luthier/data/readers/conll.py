@@ -2,7 +2,8 @@
 
 The layout of the CoNLL-2003 shared task (Tjong Kim Sang and De Meulder, 2003): columns parted by tabs or spaces, the
 token in the first, the tag in the last. Lines that begin with ``-DOCSTART-`` and comments above a sentence are passed
-over. Where the first column only numbers the tokens (GermEval, CoNLL-U), the token is in the second.
+over. Where the first column only numbers the tokens (GermEval, CoNLL-U), the token is in the second. Of GermEval's two
+columns of tags that of the outer names is read.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
+from luthier.data.cells.tags import is_meant_as_tag
 from luthier.data.readers._encoding import DAMAGE, HEAD_BYTES, decode_head, open_text, resolve
 from luthier.data.readers._files import suffix_of
 from luthier.data.readers._objects import starts_with_object
@@ -19,6 +21,9 @@ from luthier.data.rows import BadRow, Record
 
 SUFFIXES: tuple[str, ...] = (".conll", ".bio", ".iob", ".iob2", ".bioes", ".bmes", ".ner")
 IS_TEXT = True
+
+INNER, OUTER = -1, -2
+"""The column of tags, from the end."""
 
 _Sentence = list[tuple[int, str]]
 """Number and content of each line."""
@@ -35,16 +40,18 @@ def sniff(path: Path, head: bytes) -> bool:
 def records(path: Path, encoding: str | None) -> Iterator[Record | BadRow]:
     """Yield a row for each sentence, lazily: its ``tokens`` and ``ner_tags``, with the line of its first token."""
     codec = resolve(path, encoding)
-    skip = _numbers(path, codec)
+    skip, last = _columns(path, codec)
     with open_text(path, codec) as file:
         for sentence in _sentences(file):
-            yield _record(sentence, skip)
+            yield _record(sentence, skip, last)
 
 
 def notes(path: Path, encoding: str | None) -> list[str]:
     """Return what was guessed about the columns."""
-    numbers = _numbers(path, resolve(path, encoding))
-    return ["the first column numbers the tokens, so the token is taken from the second"] * numbers
+    skip, last = _columns(path, resolve(path, encoding))
+    return (["the first column numbers the tokens, so the token is taken from the second"] * skip
+            + ["the last two columns hold tags, as in GermEval: those of outer names are taken, and inner ones left"
+               " out; give both as spans (start, end, label) to find nested names"] * (last == OUTER))
 
 
 def _sentences(lines: Iterator[str]) -> Iterator[_Sentence]:
@@ -62,7 +69,7 @@ def _sentences(lines: Iterator[str]) -> Iterator[_Sentence]:
         yield sentence
 
 
-def _record(sentence: _Sentence, skip: int) -> Record | BadRow:
+def _record(sentence: _Sentence, skip: int, last: int) -> Record | BadRow:
     tokens, tags = [], []
     for number, line in sentence:
         if DAMAGE in line:
@@ -71,20 +78,25 @@ def _record(sentence: _Sentence, skip: int) -> Record | BadRow:
         if len(cells) < 2:
             return BadRow(number, f"expected a token and its tag, came {line.strip()[:40]!r} without a tag")
         tokens.append(cells[0])
-        tags.append(cells[-1])
+        tags.append(cells[max(last, 1 - len(cells))])
     return Record(sentence[0][0], {"tokens": tokens, "ner_tags": tags})
 
 
-def _numbers(path: Path, codec: str) -> int:
-    """Return 1 when the first of at least three columns counts the tokens of every sentence at the start, else 0."""
+def _columns(path: Path, codec: str) -> tuple[int, int]:
+    """Return how many columns to pass over and which one holds the tags, counted from the end.
+
+    The first one is passed over when it counts the tokens of every sentence at the start, of at least three columns.
+    Behind such a one, two columns of tags are GermEval's: of outer names and of inner ones.
+    """
     with open_text(path, codec) as file:
         lines = file.read(HEAD_BYTES).removeprefix("\ufeff").split("\n")[:-1]
-    longest = 0
+    longest, two = 0, True
     for filled, group in groupby(lines, key=lambda line: bool(line.strip()) and not line.startswith(("#", START))):
         if not filled:
             continue
         cells = [columns_of(line) for line in group]
         if [row[0] for row in cells if len(row) > 2] != [str(place) for place in range(1, len(cells) + 1)]:
-            return 0
+            return 0, INNER
         longest = max(longest, len(cells))
-    return int(longest > 1)
+        two = two and all(len(row) == 4 and all(map(is_meant_as_tag, row[2:])) for row in cells)
+    return (1, OUTER if two else INNER) if longest > 1 else (0, INNER)

@@ -9,6 +9,7 @@ from typing import Any
 
 from luthier.data.readers._encoding import DAMAGE, HEAD_BYTES, decode_head, open_text
 from luthier.data.readers._files import suffix_of
+from luthier.data.readers._nested import is_nested, laid_open
 from luthier.data.readers._objects import is_whole_file
 from luthier.data.rows import BadRow, Record
 
@@ -33,13 +34,22 @@ def sniff(path: Path, head: bytes) -> bool:
 
 
 def records(path: Path, encoding: str | None) -> Iterator[Record | BadRow]:
-    """Yield the rows lazily; blank lines are passed over."""
+    """Yield the rows lazily; blank lines are passed over. An article with its questions gives a row for each of them,
+    numbered from 1.
+    """
+    laid = 0
     with open_text(path, encoding) as file:
         for number, line in enumerate(file, start=1):
             text = line.removeprefix("\ufeff") if number == 1 else line
             if not text or text.isspace():
                 continue
-            yield _record(number, text)
+            found = _record(number, text)
+            if isinstance(found, BadRow) or not is_nested(found.values):
+                yield found
+                continue
+            for _, one in laid_open([(number, found.values)]):
+                laid += 1
+                yield Record(laid, one) if isinstance(one, dict) else _no_object(laid, one)
 
 
 def _record(number: int, text: str) -> Record | BadRow:
@@ -52,5 +62,9 @@ def _record(number: int, text: str) -> Record | BadRow:
     except (ValueError, RecursionError) as error:
         return BadRow(number, f"not JSON that can be read: {error}")
     if not isinstance(value, dict):
-        return BadRow(number, f"expected an object {{…}}, came {type(value).__name__}")
+        return _no_object(number, value)
     return Record(number, value)
+
+
+def _no_object(number: int, value: Any) -> BadRow:
+    return BadRow(number, f"expected an object {{…}}, came {type(value).__name__}")
