@@ -10,7 +10,7 @@ import numpy as np
 from luthier.errors import DataError
 from luthier.evaluation.outcomes import Array, Keys, RowOutcomes
 from luthier.evaluation.scores import Judged, Scores
-from luthier.schema import Answer, Bool, Estimate, Int64, LabelSet
+from luthier.schema import Answer, Bool, Estimate, Int64, LabelSet, Scale
 from luthier.tasks import grade_scores, number_scores
 
 
@@ -25,7 +25,7 @@ class Numbers:
     grades: int = 0
     """How many grades there are; 0 where the numbers are none."""
     true_grade: Int64 | None = None
-    """(N,) int64, the place of the grade nearest to each true number; ``None`` without grades."""
+    """(N,) int64, the place of each true number among the grades; ``None`` without grades."""
     given_grade: Int64 | None = None
     """(N,) int64, the place of the grade given."""
 
@@ -65,6 +65,18 @@ class Numbers:
         return found
 
 
+def _graded(true: Array, given: Array, scale: Scale | None) -> Numbers:
+    """Return N numbers with their grades, where the model knows some and the true numbers are such.
+
+    A true grade that no training row has is a grade, too, and one that the model cannot give.
+    """
+    if scale is None or not scale.grades or (true != np.round(true)).any():
+        return Numbers(true, given)
+    grades = np.union1d(scale.grades, true)
+    said = np.asarray(scale.grades, np.float64)[scale.nearest(given)]
+    return Numbers(true, given, len(grades), np.searchsorted(grades, true), np.searchsorted(grades, said))
+
+
 def judge_numbers(answers: Sequence[Answer], true: Array, labels: LabelSet) -> Judged:
     """Hold the numbers that were given against the true ones.
 
@@ -80,10 +92,7 @@ def judge_numbers(answers: Sequence[Answer], true: Array, labels: LabelSet) -> J
     if len(given) != len(true) or not np.isfinite(given).all():
         raise DataError(f"the predictor answered {int(np.isfinite(given).sum())} of {len(true)} rows with a number",
                         "evaluate with a bundle that learned numbers")
-    scale = labels.scale
-    outcomes = Numbers(true, given)
-    if scale is not None and scale.grades:
-        outcomes = Numbers(true, given, len(scale.grades), scale.nearest(true), scale.nearest(given))
+    outcomes = _graded(true, given, labels.scale)
     found = outcomes.metrics(np.ones((1, len(true))), np.arange(len(true)))
     values = {name: float(value[0]) for name, value in found.items()}
     return Judged(Scores(len(true), values, (), None), outcomes, np.abs(given - true).astype(np.float32))

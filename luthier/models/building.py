@@ -167,7 +167,8 @@ def _config(directory: Path, labels: LabelSet) -> Any:
 
 
 def _check_sees_both_sides(config: Any, directory: Path) -> None:
-    """Refuse to tag tokens, find answers or embed texts with a decoder, which has not read what stands behind a token.
+    """Refuse to tag tokens, find answers or embed texts with a decoder, which has not read what stands behind a token,
+    or an encoder-decoder.
 
     Raises:
         ModelError: names models that can.
@@ -178,11 +179,15 @@ def _check_sees_both_sides(config: Any, directory: Path) -> None:
     )
 
     kind = config.model_type
+    fix = ("take an encoder: minilm-l6 (English), e5-small (Chinese and many others), or one from a hub, such as "
+           "bert-base-cased; {} this one")
+    if getattr(config, "is_encoder_decoder", False):
+        raise ModelError(f"{directory} holds an encoder-decoder ({kind}), which writes texts: it does not label "
+                         "tokens, find answers or give a text one vector", fix.format("text-to-text takes"))
     if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
         raise ModelError(f"{directory} holds a decoder ({kind}), which reads only what stands before a token: it "
                          "cannot tell what the token is part of, nor give a mean over tokens that means the text",
-                         "take an encoder: minilm-l6 (English), e5-small (Chinese and many others), or one from a hub, "
-                         "such as bert-base-cased; text-classification, dialogue and text-to-text take this one")
+                         fix.format("text-classification, dialogue and text-to-text take"))
 
 
 def set_rates(config: Any, names: tuple[str, ...], rate: float | None) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -48,6 +50,17 @@ def test_scores_intervals_and_errors() -> None:
     assert set(body["confident_errors"][0]) == {"id", "value", "predicted", "error"}
     assert body["classes"] == []
     assert "qwk" not in evaluate(Fake(ROWS, AMOUNT, 0.5), ROWS, AMOUNT, SETTINGS).scores.values
+
+
+def test_a_grade_that_was_never_learned_is_never_right() -> None:
+    labels = replace(GRADED, scale=Scale(3.0, 1.0, (1, 2, 4, 5)))
+    rows = [Example(f"x:{n}", f"text {n}", value=float(true)) for n, true in enumerate((3, 3, 4, 1))]
+    near = SimpleNamespace(predict=lambda _texts: [Estimate(value, None) for value in (2.4, 3.8, 4.1, 1.2)])
+    found = evaluate(near, rows, labels, SETTINGS)
+    assert found.scores.values["accuracy"] == 0.5
+    assert found.wrong == 2
+    halves = [Example(row.id, row.text, value=(row.value or 0) + 0.5) for row in rows]
+    assert "accuracy" not in evaluate(near, halves, labels, SETTINGS).scores.values  # no grades
 
 
 def test_less_error_is_better() -> None:

@@ -22,6 +22,7 @@ from luthier.models.building import build_classifier, load_classifier
 from luthier.models.forward import Forward
 from luthier.models.native import NativeClassifier, impossible, unfit
 from luthier.models.outputs import in_order
+from luthier.models.tiny_generators import make_seq2seq
 from luthier.schema import Batch, LabelSet
 
 TAGS = LabelSet(("O", "B-PER", "I-PER"), "token_classification")
@@ -98,6 +99,14 @@ def test_a_decoder_is_refused_with_models_that_can(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="holds a decoder"):
         build_classifier(tmp_path, LabelSet(("start", "end"), "question_answering"))
     assert "take an encoder: minilm-l6 (English), e5-small" in str(told.value)
+
+
+def test_an_encoder_decoder_is_refused_with_what_it_can_do(tmp_path: Path) -> None:
+    directory = make_seq2seq(tmp_path / "t5")
+    for labels in (TAGS, LabelSet(("start", "end"), "question_answering"), LabelSet(("embedding",), "retrieval")):
+        with pytest.raises(ModelError, match="holds an encoder-decoder") as told:
+            build_classifier(directory, labels)
+        assert "text-to-text takes this one" in str(told.value)
 
 
 def test_answers_for_batches_come_into_the_order_of_the_rows() -> None:
