@@ -37,6 +37,19 @@ def test_the_recipe_for_entities(tiny_model: Path, tmp_path: Path) -> None:
     assert not found.truncated
 
 
+@pytest.mark.parametrize(("name", "shown", "text"), [
+    ("urgency", "right grade", "The heater is on fire!"), ("catalogue", "level", "a puzzle of a map")])
+def test_the_recipes_for_numbers_and_levels(name: str, shown: str, text: str, tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(EXAMPLES)
+    command = [sys.executable, "-m", "luthier", "train", f"examples/{name}.yaml", "--model", str(tiny_model),
+               "model.max_length=64", "train.num_train_epochs=1", "evaluation.bootstrap=100"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert shown in result.stdout
+    (found,) = luthier.load(tmp_path / "runs" / name).predict([text])
+    assert not found.truncated
+
+
 def test_the_recipe_for_nested_entities(tiny_model: Path, tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(EXAMPLES)
     command = [sys.executable, "-m", "luthier", "train", "examples/nested.yaml", "--model", str(tiny_model),
