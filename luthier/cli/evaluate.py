@@ -8,10 +8,13 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
+from luthier.cli._settings import SETTINGS_HELP, task_settings
+
 
 def command(
     bundle: Annotated[Path, Argument(help="Directory of a bundle.")],
     data: Annotated[Path, Argument(help="A labelled file.")],
+    settings: Annotated[list[str] | None, Argument(help=SETTINGS_HELP)] = None,
     text: Annotated[str | None, Option(help="Column with the text. [default: as in training]")] = None,
     text_b: Annotated[str | None, Option(help="Column with the second text of a pair.")] = None,
     label: Annotated[str | None, Option(help="Column with the label or labels.")] = None,
@@ -29,7 +32,7 @@ def command(
     columns = Columns(text=text, text_b=text_b, label=label)
     with ProgressView() as view:
         scored = evaluate(bundle, data, columns=columns, json=json, report=report, listener=view,
-                          opening=Opening(backend, offline=offline))
+                          opening=Opening(backend, offline=offline, task=task_settings(settings)))
     print_evaluation(scored)
     for path in (json, report):
         if path is not None:

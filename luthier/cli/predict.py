@@ -8,10 +8,13 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
+from luthier.cli._settings import SETTINGS_HELP, task_settings
+
 
 def command(
     bundle: Annotated[Path, Argument(help="Directory of a bundle.")],
     data: Annotated[Path, Argument(help="A file of texts; labels in it are left alone.")],
+    settings: Annotated[list[str] | None, Argument(help=SETTINGS_HELP)] = None,
     out: Annotated[Path | None, Option(help="File to write: .jsonl, .csv, .xlsx. [default: JSON, stdout]")] = None,
     text: Annotated[str | None, Option(help="Column with the text. [default: as in training]")] = None,
     text_b: Annotated[str | None, Option(help="Column with the second text of a pair.")] = None,
@@ -28,7 +31,7 @@ def command(
     with ProgressView() as view:
         done = predict_file(
             bundle, data, out, columns=Columns(text=text, text_b=text_b), max_bad_rows=max_bad_rows,
-            opening=Opening(backend, threads=threads, offline=offline), listener=view,
+            opening=Opening(backend, threads=threads, offline=offline, task=task_settings(settings)), listener=view,
         )
     summary = f"{done.rows} rows in {done.seconds:.1f} s, {done.rows / max(done.seconds, 1e-9):.0f} rows/s"
     if done.first_bad is not None:

@@ -11,9 +11,12 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
+from luthier.cli._settings import SETTINGS_HELP, task_settings
+
 
 def command(
     bundle: Annotated[Path, Argument(help="Directory of a bundle.")],
+    settings: Annotated[list[str] | None, Argument(help=SETTINGS_HELP)] = None,
     host: Annotated[str, Option(help="Address to listen on; 0.0.0.0 for every interface.")] = "127.0.0.1",
     port: Annotated[int, Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
     max_inputs: Annotated[int, Option(min=1, help="Texts in one request.")] = 256,
@@ -44,7 +47,7 @@ def command(
         typer.echo(f"opening {bundle}; the first start on a machine measures its backends, which takes up to a minute")
     try:
         serve(bundle, host=host, port=port, limits=limits, on_ready=ready,
-              opening=Opening(backend, threads=threads, offline=offline))
+              opening=Opening(backend, threads=threads, offline=offline, task=task_settings(settings)))
     except KeyboardInterrupt:
         _leave(INTERRUPTED)
         raise

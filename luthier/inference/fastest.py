@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from luthier.bundle import read_manifest
 from luthier.errors import LuthierError
+from luthier.inference.answering import changed
 from luthier.inference.choosing import REFERENCE, Purpose, choose
 from luthier.inference.predictor import Predictor
 
@@ -26,6 +28,8 @@ class Opening:
     """CPU threads; all cores when ``None``."""
     offline: bool = False
     """Never ask a model hub for an adapter's base."""
+    task: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the task that are changed; see ``answering.changed``."""
 
 
 def open_fastest(
@@ -46,8 +50,17 @@ def open_fastest(
         BundleError: missing, half-written, changed, or not what its manifest says.
         ProbeError: it answers its probes differently, on the reference or on the backend asked for.
         ModelError: an adapter's base cannot be found, or the device is not there.
+        RecipeError: a setting of the task cannot be changed so.
     """
     opening = opening or Opening()
+    predictor, chosen = _proved(path, opening, purpose, measuring=measuring)
+    if opening.task:
+        predictor = changed(predictor, Path(path).expanduser(), opening.task)
+    return predictor, chosen
+
+
+def _proved(path: str | Path, opening: Opening, purpose: Purpose, *, measuring: bool) -> tuple[Predictor, str]:
+    """Open a bundle with its own settings."""
     where: dict[str, Any] = {
         "device": opening.device, "threads": opening.threads, "offline": opening.offline}
     if opening.backend != AUTO:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from luthier.data import Columns, kind_of, learned, read_all
 from luthier.data.scoring import scored_rows
@@ -23,7 +24,10 @@ from luthier.text.normalize import Form
 from luthier.tuning import Listener
 
 
-def load(bundle: str | Path, *, backend: str = "auto", threads: int | None = None, offline: bool = False) -> Predictor:
+def load(
+    bundle: str | Path, *, backend: str = "auto", threads: int | None = None, offline: bool = False,
+    task: Mapping[str, Any] | None = None,
+) -> Predictor:
     """Open a bundle, check its files and replay its probes.
 
     Args:
@@ -32,11 +36,14 @@ def load(bundle: str | Path, *, backend: str = "auto", threads: int | None = Non
             All add an adapter to its base's weights.
         threads: CPU threads; all cores when left out.
         offline: never ask a model hub for an adapter's base.
+        task: settings of the task that only decide how it answers, such as ``{"threshold": 0.7}`` or ``{"decoding":
+            {"num_beams": 4}}``; as in training when left out.
 
     Raises:
         BundleError: it is missing, incomplete or not what was written.
+        RecipeError: a setting of the task cannot be changed so.
     """
-    return open_fastest(bundle, Opening(backend, threads=threads, offline=offline))[0]
+    return open_fastest(bundle, Opening(backend, threads=threads, offline=offline, task=task or {}))[0]
 
 
 def evaluate(

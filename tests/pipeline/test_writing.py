@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from typer.testing import CliRunner
 
 import luthier
 from luthier.bundle import read_manifest, read_probes
+from luthier.cli import app
 from luthier.errors import ModelError, ProbeError, RecipeError
 from luthier.inference import Opening, Predictor, open_fastest, verify
 from luthier.inference.opening import assemble
@@ -182,6 +184,24 @@ def test_the_server_answers_with_texts(bundle: Path) -> None:
         assert "GeneratedBody" in client.get("/openapi.json").text
         refused = client.post("/predict", json={"inputs": [["a", "b"]]})
         assert (refused.status_code, "takes single texts" in refused.json()["error"]) == (422, True)
+
+
+def test_how_it_writes_is_changed_where_it_is_used(bundle: Path, data: Path, tmp_path: Path) -> None:
+    texts = ["red dog 你好", "a"]
+    with luthier.load(bundle) as usual, luthier.load(bundle, task={"decoding": {"max_new_tokens": 1}}) as short:
+        assert [one.finish_reason for one in short.predict(texts)] == ["length", "length"]
+        assert all(one.generated_text.startswith(other.generated_text) and one != other
+                   for one, other in zip(usual.predict(texts), short.predict(texts), strict=True))
+        assert short.task_settings.decoding.num_beams == usual.task_settings.decoding.num_beams
+    out = tmp_path / "out.jsonl"
+    words = ["predict", str(bundle), str(data), "task.decoding.num_beams=2", "task.decoding.max_new_tokens=1", "--out",
+             str(out)]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert {row["finish_reason"] for row in rows} == {"length"}
+    refused = CliRunner().invoke(app, ["evaluate", str(bundle), str(data), "task.decoding.num_beam=2"])
+    assert isinstance(refused.exception, RecipeError)
+    assert "num_beam" in str(refused.exception)
 
 
 def test_draws_are_the_same_for_a_text_and_a_seed(data: Path, tmp_path: Path) -> None:
