@@ -25,6 +25,7 @@ from typing import Any, cast
 from benchmarks._job import Job
 from benchmarks._machine import heading
 from benchmarks._sides import run_side
+from benchmarks.tasks.counts import Rows
 from benchmarks.tasks.family import Bench, Family, Limits, Prepared
 from benchmarks.tasks.page import SIDES, Results, publish, sections, summary
 from luthier.errors import LuthierError, TuningError
@@ -120,7 +121,7 @@ def measure(name: str, family: str, bench: Bench, options: Options, results: Res
                 work.mkdir()
                 job = job_of(bench, prepared, options)
                 run = run_side(bench.title, side, job, module=f"benchmarks.tasks.{family}.{side}", work=work)
-                told["sides"][side] = {**_kept(run), "rows": module.counts(prepared, run)}
+                told["sides"][side] = {**_kept(run), "rows": _short(module.counts(prepared, run))}
                 _save(results, options.json)
                 if side == "luthier":
                     _measure_speed(told, family, job, work, options, results)
@@ -166,10 +167,16 @@ def _kept(run: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in run.items() if name == "warnings" or not isinstance(value, list)}
 
 
+def _short(rows: Rows) -> Rows:
+    """Return counts as the results file holds them: whole ones without a point, which halves it."""
+    return {test: [[int(value) if float(value).is_integer() else value for value in row] for row in found]
+            for test, found in rows.items()}
+
+
 def _save(results: Results, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as file:
-        json.dump(results, file, ensure_ascii=False)
+        json.dump(results, file, ensure_ascii=False, separators=(",", ":"))
 
 
 if __name__ == "__main__":

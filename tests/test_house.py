@@ -82,6 +82,7 @@ def test_every_package_names_what_it_exports() -> None:
     "import luthier.cli",
     "import luthier.data, luthier.bundle, luthier.models, luthier.tasks, luthier.inference, luthier.tuning",
     "import luthier.evaluation, luthier.pipeline, luthier.serving",
+    "from luthier.plugins import load, names\nfor one in names('inference.backends'): load('inference.backends', one)",
 ])
 def test_packages_open_without_heavy_libraries(code: str) -> None:
     heavy = {"torch", "transformers", "sklearn", "pandas", "pyarrow", "fastapi"}

@@ -29,13 +29,13 @@ def test_defaults_are_filled_in_down_to_the_methods_own_settings() -> None:
     assert built.train.per_device_train_batch_size == 32
 
 
-def test_the_home_directory_is_meant_by_a_tilde(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/ann")
-    assert build({**MINIMAL, "out": "~/runs/x"}).out == "/home/ann/runs/x"
-    assert make_recipe("reviews.csv", {"out": Path("~/y")}).out == "/home/ann/y"
+def test_the_home_directory_is_meant_by_a_tilde(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert build({**MINIMAL, "out": "~/runs/x"}).out == f"{tmp_path}/runs/x"
+    assert make_recipe("reviews.csv", {"out": Path("~/y")}).out == f"{tmp_path}/y"
     assert build({**MINIMAL, "out": "runs/~x"}).out == "runs/~x"
     data = build({**MINIMAL, "data": {"train": "~/a.csv", "test": "~/b.csv"}}).data
-    assert (data.train, data.valid, data.test) == ("/home/ann/a.csv", None, "/home/ann/b.csv")
+    assert (data.train, data.valid, data.test) == (f"{tmp_path}/a.csv", None, f"{tmp_path}/b.csv")
 
 
 def test_all_faults_come_together_each_with_its_path() -> None:

@@ -38,9 +38,10 @@ def command(
     def ready(url: str, chosen: str) -> None:
         typer.echo(chosen)
         typer.echo(f"{bundle} answers at {url}  (docs: {url}/docs; stop with Ctrl-C)")
-        body = shlex.quote(request(read_manifest(bundle)))
+        manifest = read_manifest(bundle)
+        body = shlex.quote(request(manifest))
         typer.echo(f"try: curl -s {url}/predict -H 'Content-Type: application/json' -d {body}")
-        for warning in read_manifest(bundle).warnings:
+        for warning in manifest.warnings:
             typer.echo(f"warning, from its tuning: {warning}")
 
     if backend == "auto":

@@ -16,6 +16,8 @@ from luthier.schema import Example, ProblemType
 
 __all__ = ["Columns", "Layout", "from_arrays", "inspect", "label_name", "read", "read_all", "read_with_cells"]
 
+_NOT_ACCEPTED = ("reject", "ignore")
+"""What Prodigy's annotators say of rows whose labels are not right."""
 _SHOWN = 5
 """Bad rows listed in an error."""
 
@@ -112,6 +114,9 @@ def _examples(
             on_bad(row)
             continue
         row = Record(row.line, unfolded(row.values))
+        if layout.label is not None and "_input_hash" in row.values and row.values.get("answer") in _NOT_ACCEPTED:
+            on_bad(BadRow(row.line, f"its annotator said {row.values['answer']!r} to it in Prodigy"))
+            continue
         try:
             example = kind.example(row, layout, f"{layout.path.name}:{row.line}")
         except ValueError as error:

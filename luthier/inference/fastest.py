@@ -9,7 +9,7 @@ from typing import Any
 
 from luthier.bundle import read_manifest
 from luthier.errors import LuthierError
-from luthier.inference.answering import changed
+from luthier.inference.answering import answering, asked_otherwise
 from luthier.inference.choosing import REFERENCE, Purpose, choose
 from luthier.inference.predictor import Predictor
 
@@ -29,7 +29,7 @@ class Opening:
     offline: bool = False
     """Never ask a model hub for an adapter's base."""
     task: Mapping[str, Any] = field(default_factory=dict)
-    """Settings of the task that are changed; see ``answering.changed``."""
+    """Settings of the task that are changed; see ``answering.asked_otherwise``."""
 
 
 def open_fastest(
@@ -53,10 +53,10 @@ def open_fastest(
         RecipeError: a setting of the task cannot be changed so.
     """
     opening = opening or Opening()
+    directory = Path(path).expanduser()
+    asked = asked_otherwise(read_manifest(directory), opening.task) if opening.task else None
     predictor, chosen = _proved(path, opening, purpose, measuring=measuring)
-    if opening.task:
-        predictor = changed(predictor, Path(path).expanduser(), opening.task)
-    return predictor, chosen
+    return (predictor if asked is None else answering(predictor, directory, asked)), chosen
 
 
 def _proved(path: str | Path, opening: Opening, purpose: Purpose, *, measuring: bool) -> tuple[Predictor, str]:

@@ -51,10 +51,10 @@ def verdicts(systems: Mapping[str, Evaluation], loaded: Loaded) -> list[str]:
 def _gain(difference: Difference, tuned: Evaluation) -> str:
     """Return a difference with its unit and interval."""
     form = tuned.kind.METRICS[tuned.main_metric]
-    parts = (difference.value, difference.low, difference.high)
-    value, low, high = (amount(part, signed=True) if form == "amount" else
-                        f"{100 * part:+.1f}" if form == "share" else f"{part:+.3f}" for part in parts)
-    return f"{value}{' points' if form == 'share' else ''} of {tuned.main_metric_title} [{low}, {high}]"
+    unit, shown = {"share": (" points", lambda part: f"{100 * part:+.1f}"), "plain": ("", lambda part: f"{part:+.3f}"),
+                   "amount": ("", lambda part: amount(part, signed=True))}[form]
+    value, low, high = map(shown, (difference.value, difference.low, difference.high))
+    return f"{value}{unit} of {tuned.main_metric_title} [{low}, {high}]"
 
 
 def _said(name: str, verdict: str, gain: str) -> str:

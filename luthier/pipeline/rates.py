@@ -13,9 +13,9 @@ from luthier.recipe import NEW_MODEL, Recipe
 NEW_LEARNING_RATE = 1e-3
 """Of a model made from nothing."""
 MEASURED_WIDTH = {"encoder": 384, "decoder": 576}
-"""Width of the packaged models, on which the defaults were measured. Wider ones diverge at such rates: what a step of
-Adam does to a layer's output grows with its width, so the rate falls as the width rises (Yang et al., "Tensor Programs
-V", 2022). For a width of 768 that gives half, near what Devlin et al. (2019) tune BERT with."""
+"""Width of the packaged models, on which the defaults were measured. Wider ones may diverge at such rates: what a step
+of Adam does to a layer's output grows with its width, so the rate falls as the width rises (Yang et al., "Tensor
+Programs V", 2022). For a width of 768 that gives half, near what Devlin et al. (2019) tune BERT with."""
 _BY_WIDTH = ("full",)
 """Methods whose rates are for the model's own weights. What is put beside these has rates that hold for most widths."""
 

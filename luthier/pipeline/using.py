@@ -106,7 +106,8 @@ def evaluate(
     if report is not None:
         named = {"--text": columns.text, "--text-b": columns.text_b, "--label": columns.label} if columns else {}
         options = [word for option, column in named.items() if column for word in (option, column)]
-        again = shlex.join(["luthier", "evaluate", str(bundle), str(data), *options, "--report", str(report)])
+        changed = [f"task.{name}={jsonlib.dumps(value)}" for name, value in opening.task.items()] if opening else []
+        again = shlex.join(["luthier", "evaluate", str(bundle), str(data), *changed, *options, "--report", str(report)])
         write_report(Path(report), Report(
             title=f"{Path(bundle).name}: {Path(data).name}", systems={"tuned": scored}, settings=settings, seed=seed,
             created=datetime.now(UTC).isoformat(timespec="seconds"), commands={"evaluate": again},

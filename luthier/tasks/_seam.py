@@ -31,6 +31,8 @@ class SomeTask(Protocol):
     """Whether the windows of a text have one answer together, so that their outputs are pooled before the loss."""
     NEEDS_WINDOWS: bool
     """Whether a text must not be cut: what is asked about may stand anywhere."""
+    ANSWERING: tuple[str, ...]
+    """Settings that only decide how it answers, and may be changed where a bundle is used."""
     UNSMOOTHED: str
     """Why ``train.label_smoothing_factor`` is refused, in words."""
     GROUPED: bool

@@ -38,6 +38,8 @@ LEAST_STEPS = 100
 """Optimiser steps below which a decoder has hardly taken on a field."""
 LEARNING_RATES = {"full": 5e-5}
 HEAD_LEARNING_RATE = None
+ANSWERING = ("decoding",)
+"""Settings that only decide how it answers, and may be changed where a bundle is used."""
 BEST_METRIC = "loss"
 
 

@@ -42,6 +42,8 @@ LEAST_STEPS = 100
 """Optimiser steps below which a pretrained model has hardly taken on a new manner."""
 LEARNING_RATES = {"full": 5e-5}
 HEAD_LEARNING_RATE = None
+ANSWERING = ("decoding",)
+"""Settings that only decide how it answers, and may be changed where a bundle is used."""
 BEST_METRIC = "loss"
 _MOST = 700.0
 """Largest loss whose exponential is a float."""

@@ -90,6 +90,8 @@ GUESS = "always giving the commonest tag and the commonest relation"
 """What ``guessed`` scores, in words."""
 UNWEIGHED = "tags and relations are left as they are: nearly all tokens and pairs carry none"
 """Why its classes are not weighed unasked; empty where they are."""
+ANSWERING = ("max_pairs",)
+"""Settings that only decide how it answers, and may be changed where a bundle is used."""
 BEST_METRIC = "joint_f1"
 """The one by which the best step is chosen when the recipe leaves it open."""
 

@@ -42,6 +42,8 @@ LEARNING_RATES = {"full": 1e-4}
 HEAD_LEARNING_RATE = None
 GUESS = "knowing how common each token is"
 UNWEIGHED = "tokens of texts are no classes"
+ANSWERING = ("top_k",)
+"""Settings that only decide how it answers, and may be changed where a bundle is used."""
 BEST_METRIC = "loss"
 
 

@@ -48,6 +48,8 @@ GUESS = "always giving the commonest answer"
 """What ``guessed`` scores, in words."""
 UNWEIGHED = "answers to questions have no classes"
 """Why its classes are not weighed unasked; empty where they are."""
+ANSWERING = ("null_threshold",)
+"""Settings that only decide how it answers, and may be changed where a bundle is used."""
 BEST_METRIC = "f1"
 """The one by which the best step is chosen when the recipe leaves it open."""
 

@@ -59,6 +59,8 @@ GUESS = "knowing how common each token is"
 """What ``guessed`` scores, in words."""
 UNWEIGHED = "tokens of texts are no classes"
 """Why its classes are not weighed unasked; empty where they are."""
+ANSWERING = ("decoding",)
+"""Settings that only decide how it answers, and may be changed where a bundle is used."""
 BEST_METRIC = "loss"
 """The one by which the best step is chosen when the recipe leaves it open."""
 

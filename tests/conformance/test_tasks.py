@@ -233,6 +233,7 @@ def test_it_tells_its_name_settings_and_metrics(case: Case) -> None:
     assert set(weighed) <= {"", *case.labels.names}
     assert "loss" in task.METRICS
     assert task.BEST_METRIC in task.METRICS
+    assert set(getattr(task, "ANSWERING", ())) <= set(task.Settings.model_fields)
     assert set(task.ANSWER.COLUMNS) <= set(task.ANSWER.KEYS)
 
 

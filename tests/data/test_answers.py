@@ -46,7 +46,7 @@ def test_an_answer_and_its_place_in_columns_of_their_own(tmp_path: Path) -> None
     twice = "Ann met Bob. Ann left."
     (tmp_path / "rows.csv").write_text(
         "question,context,answer_text,answer_start,is_impossible\n"
-        f"Who left?,{twice},Ann,13,0\nWho came?,{twice},,,1\nWho was met?,{twice},Bob,,\n", encoding="utf-8")
+        f"Who left?,{twice},Ann,13.0,0\nWho came?,{twice},,,1\nWho was met?,{twice},Bob,,\n", encoding="utf-8")
     for task in (None, "question-answering"):
         rows, bad = read_all(inspect(tmp_path / "rows.csv", task=task), max_bad_rows=0)
         assert [row.answers for row in rows] == [(GoldAnswer("Ann", 13),), (), (GoldAnswer("Bob", 8),)]

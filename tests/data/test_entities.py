@@ -77,8 +77,14 @@ def test_label_studio(tmp_path):
 def test_what_prodigys_annotators_rejected_is_left_out(jsonl):
     rows = [{"text": TEXT, "_input_hash": n, "spans": [{"start": s, "end": e, "label": x} for s, e, x in MARKS],
              "answer": answer} for n, answer in enumerate(("accept", "reject", "ignore", "accept"))]
-    examples, bad = read_all(inspect(jsonl(*rows)), max_bad_rows=2)
+    path = jsonl(*rows)
+    examples, bad = read_all(inspect(path), max_bad_rows=2)
     assert [row.spans for row in examples] == [SPANS, SPANS]
+    assert len(read_all(inspect(path, labelled=False), max_bad_rows=0)[0]) == 4  # texts as others, to be answered
+    classes = jsonl(*({"text": f"text {n}", "_input_hash": n, "label": "ab"[n % 2], "answer": answer}
+                      for n, answer in enumerate(("accept", "reject", "accept"))))
+    assert [row.labels for row in read_all(inspect(classes, Columns(label="label")), max_bad_rows=1)[0]] == [
+        ("a",), ("a",)]
     assert [row.reason for row in bad] == [
         f"its annotator said '{said}' to it in Prodigy" for said in ("reject", "ignore")]
 

@@ -271,3 +271,4 @@ def test_relations_in_a_form_that_is_not_read_are_told(tmp_path: Path) -> None:
     layout = inspect(path)
     assert layout.problem_type == "token_classification"
     assert any("column 'relations' lists something that is not read" in note for note in layout.notes)
+    assert not any("not read" in note for note in inspect(path, task="named-entities").notes)

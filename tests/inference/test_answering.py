@@ -10,7 +10,7 @@ import pytest
 import luthier
 from luthier.cli._settings import task_settings
 from luthier.errors import RecipeError
-from luthier.inference import Opening, open_fastest
+from luthier.inference import Opening, Predictor, open_fastest
 
 TEXTS = ["good", "bad", "很好", "so so"]
 
@@ -32,7 +32,9 @@ def test_a_threshold_is_changed_and_nothing_else(several: Path) -> None:
     ({"threshold": 1.5}, "task.threshold: Input should be less than 1"),
     ({"decoding": {"num_beams": 2}}, "is used; what can: threshold"),
 ])
-def test_what_was_learned_from_and_what_cannot_be_is_refused(several: Path, changes: dict[str, Any], said: str) -> None:
+def test_what_was_learned_from_and_what_cannot_be_is_refused(
+        several: Path, changes: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Predictor, "open", None)  # it is told before anything is opened
     with pytest.raises(RecipeError) as told:
         open_fastest(several, Opening("torch", threads=1, task=changes))
     assert said in str(told.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import html
 import json
 import shutil
 from collections.abc import Mapping
@@ -199,6 +200,10 @@ def test_how_it_writes_is_changed_where_it_is_used(bundle: Path, data: Path, tmp
     assert CliRunner().invoke(app, words).exit_code == 0
     rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     assert {row["finish_reason"] for row in rows} == {"length"}
+    words = ["evaluate", str(bundle), str(data), "task.decoding.max_new_tokens=1", "--report", str(tmp_path / "report")]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    page = html.unescape((tmp_path / "report" / "index.html").read_text(encoding="utf-8"))
+    assert """'task.decoding={"max_new_tokens": 1}'""" in page
     refused = CliRunner().invoke(app, ["evaluate", str(bundle), str(data), "task.decoding.num_beam=2"])
     assert isinstance(refused.exception, RecipeError)
     assert "num_beam" in str(refused.exception)

@@ -15,11 +15,3 @@ def is_whole(value: Any) -> bool:
 def whole(value: Any) -> int:
     """Return a whole number as an ``int``."""
     return int(value) if isinstance(value, float) else operator.index(value)
-
-
-def place_in(cell: Any) -> Any:
-    """Return the whole number that a table's cell spells, ``None`` for an empty one, and other cells as they came."""
-    text = str(cell).strip() if isinstance(cell, str) else None
-    if text == "":
-        return None
-    return int(text) if text is not None and text.removeprefix("-").isdecimal() else cell

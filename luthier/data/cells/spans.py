@@ -190,12 +190,10 @@ def unfolded(values: dict[str, Any]) -> dict[str, Any]:
     related = [{"from_id": one.get("from_id"), "to_id": one.get("to_id"), "label": label}
                for one in members if one.get("type") == "relation" and one.get("from_id") is not None
                for label in one.get("labels") or [None]]
-    named = ("id",) if related else ()  # which relations are told by
-    spans = None if results is None else [
-        {**{name: one.get(name) for name in named}, **one["value"]} for one in members
-        if isinstance(one.get("value"), dict) and _has_place(one["value"])]
-    linked = {} if results is None else {"relations": related}
-    return {**{name: cell for name, cell in values.items() if name != "data"}, **data, key: spans, **linked}
+    placed = [one for one in members if isinstance(one.get("value"), dict) and _has_place(one["value"])]
+    spans = [{**({"id": one.get("id")} if related else {}), **one["value"]} for one in placed]
+    found = {key: None} if results is None else {key: spans, "relations": related}
+    return {**{name: cell for name, cell in values.items() if name != "data"}, **data, **found}
 
 
 def _unwrapped(value: Any) -> Any:

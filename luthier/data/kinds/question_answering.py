@@ -7,8 +7,8 @@ from typing import Any
 
 from luthier.data import clean, split
 from luthier.data.cells.answers import gold_answers, unplaced
-from luthier.data.cells.labels import label_name
-from luthier.data.cells.places import place_in
+from luthier.data.cells.labels import label_name, spelt
+from luthier.data.cells.numbers import number_of
 from luthier.data.cells.texts import text_cell, texts_in_memory
 from luthier.data.clean import Found, Splits
 from luthier.data.columns.answers import QUESTIONS, find_questions
@@ -21,7 +21,7 @@ from luthier.data.rows import Record
 from luthier.data.split import Division
 from luthier.errors import DataError
 from luthier.schema import ANSWERED, Example, GoldAnswer, LabelSet, ProblemType
-from luthier.text import loose_key
+from luthier.text import blank, loose_key
 
 PROBLEM: ProblemType = "question_answering"
 TASK = QUESTIONS
@@ -58,8 +58,9 @@ def example(record: Record, layout: Layout, name: str) -> Example:
         return Example(name, question, context)
     impossible = values.get(layout.more["impossible"]) if "impossible" in layout.more else False
     cell = values.get(layout.answers)
-    if "start" in layout.more and isinstance(cell, str) and cell.strip():
-        cell = {"text": cell, "start": place_in(values.get(layout.more["start"]))}
+    if "start" in layout.more and isinstance(cell, str) and isinstance(spelt(cell), str) and not blank(cell):
+        start = values.get(layout.more["start"])
+        cell = {"text": cell, "start": None if label_name(start) is None else number_of(start)}
     answers = gold_answers(context, cell, impossible=impossible)
     group = label_name(values.get(layout.group)) if layout.group else None
     return Example(name, question, context, answers=answers, group=group)

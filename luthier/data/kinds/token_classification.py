@@ -25,8 +25,6 @@ from luthier.schema import Example, LabelSet, ProblemType, Span
 
 PROBLEM: ProblemType = "token_classification"
 TASK = ENTITIES
-_NOT_ACCEPTED = ("reject", "ignore")
-"""What Prodigy's annotators say of rows that are not right."""
 NESTED = "nested-entities"
 """The task of spans that share characters."""
 SURENESS = BY_FORM
@@ -57,14 +55,12 @@ def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
     sure = task is not None or marks.asked or marks.tokens is not None
     if not sure and class_column(seen.rows, seen.present, marks) is not None:
         return None
-    return _layout(seen, marks)
+    return _layout(seen, marks, () if task else _left_unread(seen))
 
 
 def example(record: Record, layout: Layout, name: str) -> Example:
     """Make an example of a text, which stays as it came, or is joined from its tokens, and of its spans."""
     values = record.values
-    if "_input_hash" in values and values.get("answer") in _NOT_ACCEPTED:
-        raise ValueError(f"its annotator said {values['answer']!r} to it in Prodigy")
     if layout.tokens is not None:
         text, places = tokens_of_row(values, layout.tokens, layout.glue)
         return Example(name, text, spans=tagged_spans(text, places, values.get(str(layout.spans))))
@@ -156,8 +152,8 @@ def task_for(rows: Sequence[Example]) -> tuple[str, str] | None:
     return (NESTED, f"{nested:,} of {every:,} entities begin within another") if nested else None
 
 
-def _layout(seen: Seen, marks: Marks) -> Layout:
-    """Lay out a file that is read for its entities."""
+def _layout(seen: Seen, marks: Marks, notes: Sequence[str]) -> Layout:
+    """Lay out a file that is read for its entities, with what else there is to say."""
     path, column = seen.path, marks.column
     if marks.numbers:
         raise DataError(f"{path}: the tags in column {column!r} are numbers, whose names are not in the file",
@@ -173,7 +169,7 @@ def _layout(seen: Seen, marks: Marks) -> Layout:
         note = f"column {column!r} marks spans of {text!r} ({marks.form})"
     check_distinct(path, {"text": text, "label": column})
     layout = Layout(path=path, reader="", encoding=None, text=text, text_b=None, label=column, label_separator=None,
-                    notes=(*seen.notes, f"named entities: {note}", *_left_unread(seen)), problem_type=PROBLEM,
+                    notes=(*seen.notes, f"named entities: {note}", *notes), problem_type=PROBLEM,
                     spans=column)
     return layout if marks.tokens is None else with_tokens(layout, seen, marks.tokens)
 

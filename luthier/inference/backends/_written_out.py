@@ -17,7 +17,6 @@ from luthier.inference.backends._workers import Workers
 from luthier.inference.backends.torch import from_model
 from luthier.models.architecture import config_of, unsupported
 from luthier.models.forward import Forward
-from luthier.models.lora import merge
 from luthier.plugins import require
 from luthier.schema import Batch, Float32
 
@@ -85,6 +84,8 @@ def load(
             return WrittenOut(forward, name, reason, tolerance, workers)
     module = open_module(directory, manifest, offline=offline)
     if manifest.kind == "adapter":  # before it is rounded: most of a small change would be lost
+        from luthier.models.lora import merge
+
         module = merge(module)
     opened = from_model(module.to(kind), device=where, reason=f"{reason}; through transformers: {why}")
     return replace(opened, name=name, tolerance=tolerance)
@@ -95,6 +96,8 @@ def _forward(
 ) -> tuple[Forward | None, str | None]:
     """Return the written-out model, or why there is none."""
     if manifest.kind == "adapter":
+        from luthier.models.lora import merge
+
         module = merge(open_module(directory, manifest, offline=offline))
         config, weights = config_of(module), module.state_dict()
         why = unsupported(config)
