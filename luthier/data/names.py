@@ -41,7 +41,7 @@ NUMBER_NAMES = ("similarity", "similarityscore", "relatedness", "relatednessscor
 TOKEN_NAMES = ("tokens", "words", "chars", "characters", "tokenlist", "词", "字")
 """Names of a column that holds a text as a list of its tokens."""
 
-TAG_NAMES = ("nertags", "tags", "nerlabels", "bio", "iob", "labels", "ner", "label", "targets", "标签", "标注")
+TAG_NAMES = ("nertags", "tags", "tag", "nerlabels", "bio", "iob", "labels", "ner", "label", "targets", "标签", "标注")
 """Names of a column that holds a tag for each token, the likelier first."""
 
 SPAN_NAMES = ("entities", "spans", "ents", "annotations", "completions", "ner", "entity", "label", "labels",

@@ -85,6 +85,25 @@ def test_other_files_stay_what_they_are(content, reader, file):
     assert find_reader(file(content, "rows.txt" if reader != "tsv" else "rows.tsv"))[0] == reader
 
 
+BARE = "#Nato\tORG\nis\tO\nin\tO\nNew\tLOC\nYork\tLOC\nParis\tcity\nnow\tO\n.\tO\n\nOh\tO\nno\tO\n"
+
+
+@pytest.mark.parametrize("name", ["rows.txt", "rows.conll", "rows.tsv"])
+def test_types_without_letters(name, file):
+    path = file(BARE, name)
+    layout = inspect(path)
+    assert layout.reader == "conll"
+    assert any("types without B- and I-" in note for note in layout.notes)
+    rows, _ = read_all(layout, max_bad_rows=0)
+    assert [(row.text[span.start:span.end], span.label) for row in rows for span in row.spans] == [
+        ("#Nato", "ORG"), ("New York", "LOC"), ("Paris", "city")]
+
+
+def test_lines_of_text_and_class_with_a_blank_line_are_no_tags(file):
+    path = file("text\tlabel\nvery good\tO\n\nbad\tnegative\nso so\tO\nall right\tO\n", "rows.tsv")
+    assert inspect(path).reader == "tsv"
+
+
 def test_a_name_of_conll_needs_no_blank_line_nor_entity(file):
     assert inspect(file("all\tO\nright\tO\n", "rows.bio")).reader == "conll"
     with pytest.raises(DataError, match="none that Luthier reads"):

@@ -103,6 +103,32 @@ def test_tokens_with_tags(tokens, tags, jsonl):
     assert again.spans == tags
 
 
+def test_tokens_with_types_alone(jsonl):
+    layout, row = only(jsonl({"tokens": ["Ann", "Lee", "met", "Bo"], "tags": ["PER", "PER", "O", "PER"]}))
+    assert row.spans == (Span(0, 7, "PER"), Span(12, 14, "PER"))
+    assert layout.bare_tags
+
+
+@pytest.mark.parametrize("column", ["labels", "tags", "ner_tags", "Tag"])
+def test_tags_in_one_cell(column, tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text(f"text,{column}\nAnn  Lee met Bo.,B-PER I-PER O B-PER\nnobody came,O O\nBo,B-PER\n"
+                    "not now,O O\nno more,O\nbad tag here,O b-PER O\n", encoding="utf-8")
+    layout = inspect(path)
+    rows, bad = read_all(layout, max_bad_rows=2)
+    assert (layout.problem_type, layout.text) == ("token_classification", "text")
+    assert [row.spans for row in rows] == [(Span(0, 8, "PER"), Span(13, 16, "PER")), (), (Span(0, 2, "PER"),), ()]
+    assert [(row.line, row.reason) for row in bad] == [
+        (6, "2 tokens came with 1 tags"), (7, "unknown tag 'b-PER': expected O, or B, I, E, S, L, U or M with a hyphen "
+                                              "and a type, such as B-PER: write 'B-PER'")]
+
+
+def test_classes_that_look_like_a_tag_stay_classes(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label\na coat that fits,B-1\ntoo small for me,S-2\nround,O\n", encoding="utf-8")
+    assert inspect(path).problem_type == "single_label_classification"
+
+
 def test_one_row_of_tokens_is_a_row_and_not_a_table(jsonl):
     assert only(jsonl({"tokens": ["Anna", "is"], "tags": ["S-PER", "O"]}))[1].text == "Anna is"
 

@@ -223,3 +223,25 @@ def test_a_file_of_semeval_is_read_as_it_is(tmp_path: Path) -> None:
     assert rows[2].text_input == Marked("天空在山上", Argument(3, 4), Argument(0, 2))
     assert [(row.line, row.reason) for row in bad] == [
         (12, "expected a number, a tab and a sentence in quotation marks, came 'four \"a\"'")]
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("counts", [(2, 2), (1, 2), (3,)])
+def test_a_file_of_fewrel_has_its_rows_below_their_relation(counts: tuple[int, ...], indent: int | None, tmp_path: Path,
+                                                            ) -> None:
+    row = {"tokens": WORDS, "h": ["ann lee", "Q1", [[0, 1]]], "t": ["rome", "Q2", [[4]]]}
+    path = tmp_path / "train_wiki.json"
+    path.write_text(json.dumps({f"P{count}{place}": [row] * count for place, count in enumerate(counts)},
+                               indent=indent))
+    rows, bad = read_all(inspect(path), max_bad_rows=0)
+    assert [one.labels for one in rows] == [(f"P{count}{place}",) for place, count in enumerate(counts)
+                                            for _ in range(count)]
+    assert not bad
+    assert rows[0].text == " ".join(WORDS)
+
+
+def test_rows_with_arguments_below_a_usual_key_name_their_own_relation(tmp_path: Path) -> None:
+    row = {"tokens": WORDS, "h": ["ann lee", "Q1", [[0, 1]]], "t": ["rome", "Q2", [[4]]], "relation": "lives_in"}
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps({"data": [row, row]}))
+    assert [one.labels for one in read_all(inspect(path), max_bad_rows=0)[0]] == [("lives_in",)] * 2

@@ -9,7 +9,7 @@ from typing import Any
 from luthier.data.cells.documents import document
 from luthier.data.cells.labels import as_list, label_name, spelt
 from luthier.data.cells.places import is_whole, whole
-from luthier.data.cells.tags import entities
+from luthier.data.cells.tags import entities, is_meant_as_tag
 from luthier.data.names import plain
 from luthier.schema import Span
 from luthier.text import loose_key
@@ -31,6 +31,7 @@ _WIDE = re.compile("[\u2e80-\u303f\u3040-\u312f\u31a0-\u4dbf\u4e00-\u9fff\uf900-
 """Chinese characters, kana, and the punctuation and letters of their width; Korean puts spaces between words."""
 _SHARED = frozenset("“”‘’…—·")
 """Punctuation that Chinese shares with other scripts."""
+_WORD = re.compile(r"\S+")
 
 
 def glue_of(rows: Iterable[Sequence[str]]) -> str:
@@ -84,8 +85,14 @@ def token_list(cell: Any, column: str) -> list[str]:
     return tokens
 
 
-def tagged_spans(text: str, places: Sequence[tuple[int, int]], cell: Any) -> tuple[Span, ...]:
+def tagged_spans(text: str, places: Sequence[tuple[int, int]], cell: Any, *, bare: bool = False) -> tuple[Span, ...]:
     """Return the spans that a list of tags marks in a text whose tokens lie at these places.
+
+    Args:
+        text: what the tokens make.
+        places: start and end of each token.
+        cell: a tag for each.
+        bare: the tags are types without letters.
 
     Raises:
         ValueError: no list, another number of tags than tokens, or an unknown tag.
@@ -95,7 +102,7 @@ def tagged_spans(text: str, places: Sequence[tuple[int, int]], cell: Any) -> tup
         raise ValueError(f"expected a list of tags, came {'nothing' if cell is None else type(cell).__name__}")
     if len(tags) != len(places):
         raise ValueError(f"{len(places)} tokens came with {len(tags)} tags")
-    found = entities([tag if isinstance(tag, str) else repr(tag) for tag in tags])
+    found = entities([tag if isinstance(tag, str) else repr(tag) for tag in tags], bare=bare)
     return checked(text, ((places[start][0], places[end - 1][1], label) for start, end, label in found))
 
 
@@ -106,7 +113,7 @@ def marked_spans(text: str, cell: Any) -> tuple[Span, ...]:
         text: what the spans are counted in, in code points from 0.
         cell: a list of objects with start, end and label, of ``[start, end, label]`` or of ``Span``; or CLUE's
             ``{label: {words: [[first, last], …]}}``, where the last character belongs to the span; or a list below
-            ``entities``. JSON of these, too.
+            ``entities``. JSON of these, too. Or tags with spaces between them, one for each word of the text.
 
     Raises:
         ValueError: another form, a span outside the text, empty, without a label, or of other words than it says.
@@ -116,6 +123,8 @@ def marked_spans(text: str, cell: Any) -> tuple[Span, ...]:
         return checked(text, _of_clue(text, value))
     if isinstance(value, str) and not value.strip():
         raise ValueError("is empty: write [] where the text holds no entity")
+    if isinstance(value, str) and any(map(is_meant_as_tag, value.split())):
+        return tagged_spans(text, [match.span() for match in _WORD.finditer(text)], value.split())
     if not isinstance(value, list):
         raise ValueError(f"expected a list of spans, came {'nothing' if value is None else type(value).__name__}")
     return checked(text, (mark for member in value for mark in _of_member(text, member)))
@@ -124,14 +133,10 @@ def marked_spans(text: str, cell: Any) -> tuple[Span, ...]:
 def form_of(cell: Any) -> str | None:
     """Return in words how a cell marks spans: empty when it marks none, ``None`` when it is no such cell."""
     value = _unwrapped(spelt(cell))
+    if isinstance(value, str):
+        return _form_of_tags(value.split())
     if isinstance(value, list):
-        if not value:
-            return ""
-        if all(isinstance(one, Mapping) and _has_place(one) for one in value):
-            return "objects with start, end and label"
-        triples = all(isinstance(one, list | tuple) and len(one) == 3 and is_whole(one[0]) and is_whole(one[1])
-                      for one in value)
-        return "lists of start, end and label" if triples else None
+        return _form_of_list(value)
     if not isinstance(value, Mapping):
         return None
     inner = [child for child in value.values() if isinstance(child, Mapping)]
@@ -194,6 +199,23 @@ def unfolded(values: dict[str, Any]) -> dict[str, Any]:
     spans = [{**({"id": one.get("id")} if related else {}), **one["value"]} for one in placed]
     found = {key: None} if results is None else {key: spans, "relations": related}
     return {**{name: cell for name, cell in values.items() if name != "data"}, **data, **found}
+
+
+def _form_of_list(value: list[Any]) -> str | None:
+    if not value:
+        return ""
+    if all(isinstance(one, Mapping) and _has_place(one) for one in value):
+        return "objects with start, end and label"
+    triples = all(isinstance(one, list | tuple) and len(one) == 3 and is_whole(one[0]) and is_whole(one[1])
+                  for one in value)
+    return "lists of start, end and label" if triples else None
+
+
+def _form_of_tags(words: Sequence[str]) -> str | None:
+    # A single one may well be a class.
+    if len(words) < 2 or not all(map(is_meant_as_tag, words)):
+        return None
+    return "a tag for each word" if set(words) != {"O"} else ""
 
 
 def _unwrapped(value: Any) -> Any:

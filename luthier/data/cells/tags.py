@@ -2,7 +2,8 @@
 
 Every usual scheme (IOB1, IOB2 alias BIO, IOBES, BILOU, BMES) is read by the same rules, those of the CoNLL evaluation
 script (Tjong Kim Sang and Buchholz, "Introduction to the CoNLL-2000 Shared Task: Chunking", 2000): a tag that cannot
-go on with the entity before it begins one, so every sequence of tags has exactly one reading.
+go on with the entity before it begins one, so every sequence of tags has exactly one reading. Where tags are bare types
+without letters (IO, as Few-NERD has them), neighbours of one type are one entity.
 """
 
 from __future__ import annotations
@@ -28,18 +29,25 @@ def is_meant_as_tag(word: str) -> bool:
     return is_tag(_capital(word))
 
 
-def entities(tags: Sequence[str]) -> list[Entity]:
+def are_bare(tags: Iterable[str]) -> bool:
+    """Tell whether tags of many tokens are types and ``O``, none of them with a letter of a scheme."""
+    found = set(tags)
+    return "O" in found and len(found) > 1 and not any(map(is_meant_as_tag, found - {"O", "o"}))
+
+
+def entities(tags: Sequence[str], *, bare: bool = False) -> list[Entity]:
     """Return the entities that a sequence of tags marks, in their order.
 
     Args:
         tags: T tags of any scheme; several schemes may be mixed.
+        bare: they are types without letters.
 
     Raises:
         ValueError: a tag is none of any scheme.
     """
     found: list[Entity] = []
     start, before, kind = 0, "O", ""
-    for place, (letter, name) in enumerate(map(_parts, (*tags, "O"))):
+    for place, (letter, name) in enumerate(map(_bare_parts if bare else _parts, (*tags, "O"))):
         # After O, E and S nothing is open; B and S begin in any case, and so does another type.
         begins = letter in "BS" or before in "OES" or name != kind
         if before != "O" and begins:
@@ -77,6 +85,11 @@ def _parts(tag: str) -> tuple[str, str]:
                          f"such as B-PER{hint}")
     letter, name = match.groups()
     return _SAME.get(letter, letter), name
+
+
+def _bare_parts(tag: str) -> tuple[str, str]:
+    """Return the letter and the type of a tag that is a type, or ``O``."""
+    return ("O", "") if tag == "O" else ("I", tag)
 
 
 def _capital(word: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from luthier.data import names as roles
 from luthier.data.cells.labels import as_list
 from luthier.data.cells.spans import form_of
+from luthier.data.cells.tags import are_bare
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -32,6 +33,8 @@ class Marks:
     """Whether the tags are numbers, whose names stand elsewhere."""
     asked: bool = False
     """Whether the caller named the column."""
+    bare: bool = False
+    """Whether the tags are types without letters."""
 
 
 def find_tokens(rows: Rows, present: Sequence[str], asked: str | None) -> str | None:
@@ -51,7 +54,8 @@ def find_marks(rows: Rows, present: Sequence[str], tokens: str | None, asked: st
         asked: the column that the caller named for the labels.
         sure: whether entities were asked for; else a column of empty lists could hold anything.
     """
-    for column in roles.matching(present, [roles.plain(asked)] if asked else roles.SPAN_NAMES):
+    names = (*roles.SPAN_NAMES, *roles.TAG_NAMES)
+    for column in roles.matching(present, [roles.plain(asked)] if asked else names):
         forms = [form for row in rows if (form := form_of(row.get(column)))]
         # Spans count in the text as it is, so there must be one; beside tokens alone they would count something else.
         known = forms or (sure and any(_is_marked(row.get(column)) for row in rows))
@@ -66,8 +70,10 @@ def find_marks(rows: Rows, present: Sequence[str], tokens: str | None, asked: st
         pairs = [(cells, tags) for row in rows if (cells := as_list(row.get(tokens))) is not None
                  and (tags := as_list(row.get(column))) is not None]
         if sum(len(cells) == len(tags) for cells, tags in pairs) > _ENOUGH * len(pairs):
-            numbers = any(isinstance(tag, int) or hasattr(tag, "dtype") for _, tags in pairs for tag in tags)
-            return Marks(column, tokens, "a tag for each token", numbers, asked is not None)
+            every = [tag for _, tags in pairs for tag in tags]
+            numbers = any(isinstance(tag, int) or hasattr(tag, "dtype") for tag in every)
+            bare = not numbers and are_bare(map(str, every))
+            return Marks(column, tokens, "a tag for each token", numbers, asked is not None, bare)
     return None
 
 

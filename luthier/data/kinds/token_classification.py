@@ -63,7 +63,8 @@ def example(record: Record, layout: Layout, name: str) -> Example:
     values = record.values
     if layout.tokens is not None:
         text, places = tokens_of_row(values, layout.tokens, layout.glue)
-        return Example(name, text, spans=tagged_spans(text, places, values.get(str(layout.spans))))
+        tags = values.get(str(layout.spans))
+        return Example(name, text, spans=tagged_spans(text, places, tags, bare=layout.bare_tags))
     text = text_cell(values, layout.text)
     return Example(name, text, spans=marked_spans(text, values.get(str(layout.spans))))
 
@@ -164,13 +165,15 @@ def _layout(seen: Seen, marks: Marks, notes: Sequence[str]) -> Layout:
                         "leave --text-b out")
     if marks.tokens is not None:
         text, note = marks.tokens, f"column {column!r} holds a tag for each token of {marks.tokens!r}"
+        if marks.bare:
+            note += ", types without B- and I-: neighbours of one type are one entity"
     else:
         text = _marked_text(seen, column)
         note = f"column {column!r} marks spans of {text!r} ({marks.form})"
     check_distinct(path, {"text": text, "label": column})
     layout = Layout(path=path, reader="", encoding=None, text=text, text_b=None, label=column, label_separator=None,
                     notes=(*seen.notes, f"named entities: {note}", *notes), problem_type=PROBLEM,
-                    spans=column)
+                    spans=column, bare_tags=marks.bare)
     return layout if marks.tokens is None else with_tokens(layout, seen, marks.tokens)
 
 

@@ -51,11 +51,23 @@ def is_columns(value: Mapping[str, Any]) -> bool:
     return False
 
 
+def by_relation(value: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """Return the rows below their relations, each with its own; ``None`` where an object holds something else.
+
+    FewRel's form (Han et al., 2018): ``{"P931": [{"tokens": …, "h": …, "t": …}, …], …}``.
+    """
+    if rows_key(value) in LIST_KEYS or not all(isinstance(child, list) and child for child in value.values()):
+        return None
+    rows = [(name, row) for name, child in value.items() for row in child]
+    marked = bool(rows) and all(isinstance(row, dict) and {"h", "t"} <= set(row) for _, row in rows)
+    return [{**row, "relation": name} for name, row in rows] if marked else None
+
+
 def is_whole_file(value: Mapping[str, Any]) -> bool:
     """Tell whether an object is a data set rather than one row."""
     if any(isinstance(child, str) and is_known(key) for key, child in value.items()):
         return False
-    return rows_key(value) is not None or is_columns(value) or _is_named_rows(value)
+    return any((rows_key(value) is not None, by_relation(value) is not None, is_columns(value), _is_named_rows(value)))
 
 
 def column_rows(value: Mapping[str, Any]) -> list[dict[str, Any]]:

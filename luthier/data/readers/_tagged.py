@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from luthier.data.cells.tags import is_meant_as_tag
+from luthier.data.cells.tags import are_bare, is_meant_as_tag
 
 START = "-DOCSTART-"
 """Begins a line between two documents that is no sentence."""
@@ -41,9 +42,21 @@ def ends_in_tag(line: str) -> bool:
 def looks_tagged(text: str) -> bool:
     """Tell whether text is surely of this kind: tags end its lines, not all of them O, and blank lines part them."""
     lines = re.split("\r\n?|\n", text.removeprefix("\ufeff"))
+    if not any(not line.strip() for line in lines[1:-1]):
+        return False
+    if has_bare_tags(lines):
+        return True
     body = [line for line in lines if line.strip() and not line.startswith(START) and not is_comment(line)]
     tagged = [line for line in body if ends_in_tag(line)]
     if not tagged or len(tagged) < _MOST * len(body):
         return False
-    marked = lines[0].startswith(START) or any(columns_of(line)[-1] not in ("O", "o") for line in tagged)
-    return marked and any(not line.strip() for line in lines[1:-1])
+    return lines[0].startswith(START) or any(columns_of(line)[-1] not in ("O", "o") for line in tagged)
+
+
+def has_bare_tags(lines: Sequence[str]) -> bool:
+    """Tell whether lines are a word, a tab and a type or ``O``, which most of them are; the last may be cut off."""
+    cells = [line.rstrip("\r\n").split("\t") for line in lines[:-1] if line.strip() and not line.startswith(START)]
+    if not cells or any(len(row) != 2 or " " in row[0].strip() for row in cells):
+        return False
+    tags = [row[1].strip() for row in cells]
+    return are_bare(tags) and 2 * tags.count("O") > len(tags)

@@ -16,7 +16,7 @@ from luthier.data.cells.tags import is_meant_as_tag
 from luthier.data.readers._encoding import DAMAGE, HEAD_BYTES, decode_head, open_text, resolve
 from luthier.data.readers._files import suffix_of
 from luthier.data.readers._objects import starts_with_object
-from luthier.data.readers._tagged import START, columns_of, ends_in_tag, is_comment, looks_tagged
+from luthier.data.readers._tagged import START, columns_of, ends_in_tag, has_bare_tags, is_comment, looks_tagged
 from luthier.data.rows import BadRow, Record
 
 SUFFIXES: tuple[str, ...] = (".conll", ".bio", ".iob", ".iob2", ".bioes", ".bmes", ".ner")
@@ -41,8 +41,9 @@ def records(path: Path, encoding: str | None) -> Iterator[Record | BadRow]:
     """Yield a row for each sentence, lazily: its ``tokens`` and ``ner_tags``, with the line of its first token."""
     codec = resolve(path, encoding)
     skip, last = _columns(path, codec)
+    bare = has_bare_tags(_head(path, codec))
     with open_text(path, codec) as file:
-        for sentence in _sentences(file):
+        for sentence in _sentences(file, comments=not bare):
             yield _record(sentence, skip, last)
 
 
@@ -54,8 +55,8 @@ def notes(path: Path, encoding: str | None) -> list[str]:
                " out; give both as spans (start, end, label) to find nested names"] * (last == OUTER))
 
 
-def _sentences(lines: Iterator[str]) -> Iterator[_Sentence]:
-    """Yield the lines of each sentence without comments."""
+def _sentences(lines: Iterator[str], *, comments: bool) -> Iterator[_Sentence]:
+    """Yield the lines of each sentence without comments; among bare tags ``#tag`` is a token, whatever follows it."""
     sentence: _Sentence = []
     for number, line in enumerate(lines, start=1):
         text = line.removeprefix("\ufeff") if number == 1 else line
@@ -63,7 +64,7 @@ def _sentences(lines: Iterator[str]) -> Iterator[_Sentence]:
             if sentence:
                 yield sentence
             sentence = []
-        elif sentence or not is_comment(text):
+        elif sentence or not (comments and is_comment(text)):
             sentence.append((number, text))
     if sentence:
         yield sentence
@@ -88,9 +89,8 @@ def _columns(path: Path, codec: str) -> tuple[int, int]:
     The first one is passed over when it counts the tokens of every sentence at the start, of at least three columns.
     Behind such a one, two columns of tags are GermEval's: of outer names and of inner ones.
     """
-    with open_text(path, codec) as file:
-        lines = file.read(HEAD_BYTES).removeprefix("\ufeff").split("\n")[:-1]
     longest, two = 0, True
+    lines = _head(path, codec)[:-1]
     for filled, group in groupby(lines, key=lambda line: bool(line.strip()) and not line.startswith(("#", START))):
         if not filled:
             continue
@@ -100,3 +100,9 @@ def _columns(path: Path, codec: str) -> tuple[int, int]:
         longest = max(longest, len(cells))
         two = two and all(len(row) == 4 and all(map(is_meant_as_tag, row[2:])) for row in cells)
     return (1, OUTER if two else INNER) if longest > 1 else (0, INNER)
+
+
+def _head(path: Path, codec: str) -> list[str]:
+    """Return the first lines; the last may be cut off."""
+    with open_text(path, codec) as file:
+        return file.read(HEAD_BYTES).removeprefix("\ufeff").split("\n")

@@ -1,7 +1,7 @@
 """One JSON value that holds the whole data set: a list of rows, ``{"data": [...]}``, or an object of columns.
 
 Articles with questions, as SQuAD nests them, give a row for each question, spaCy's pairs of a text and its entities one
-row each, and an object that is one conversation is one row.
+row each, lists of rows below their relation (FewRel) these rows, and an object that is one conversation is one row.
 
 The file is read into memory; JSON Lines is the format for files larger than that.
 """
@@ -18,7 +18,14 @@ from luthier.data.readers import _header
 from luthier.data.readers._encoding import DAMAGE, HEAD_BYTES, decode_head, open_text
 from luthier.data.readers._files import suffix_of
 from luthier.data.readers._nested import laid_open, unpaired
-from luthier.data.readers._objects import column_rows, is_columns, is_conversation, is_whole_file, rows_key
+from luthier.data.readers._objects import (
+    by_relation,
+    column_rows,
+    is_columns,
+    is_conversation,
+    is_whole_file,
+    rows_key,
+)
 from luthier.data.rows import BadRow, Record
 from luthier.errors import DataError
 
@@ -87,10 +94,9 @@ def _rows(path: Path, text: str) -> _Rows:
 
 def _object_rows(value: dict[str, Any], text: str) -> _Rows | None:
     """Find the rows in an object; those in a list get the lines on which they start."""
-    if isinstance(value.get("columns"), list) and isinstance(value.get("data"), list):  # pandas, orient="split"
-        return list(enumerate((dict(zip(value["columns"], row, strict=False)) for row in value["data"]), start=1))
-    if is_columns(value):
-        return list(enumerate(column_rows(value), start=1))
+    turned = _turned(value)
+    if turned is not None:
+        return list(enumerate(turned, start=1))
     key = rows_key(value)
     if key is not None:
         # The list is looked for again in the text, for its lines; a key of the same name further in would mislead.
@@ -103,6 +109,14 @@ def _object_rows(value: dict[str, Any], text: str) -> _Rows | None:
     if is_whole_file(value):
         return list(enumerate(value.values(), start=1))
     return None
+
+
+def _turned(value: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """Return the rows of an object that holds them in another order than that of rows."""
+    if isinstance(value.get("columns"), list) and isinstance(value.get("data"), list):  # pandas, orient="split"
+        return [dict(zip(value["columns"], row, strict=False)) for row in value["data"]]
+    related = by_relation(value)
+    return column_rows(value) if related is None and is_columns(value) else related
 
 
 def _list_rows(text: str, start: int) -> Iterator[tuple[int, Any]]:
