@@ -23,6 +23,9 @@ from luthier.schema import Example
 from luthier.text.normalize import Form
 from luthier.tuning import Listener
 
+_TELLING = 10
+"""Rows from which on one answer to all of them says something of the model."""
+
 
 def load(
     bundle: str | Path, *, backend: str = "auto", threads: int | None = None, offline: bool = False,
@@ -68,10 +71,11 @@ def evaluate(
         settings: resamples and coverage of the confidence intervals.
         opening: backend, device and threads; chosen when left out, as for serving.
         listener: gets a ``note`` event for the backend, each column that was inferred and each row left out, and a
-            ``warning`` where rows were learned from.
+            ``warning`` where rows were learned from, or answers tell that nothing was.
 
     Returns:
-        The scores; their ``warnings`` tell how many rows the bundle was tuned on, if any.
+        The scores; their ``warnings`` tell how many rows the bundle was tuned on, if any, and why it seems to have
+        learned nothing, if it does.
 
     Raises:
         DataError: the file cannot be used, or holds labels that the bundle does not know.
@@ -95,7 +99,7 @@ def evaluate(
     for text in unread:
         tell({"event": "note", "text": text})
     seen = _seen(predictor, Path(bundle), examples)
-    scored = replace(scored, warnings=_doubts(seen, len(examples)))
+    scored = replace(scored, warnings=(*_known(seen, len(examples)), *_doubts(scored)))
     for text in scored.warnings:
         tell({"event": "warning", "text": text})
     if json is not None:
@@ -175,8 +179,13 @@ def _seen(predictor: Predictor, bundle: Path, examples: Sequence[Example]) -> di
     return learned.known(examples, jsonlib.loads(file.read_text(encoding="utf-8")))
 
 
-def _doubts(seen: Mapping[str, int], rows: int) -> tuple[str, ...]:
+def _known(seen: Mapping[str, int], rows: int) -> tuple[str, ...]:
     told = {"train": "were learned from", "valid": "chose the best step"}
     parts = [f"{seen[name]:,} {what}" for name, what in told.items() if seen.get(name)]
     return (f"{sum(seen.values()):,} of {rows:,} rows, or rows nearly equal to them, were in the training data "
             f"({', '.join(parts)}): the scores say less of new rows",) if parts else ()
+
+
+def _doubts(scored: Evaluation) -> list[str]:
+    """Return why the model seems to have learned nothing; a few rows, or rows all answered rightly, do not tell."""
+    return scored.kind.doubts(scored) if scored.wrong and scored.scores.rows >= _TELLING else []

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import luthier
 from luthier.bundle import read_manifest
 from luthier.cli import app
 from luthier.evaluation import evaluate
 from luthier.pipeline.assembling import _warnings
+from luthier.pipeline.using import _doubts
 from luthier.recipe import EvaluationSettings
 from luthier.schema import Example, LabelSet, Prediction, TextInput
 
@@ -53,6 +55,16 @@ def test_a_model_that_answers_all_labels_gets_no_warning_of_its_own() -> None:
     assert warnings_of("abc") == "the loop's own"
 
 
+def doubts_of(known: str, rows: Sequence[Example]) -> list[str]:
+    return _doubts(evaluate(Answers(known), rows, LABELS, EvaluationSettings(bootstrap=100)))
+
+
+def test_a_file_may_tell_that_a_bundle_learned_nothing() -> None:
+    assert "answers 'b' to every test row" in doubts_of("b", ROWS)[0]
+    assert doubts_of("b", ROWS[:9]) == []  # of too few rows nothing is said
+    assert doubts_of("b", [row for row in ROWS * 4 if row.labels == ("b",)]) == []  # and nothing of right answers
+
+
 @pytest.mark.slow
 def test_a_run_that_learned_nothing_says_so_in_terminal_report_and_bundle(
         tiny_csv: Path, tiny_model: Path, tmp_path: Path) -> None:
@@ -72,3 +84,10 @@ def test_a_run_that_learned_nothing_says_so_in_terminal_report_and_bundle(
         assert warning in [event["text"] for event in events if event["event"] == "warning"]
     again = CliRunner().invoke(app, ["evaluate", str(out), str(tiny_csv)])
     assert f"from its tuning: {warnings[0]}" in again.output.replace("\n", " ")
+    texts = [line.rsplit(",", 1)[0] for line in tiny_csv.read_text(encoding="utf-8").splitlines()[1:]]
+    answers = luthier.load(out, backend="torch").predict(texts)
+    alike = [text for text, answer in zip(texts, answers, strict=True) if answer.label == "negative"][:12]
+    rows = "".join(f"{text},{'positive' if place % 2 else 'negative'}\n" for place, text in enumerate(alike))
+    (tmp_path / "alike.csv").write_text(f"text,label\n{rows}", encoding="utf-8")
+    again = CliRunner().invoke(app, ["evaluate", str(out), str(tmp_path / "alike.csv")])
+    assert "warning: the tuned model answers 'negative' to every test row" in again.output.replace("\n", " ")
