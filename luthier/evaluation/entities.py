@@ -55,15 +55,21 @@ def gold_spans(examples: Sequence[Example], labels: LabelSet) -> list[tuple[Span
     return [example.spans or () for example in examples]
 
 
+def words_of(examples: Sequence[Example]) -> list[Words]:
+    """Return what tags are counted by: the tokens that a row came in, as in papers, or the words of its text."""
+    return [units(example.text) if example.tokens is None else
+            [(start, end) for start, end in example.tokens.tolist() if start < end] for example in examples]
+
+
 def judge_spans(
-    answers: Sequence[Answer], gold: SpanRows, texts: Sequence[str], labels: LabelSet
+    answers: Sequence[Answer], gold: SpanRows, words: Sequence[Words], labels: LabelSet
 ) -> Judged:
     """Hold the spans that were found against the true ones.
 
     Args:
         answers: ``Entities`` for each of N rows.
         gold: their true spans, see ``gold_spans``.
-        texts: the N texts.
+        words: those of the N texts, see ``words_of``.
         labels: the K types in order.
 
     Raises:
@@ -79,7 +85,7 @@ def judge_spans(
             "evaluate with the bundle that these types belong to",
         )
     spans = [[one.span for one in row.entities] for row in found]
-    outcomes = _outcomes(gold, spans, labels.names, [units(text) for text in texts])
+    outcomes = _outcomes(gold, spans, labels.names, words)
     return Judged(_scores(outcomes, labels), outcomes, _confidence(found, gold))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from luthier.schema.arrays import TextInput
+from luthier.schema.arrays import Int64, TextInput
 from luthier.schema.conversations import Conversation
 from luthier.schema.labels import ANSWERED, LabelSet
 from luthier.schema.marked import Argument, Marked
@@ -100,6 +100,9 @@ class Example:
     """The turns that the targets answer, of which ``text`` tells people; ``None`` where rows are texts."""
     group: str | None = None
     """What rows have in common that must not stand in two splits, such as the article that their contexts are from."""
+    tokens: Int64 | None = field(default=None, compare=False, repr=False)
+    """(T, 2) int64: start and end of each token that ``text`` was joined from, in code points; ``None`` where it came
+    whole. Spans are counted by characters; scores of single tokens are counted by these."""
 
     @property
     def label_names(self) -> tuple[str, ...]:

@@ -10,10 +10,11 @@ import pytest
 from fakes import QUICK, FakePredictor, rows
 from span_fakes import LABELS, FakeFinder, span_rows
 
+from luthier.data import inspect, prepare, read_all
 from luthier.errors import DataError
 from luthier.evaluation import compare, evaluate
 from luthier.evaluation.outcomes import label_outcomes
-from luthier.recipe import EvaluationSettings
+from luthier.recipe import EvaluationSettings, PrepareSettings
 from luthier.schema import Entities, Entity, Example, LabelSet, Prediction, Span
 from luthier.tasks import averages
 from luthier.tasks._spans import strict_counts
@@ -63,6 +64,18 @@ def test_scores_are_those_of_the_predictors_own_spans(language):
     assert result.scores.tokens.averages["f1_micro"] == values["token_f1_micro"]
     assert result.scores.tokens.tags[0].tag == "O"
     assert sum(entry.support for entry in result.scores.tokens.tags) == result.scores.tokens.words
+
+
+def test_tags_are_counted_by_the_tokens_that_a_row_came_in(tmp_path):
+    file = tmp_path / "rows.conll"
+    file.write_text("".join(f"U.N.-{n:03} B-ORG\nin O\n1996-08-22 B-DAY\n. O\n\n" for n in range(50)), encoding="utf-8")
+    rows = read_all(inspect(file), max_bad_rows=0)[0]
+    dataset, _ = prepare(rows, None, None, PrepareSettings(), 0, problem_type="token_classification")
+    count = len(dataset.test)
+    finder = Fixed(*[Entities((entity(0, 8, "ORG"),))] * count)
+    found = evaluate(finder, dataset.test, dataset.labels, QUICK).scores.tokens
+    assert {one.tag: (one.support, one.recall) for one in found.tags} == {
+        "O": (2 * count, 1), "B-ORG": (count, 1), "B-DAY": (count, 0)}
 
 
 def test_what_was_missed_and_what_was_too_much():

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from luthier.data import clean, split
 from luthier.data import names as roles
 from luthier.data.cells.labels import as_list, natural_order, spelt
@@ -64,7 +66,8 @@ def example(record: Record, layout: Layout, name: str) -> Example:
     if layout.tokens is not None:
         text, places = tokens_of_row(values, layout.tokens, layout.glue)
         tags = values.get(str(layout.spans))
-        return Example(name, text, spans=tagged_spans(text, places, tags, bare=layout.bare_tags))
+        spans = tagged_spans(text, places, tags, bare=layout.bare_tags)
+        return Example(name, text, spans=spans, tokens=np.array(places, dtype=np.int64).reshape(-1, 2))
     text = text_cell(values, layout.text)
     return Example(name, text, spans=marked_spans(text, values.get(str(layout.spans))))
 

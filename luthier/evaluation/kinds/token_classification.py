@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from luthier.evaluation.dictionary import learn_dictionary
-from luthier.evaluation.entities import gold_spans, judge_spans
+from luthier.evaluation.entities import gold_spans, judge_spans, words_of
 from luthier.evaluation.evaluate import Evaluation
 from luthier.evaluation.kind import Form, Judge, Named, Page, PredictsTexts, Printed, ShownError
 from luthier.evaluation.kinds._labels import learned_nothing, never_given
@@ -41,8 +41,8 @@ PAGE = Page(
 def judge(examples: Sequence[Example], labels: LabelSet) -> Judge:
     """Return what holds ``Entities`` against the spans of the rows."""
     gold = gold_spans(examples, labels)
-    texts = [example.text for example in examples]
-    return lambda answers: judge_spans(answers, gold, texts, labels)
+    words = words_of(examples)
+    return lambda answers: judge_spans(answers, gold, words, labels)
 
 
 def baseline(dataset: Dataset, language: str, *, threshold: float, seed: int) -> PredictsTexts:  # noqa: ARG001 - asked of all
