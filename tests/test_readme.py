@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from luthier import plugins
+from luthier.tuning.methods import full
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CHINESE = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
@@ -30,6 +33,21 @@ def test_links_lead_somewhere() -> None:
     for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")):
         for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             assert "://" in target or (page.parent / target).exists(), f"{target} in {page}"
+
+
+def test_the_defaults_that_are_told_are_those_of_the_tasks() -> None:
+    rows = re.findall(r"^\| (`.*?) \| ([\d.e-]+) \| (as the rest|[\d.e-]+) \| (\d+) \|$",
+                      (ROOT / "docs" / "tuning.md").read_text(encoding="utf-8"), re.MULTILINE)
+    told = {}
+    for names, *numbers in rows:
+        for name in re.findall("`(.*?)`", names.split(" (")[0]):
+            told[name] = numbers
+    assert set(told) == set(plugins.names("tasks"))
+    for name, (rate, head, steps) in told.items():
+        task = plugins.load("tasks", name)
+        assert float(rate) == task.LEARNING_RATES.get("full", full.LEARNING_RATE), name
+        assert (None if head == "as the rest" else float(head)) == task.HEAD_LEARNING_RATE, name
+        assert int(steps) == task.LEAST_STEPS, name
 
 
 @pytest.fixture(scope="module")

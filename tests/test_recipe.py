@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from luthier import recipe
 from luthier.errors import RecipeError
 from luthier.pipeline.settings import make_recipe, settings_of
+from luthier.recipe import choose
 
 MINIMAL = {"data": {"train": "reviews.csv"}, "out": "runs/reviews"}
 
@@ -61,9 +62,20 @@ def test_a_choice_without_a_name_is_refused() -> None:
 
 
 @pytest.mark.parametrize("task", [{"pooling": "max"}, {"name": "auto", "pooling": "max"}])
-def test_settings_of_a_task_that_the_data_shall_tell_are_refused_with_what_to_add(task: dict[str, str]) -> None:
-    with pytest.raises(RecipeError, match=r"task: needs a name, with task.name=NAME: .* clear whose task.pooling is"):
-        build({**MINIMAL, "task": task})
+def test_settings_of_a_task_that_the_data_shall_tell_wait_for_it(task: dict[str, str]) -> None:
+    found = build({**MINIMAL, "task": task})
+    assert found.task == {"name": "auto", "pooling": "max"}
+    assert choose("task", "text-classification", {"pooling": "max"}, settings_of) == {
+        "name": "text-classification", "pooling": "max", "threshold": 0.5}
+    with pytest.raises(RecipeError, match="task.pooling: unknown setting"):
+        choose("task", "dialogue", {"pooling": "max"}, settings_of)
+    with pytest.raises(RecipeError, match="task.pooling: Input should be 'mean' or 'max'"):
+        choose("task", "text-classification", {"pooling": "least"}, settings_of)
+
+
+def test_a_setting_that_no_task_has_is_refused_before_the_data_are_read() -> None:
+    with pytest.raises(RecipeError, match="task.poling: unknown setting, did you mean 'pooling'"):
+        build({**MINIMAL, "task": {"poling": "max"}})
 
 
 def test_a_dotted_import_path_is_only_an_unknown_name() -> None:

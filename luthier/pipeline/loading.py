@@ -13,7 +13,8 @@ from luthier.data.descriptions import described
 from luthier.errors import DataError, RecipeError
 from luthier.pipeline.prompting import pace, settle_prompt
 from luthier.pipeline.rates import settle_rates
-from luthier.recipe import AUTO, NEW_MODEL, Recipe, spawn
+from luthier.pipeline.settings import settings_of
+from luthier.recipe import AUTO, NEW_MODEL, Recipe, choose, spawn
 from luthier.schema import Dataset, Example, LabelSet, ProblemType
 from luthier.tuning.validation import check_metric
 
@@ -119,7 +120,8 @@ def _settle_task(recipe: Recipe, problem_type: ProblemType, dataset: Dataset) ->
     notes = []
     if recipe.task["name"] == AUTO:
         name, why = _task_of(problem_type, [*dataset.train, *dataset.valid])
-        recipe = recipe.override(task={"name": name, **plugins.load("tasks", name).Settings().model_dump(mode="json")})
+        asked = {field: value for field, value in recipe.task.items() if field != "name"}
+        recipe = recipe.override(task=choose("task", name, asked, settings_of))
         notes = [f"task: {name}, because {why}"]
     task = plugins.load("tasks", recipe.task["name"])
     if problem_type not in task.PROBLEMS:

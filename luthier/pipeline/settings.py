@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, create_model
 
 from luthier import plugins, recipe
 from luthier.errors import RecipeError
@@ -30,13 +30,15 @@ RECIPE_SUFFIXES = (".yaml", ".yml")
 
 
 def settings_of(seam: str, name: str) -> type[BaseModel]:
-    """Return the settings class of a task or method; that of task ``auto`` is empty.
+    """Return the settings class of a task or method; task ``auto`` has the settings of all tasks, of any value.
 
     Raises:
         UnknownNameError: no such task or method.
     """
     if (seam, name) == (CHOICES["task"], AUTO):
-        return recipe.Settings  # it has none until the data tell which task it is
+        every = {field for task in plugins.names(seam) for field in plugins.load(seam, task).Settings.model_fields}
+        fields: dict[str, Any] = dict.fromkeys(every, (Any, None))
+        return create_model("AnyTask", __base__=recipe.Settings, **fields)
     settings: type[BaseModel] = plugins.load(seam, name).Settings
     return settings
 

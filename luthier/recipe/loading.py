@@ -45,9 +45,32 @@ def build(values: Mapping[str, Any], settings_of: SettingsOf) -> Recipe:
     except ValidationError as error:
         faults.extend(_explain(error, Recipe, ""))
     if faults or recipe is None:
-        raise RecipeError("the recipe has faults:\n" + "\n".join(f"  - {fault}" for fault in faults),
-                          "mend them in the recipe or on the command line (section.key=value)")
+        raise _refusal(faults)
     return recipe
+
+
+def choose(key: str, name: str, own: Mapping[str, Any], settings_of: SettingsOf) -> dict[str, Any]:
+    """Return a choice that was left open, with its settings: those that were asked for, checked, and its defaults.
+
+    Args:
+        key: ``task`` or ``method``.
+        name: what was chosen.
+        own: what was asked for.
+        settings_of: as for ``build``.
+
+    Raises:
+        RecipeError: every fault at once, each with its path.
+    """
+    faults: list[str] = []
+    chosen = _choice({"name": name, **own}, key, CHOICES[key], settings_of, faults)
+    if faults:
+        raise _refusal(faults)
+    return chosen
+
+
+def _refusal(faults: Iterable[str]) -> RecipeError:
+    return RecipeError("the recipe has faults:\n" + "\n".join(f"  - {fault}" for fault in faults),
+                       "mend them in the recipe or on the command line (section.key=value)")
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -161,21 +184,24 @@ def _expand(value: Any, path: str, faults: list[str]) -> Any:
 
 def _choice(value: Any, key: str, seam: str, settings_of: SettingsOf, faults: list[str]) -> dict[str, Any]:
     """Check ``{name: …, own fields}`` (or a bare name) against the named file's settings and fill in defaults."""
+    default: str = Recipe.model_fields[key].default["name"]
     if value is None:
-        value = dict(Recipe.model_fields[key].default)
+        value = {"name": default}
     if isinstance(value, str):
         value = {"name": value}
-    own = {field: child for field, child in value.items() if field != "name"} if isinstance(value, Mapping) else {}
-    if own and value.get("name", AUTO) == AUTO:
-        faults.append(f"{key}: needs a name, with {key}.name=NAME: each {key} has settings of its own, and it must be "
-                      f"clear whose {', '.join(f'{key}.{field}' for field in own)} is")
-        return {"name": ""}
+    if default == AUTO and isinstance(value, Mapping):
+        value = {"name": AUTO, **value}
     if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
-        faults.append(f"{key}: needs a name, such as {key}: {{name: {Recipe.model_fields[key].default['name']}}}")
+        faults.append(f"{key}: needs a name, such as {key}: {{name: {default}}}")
         return {"name": ""}
+    own = {field: child for field, child in value.items() if field != "name"}
+    if value["name"] == AUTO and not own:
+        return {"name": AUTO}
     try:
         settings = settings_of(seam, value["name"])
-        return {"name": value["name"], **settings.model_validate(own).model_dump(mode="json")}
+        # Of a choice that is left open only what was said is known.
+        chosen = settings.model_validate(own).model_dump(mode="json", exclude_unset=value["name"] == AUTO)
+        return {"name": value["name"], **chosen}
     except ValidationError as error:
         faults.extend(_explain(error, settings, key))
     except LuthierError as error:

@@ -58,13 +58,15 @@ UNWEIGHED = "relations are left as they are: one of a few rows would outweigh al
 BEST_METRIC = "relation_f1"
 """The one by which the best step is chosen when the recipe leaves it open."""
 
+NO_NEGATIVE = "none"
+
 
 class Settings(recipe.Settings):
     """The task's own settings."""
 
     negative: str | None = None
-    """Label of pairs between which no relation holds, which scores leave out; told by its name when left out, and an
-    empty text says that there is none."""
+    """Label of pairs between which no relation holds, which scores leave out; told by its name when left out, and
+    ``none``, where no label is called so, says that there is none."""
 
 
 def label_set(labels: LabelSet, settings: Settings) -> LabelSet:
@@ -75,10 +77,12 @@ def label_set(labels: LabelSet, settings: Settings) -> LabelSet:
     """
     if settings.negative is None:
         return labels
-    if settings.negative and settings.negative not in labels.names:
+    if settings.negative == NO_NEGATIVE and settings.negative not in labels.names:
+        return replace(labels, negative=None)
+    if settings.negative not in labels.names:
         raise RecipeError(f"task.negative is {settings.negative!r}, which is no label of the rows",
                           did_you_mean(settings.negative, labels.names))
-    return replace(labels, negative=settings.negative or None)
+    return replace(labels, negative=settings.negative)
 
 
 def outputs(labels: LabelSet) -> LabelSet:

@@ -37,6 +37,14 @@ def test_what_was_left_open_is_settled_with_its_reason(tmp_path: Path) -> None:
     assert "learning rate: 0.0005, the default of method lora" in loaded.notes
 
 
+def test_settings_of_the_task_need_not_name_it(tmp_path: Path) -> None:
+    data = write(tmp_path / "a", 40, word="a good thing")
+    asked = make_recipe(data, {"task": {"threshold": 0.4}}, ["task.pooling=max"])
+    assert load_data(asked).recipe.task == {"name": "text-classification", "threshold": 0.4, "pooling": "max"}
+    with pytest.raises(RecipeError, match="task.null_threshold: unknown setting"):
+        load_data(make_recipe(data, {}, ["task.null_threshold=1"]))
+
+
 def test_few_rows_get_more_epochs_and_many_the_default(tmp_path: Path) -> None:
     few = load_data(make_recipe(write(tmp_path / "few", 200, word="a good thing"), {}))
     assert few.recipe.train.num_train_epochs == 20

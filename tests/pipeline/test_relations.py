@@ -231,7 +231,7 @@ def test_the_label_of_no_relation_can_be_named_and_must_be_there(data: Path, bun
     base = str(bundle.parent / "base")
     short = {"progress": False, "train": {"num_train_epochs": 1},
              "evaluation": {"bootstrap": 100, "baseline": False, "untuned": False}}
-    run = luthier.train(data, model=base, out=tmp_path / "a", overrides=["task.name=relations", "task.negative=''"],
+    run = luthier.train(data, model=base, out=tmp_path / "a", overrides=["task.name=relations", "task.negative=none"],
                         **short)
     assert read_manifest(run.path).labels.negative is None
     with pytest.raises(RecipeError, match=r"(?s)task.negative is 'Othr', which is no label.*did you mean 'Other'"):
