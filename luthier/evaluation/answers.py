@@ -49,7 +49,7 @@ def judge_answers(answers: Sequence[Answer], examples: Sequence[Example]) -> Jud
     asked = np.array([bool(right) for right in gold])
     said = np.array([bool(answer.answer) for answer in found])
     outcomes = RowValues({F1: table[:, 1], EXACT: table[:, 0]}, table[:, 0] == 1, asked[:, None], said[:, None],
-                         {} if asked.all() else {"answerable": asked, "unanswerable": ~asked}, gold)
+                         {} if asked.all() or not asked.any() else {"answerable": asked, "unanswerable": ~asked}, gold)
     metrics = outcomes.metrics(np.ones((1, len(gold))), np.arange(len(gold)))
     scores = Scores(len(gold), {name: float(value[0]) for name, value in metrics.items()}, (), None,
                     parts={name: int(mask.sum()) for name, mask in outcomes.parts.items()})

@@ -22,7 +22,11 @@ OBJECTS = [{"text": "Bob", "start": 8}, {"text": "Rome", "answer_start": 15}]
 GOLD = (GoldAnswer("Bob", 8), GoldAnswer("Rome", 15))
 
 
-@pytest.mark.parametrize("cell", [SQUAD, OBJECTS, json.dumps(SQUAD), json.dumps(OBJECTS), [*OBJECTS, OBJECTS[0]]])
+FRAME = "{'text': array(['Bob', 'Rome'], dtype=object), 'answer_start': array([ 8, 15], dtype=int32)}"
+
+
+@pytest.mark.parametrize("cell", [SQUAD, OBJECTS, json.dumps(SQUAD), json.dumps(OBJECTS), [*OBJECTS, OBJECTS[0]],
+                                  str(SQUAD), str(OBJECTS), FRAME])
 def test_answers_in_many_forms(cell: Any) -> None:
     assert gold_answers(CONTEXT, cell) == GOLD
 

@@ -99,6 +99,18 @@ def test_types_without_letters(name, file):
         ("#Nato", "ORG"), ("New York", "LOC"), ("Paris", "city")]
 
 
+@pytest.mark.parametrize(("letters", "expected"), [("B_LOC I_LOC", [("New York", "LOC")]), ("LOC-B LOC-I", None)])
+def test_other_marks_between_letter_and_type(letters, expected, file):
+    first, second = letters.split()
+    layout = inspect(file(f"New\t{first}\nYork\t{second}\nis\tO\nbig\tO\n\nOh\tO\n"))
+    if expected is None:  # nothing that would be wrong is read
+        with pytest.raises(DataError, match="unknown tag 'LOC-B'"):
+            read_all(layout, max_bad_rows=0)
+        return
+    rows, _ = read_all(layout, max_bad_rows=0)
+    assert [(row.text[span.start:span.end], span.label) for row in rows for span in row.spans] == expected
+
+
 def test_lines_of_text_and_class_with_a_blank_line_are_no_tags(file):
     path = file("text\tlabel\nvery good\tO\n\nbad\tnegative\nso so\tO\nall right\tO\n", "rows.tsv")
     assert inspect(path).reader == "tsv"

@@ -123,6 +123,23 @@ def test_tags_in_one_cell(column, tmp_path):
                                               "and a type, such as B-PER: write 'B-PER'")]
 
 
+@pytest.mark.parametrize(("text", "tags", "spans"), [
+    ("EU rejects German call", ["B-org", "O", "B-gpe", "O"], (Span(0, 2, "org"), Span(11, 17, "gpe"))),
+    ("我爱北京", ["O", "O", "B-LOC", "I-LOC"], (Span(2, 4, "LOC"),)),
+    ("我 爱\u3000北京", "O O B-LOC I-LOC", (Span(4, 6, "LOC"),)),
+    (["我", "爱", "北", "京"], ["O", "O", "B-LOC", "I-LOC"], (Span(2, 4, "LOC"),)),
+])
+@pytest.mark.parametrize("column", ["labels", "ner_tags"])
+def test_tags_beside_a_text(text, tags, spans, column, jsonl):
+    layout, row = only(jsonl({"text": text, column: tags}, {"text": text, column: tags}))
+    assert (layout.problem_type, row.spans) == ("token_classification", spans)
+
+
+def test_several_labels_that_look_like_tags_stay_labels(jsonl):
+    rows = [{"text": f"a coat, number {n}, for all sizes", "labels": ["B-1", "S-2"]} for n in range(4)]
+    assert inspect(jsonl(*rows)).problem_type == "multi_label_classification"
+
+
 def test_classes_that_look_like_a_tag_stay_classes(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("text,label\na coat that fits,B-1\ntoo small for me,S-2\nround,O\n", encoding="utf-8")

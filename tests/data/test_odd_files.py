@@ -90,3 +90,30 @@ def test_too_few_rows_left_says_where_they_went(tmp_path):
     rows, _ = read_all(inspect(path), max_bad_rows=0)
     with pytest.raises(DataError, match="3 empty, 38 duplicates, 2 the same text with different labels"):
         prepare(rows, None, None, PrepareSettings(), 0)
+
+
+@pytest.mark.parametrize("suffix", [".json", ".jsonl"])
+def test_json_lines_whose_first_row_is_long(suffix, tmp_path):
+    path = tmp_path / f"rows{suffix}"
+    path.write_text("".join(json.dumps({"text": "long " * 20_000 + str(n), "label": "ab"[n % 2]}) + "\n"
+                            for n in range(10)), encoding="utf-8")
+    rows, _ = read_all(inspect(path), max_bad_rows=0)
+    assert [row.labels[0] for row in rows] == list("ababababab")
+
+
+def test_breaks_that_only_unicode_knows_end_no_line(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    rows = [{"text": "a\u2028b\x85" * 20_000 + str(n), "label": "ab"[n % 2]} for n in range(10)]
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    assert len(read_all(inspect(path), max_bad_rows=0)[0]) == 10
+    table = tmp_path / "rows.txt"
+    lines = [f"one\u2028line {n}\t{'ab'[n % 2]}\n" for n in range(10)]
+    table.write_text("text\tlabel\n" + "".join(lines), encoding="utf-8")
+    assert read_all(inspect(table), max_bad_rows=0)[0][1].text == "one\u2028line 1"
+
+
+def test_tabs_win_where_commas_are_as_steady(tmp_path):
+    path = tmp_path / "rows.txt"
+    lines = [f"{'city' if n % 2 else 'land'}\tParis, in France, {n}\n" for n in range(12)]
+    path.write_text("".join(lines), encoding="utf-8")
+    assert read_all(inspect(path), max_bad_rows=0)[0][1].labels == ("city",)

@@ -252,6 +252,24 @@ def test_triples_may_be_lists_of_words(tmp_path: Path) -> None:
     assert found.triples == (Triple(Span(6, 9, "subject"), Span(20, 24, "object"), "works_for"),)
 
 
+@pytest.mark.parametrize("column", ["triples", "triple_list", "relations"])
+def test_names_of_a_column_of_triples(column: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "a.jsonl", {"text": "Ann works for Acme", column: [["Ann", "Acme", "works_for"]]})
+    assert inspect(path).problem_type == "joint_extraction"
+
+
+def test_label_studios_arrows_have_directions(tmp_path: Path) -> None:
+    results: list[dict[str, Any]] = [
+        {"id": f"r{n}", "type": "labels", "value": {"start": s.start, "end": s.end, "labels": [s.label]}}
+        for n, s in enumerate(SPANS)]
+    results += [{"type": "relation", "from_id": "r1", "to_id": "r0", "direction": "left", "labels": ["works_for"]},
+                {"type": "relation", "from_id": "r1", "to_id": "r2", "direction": "bi", "labels": ["near"]}]
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps([{"data": {"text": TEXT}, "annotations": [{"result": results}]}] * 2), encoding="utf-8")
+    assert set(read_all(inspect(path), max_bad_rows=0)[0][0].triples or ()) == {
+        TRIPLES[0], Triple(ACME, CITY, "near"), Triple(CITY, ACME, "near")}
+
+
 def test_label_studios_relations_name_its_spans(tmp_path: Path) -> None:
     results = [{"id": f"r{n}", "type": "labels", "value": {"start": s.start, "end": s.end, "labels": [s.label]}}
                for n, s in enumerate(SPANS)]

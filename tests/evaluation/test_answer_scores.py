@@ -77,6 +77,12 @@ class Says:
 SETTINGS = EvaluationSettings(bootstrap=200)
 
 
+def test_of_questions_without_answers_alone_there_are_no_parts() -> None:
+    found = evaluate(Says("", "Rome"), [ROWS[2], ROWS[3]], LABELS, SETTINGS)
+    assert found.scores.values["f1"] == 0.5
+    assert not any("answerable" in name for name in found.scores.values)
+
+
 def test_means_over_questions_and_over_both_kinds() -> None:
     found = evaluate(Says("in Rome", "in Rome", "", "Bob", "Bob"), ROWS, LABELS, SETTINGS)
     values = found.scores.values

@@ -26,7 +26,8 @@ FLAT = LabelSet(("born_in", "no_relation", "works_for"), "relation_classificatio
 
 @pytest.mark.parametrize(("names", "negative"), [
     (("Cause-Effect(e1,e2)", "Other"), "Other"), (("org:founded", "no_relation"), "no_relation"),
-    (("NA", "/people/person"), "NA"), (("无关系", "父母"), "无关系"), (("other", "NA"), "other"), (("a", "b"), None),
+    (("NA", "/people/person"), "NA"), (("无关系", "父母"), "无关系"), (("other", "NA"), "NA"),
+    (("no_relation", "other"), "no_relation"), (("a", "b"), None),
 ])
 def test_the_negative_label_is_known_by_its_name(names: tuple[str, ...], negative: str | None) -> None:
     assert negative_of(names) == negative

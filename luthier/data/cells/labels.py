@@ -13,6 +13,9 @@ from luthier.text import normalize
 _MISSING = frozenset({"", "nan", "NaN", "#N/A", "<NA>"})
 """What spreadsheets and data frames write where there is no value. ``None`` and ``null`` may well be a class."""
 
+_ARRAY = re.compile(r"array\((\[.*?\])(?:,\s*dtype=\w+)?\)", re.DOTALL)
+"""What data frames write for a list within an object."""
+
 
 def label_name(value: Any) -> str | None:
     """Return the name of one label: ``None`` if missing.
@@ -67,12 +70,16 @@ def as_list(value: Any) -> list[Any] | None:
 
 
 def spelt(cell: Any) -> Any:
-    """Return the object or list that a cell spells in JSON, or the cell as it is."""
+    """Return the object or list that a cell spells, in JSON or as data frames write it, or the cell as it is."""
     if isinstance(cell, str) and cell.strip().startswith("{"):
-        try:
-            return json.loads(cell)
-        except (ValueError, RecursionError):
-            return cell
+        text = cell.strip()
+        for parse in (json.loads, ast.literal_eval):
+            try:
+                found = parse(text if parse is json.loads else _ARRAY.sub(r"\1", text))
+            except (ValueError, SyntaxError, RecursionError, MemoryError):
+                continue
+            return found if isinstance(found, dict) else cell
+        return cell
     members = as_list(cell)
     return cell if members is None else members
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 _DIRECTED = re.compile(r"(?P<name>.*\S)\s*\((?:e1,\s*e2|e2,\s*e1)\)", re.DOTALL)
 """``Cause-Effect(e1,e2)``: as SemEval-2010 Task 8 writes which argument is the cause."""
-_NEGATIVE = ("other", "norelation", "na", "none", "nil", "null", "negative", "unrelated", "nota",
-             "无关系", "没有关系", "无", "其他", "其它", "unknown")
+_NEGATIVE = ("norelation", "na", "none", "nil", "null", "negative", "unrelated", "nota",
+             "无关系", "没有关系", "无", "other", "其他", "其它", "unknown")
 """Names of the class of pairs without a relation, without case, spaces and marks; the likelier first."""
 
 

@@ -31,7 +31,9 @@ _WIDE = re.compile("[\u2e80-\u303f\u3040-\u312f\u31a0-\u4dbf\u4e00-\u9fff\uf900-
 """Chinese characters, kana, and the punctuation and letters of their width; Korean puts spaces between words."""
 _SHARED = frozenset("“”‘’…—·")
 """Punctuation that Chinese shares with other scripts."""
-_WORD = re.compile(r"\S+")
+_WORD, _CHARACTER = re.compile(r"\S+"), re.compile(r"\S")
+TAGS = "a tag for each word or character"
+"""What ``form_of`` says of tags beside a whole text."""
 
 
 def glue_of(rows: Iterable[Sequence[str]]) -> str:
@@ -113,7 +115,8 @@ def marked_spans(text: str, cell: Any) -> tuple[Span, ...]:
         text: what the spans are counted in, in code points from 0.
         cell: a list of objects with start, end and label, of ``[start, end, label]`` or of ``Span``; or CLUE's
             ``{label: {words: [[first, last], …]}}``, where the last character belongs to the span; or a list below
-            ``entities``. JSON of these, too. Or tags with spaces between them, one for each word of the text.
+            ``entities``. JSON of these, too. Or tags, a list or with spaces between them: one for each word of the
+            text, or for each character.
 
     Raises:
         ValueError: another form, a span outside the text, empty, without a label, or of other words than it says.
@@ -123,8 +126,9 @@ def marked_spans(text: str, cell: Any) -> tuple[Span, ...]:
         return checked(text, _of_clue(text, value))
     if isinstance(value, str) and not value.strip():
         raise ValueError("is empty: write [] where the text holds no entity")
-    if isinstance(value, str) and any(map(is_meant_as_tag, value.split())):
-        return tagged_spans(text, [match.span() for match in _WORD.finditer(text)], value.split())
+    tags = value.split() if isinstance(value, str) else value
+    if isinstance(tags, list) and any(isinstance(tag, str) and is_meant_as_tag(tag) for tag in tags):
+        return tagged_spans(text, _tagged_places(text, len(tags)), tags)
     if not isinstance(value, list):
         raise ValueError(f"expected a list of spans, came {'nothing' if value is None else type(value).__name__}")
     return checked(text, (mark for member in value for mark in _of_member(text, member)))
@@ -192,18 +196,28 @@ def unfolded(values: dict[str, Any]) -> dict[str, Any]:
     done = [one for one in values[key] if isinstance(one, dict) and not one.get("was_cancelled")]
     results = done[0].get("result", []) if done else None
     members = [one for one in results or () if isinstance(one, dict)]
-    related = [{"from_id": one.get("from_id"), "to_id": one.get("to_id"), "label": label}
+    related = [{"from_id": start, "to_id": end, "label": label}
                for one in members if one.get("type") == "relation" and one.get("from_id") is not None
-               for label in one.get("labels") or [None]]
+               for start, end in _directions(one) for label in one.get("labels") or [None]]
     placed = [one for one in members if isinstance(one.get("value"), dict) and _has_place(one["value"])]
     spans = [{**({"id": one.get("id")} if related else {}), **one["value"]} for one in placed]
     found = {key: None} if results is None else {key: spans, "relations": related}
     return {**{name: cell for name, cell in values.items() if name != "data"}, **data, **found}
 
 
+def _directions(relation: Mapping[str, Any]) -> list[tuple[Any, Any]]:
+    """Return the ends of an arrow of Label Studio: from and to, turned round, or both ways."""
+    there = relation["from_id"], relation.get("to_id")
+    back = there[::-1]
+    turned: dict[Any, list[tuple[Any, Any]]] = {"left": [back], "bi": [there, back]}
+    return turned.get(relation.get("direction"), [there])
+
+
 def _form_of_list(value: list[Any]) -> str | None:
     if not value:
         return ""
+    if all(isinstance(one, str) for one in value):
+        return _form_of_tags(value)
     if all(isinstance(one, Mapping) and _has_place(one) for one in value):
         return "objects with start, end and label"
     triples = all(isinstance(one, list | tuple) and len(one) == 3 and is_whole(one[0]) and is_whole(one[1])
@@ -215,7 +229,14 @@ def _form_of_tags(words: Sequence[str]) -> str | None:
     # A single one may well be a class.
     if len(words) < 2 or not all(map(is_meant_as_tag, words)):
         return None
-    return "a tag for each word" if set(words) != {"O"} else ""
+    return TAGS if set(words) != {"O"} else ""
+
+
+def _tagged_places(text: str, count: int) -> list[tuple[int, int]]:
+    """Return the places of the words of a text, or of its characters where there are as many as tags."""
+    words, characters = ([match.span() for match in form.finditer(text)] for form in (_WORD, _CHARACTER))
+    every = [(place, place + 1) for place in range(len(text))]
+    return next((places for places in (words, characters, every) if len(places) == count), words)
 
 
 def _unwrapped(value: Any) -> Any:

@@ -14,7 +14,9 @@ from collections.abc import Iterable, Sequence
 Entity = tuple[int, int, str]
 """First token, the token behind the last, type."""
 
-_TAG = re.compile(r"([BIESLUM])-(.+)", re.DOTALL)
+_TAG = re.compile(r"([BIESLUM])[-_](.+)", re.DOTALL)
+_TURNED = re.compile(r".+[-_][BIESLUM]", re.DOTALL)
+"""``PER-B``, which is read by nobody else here either, and is no type."""
 _SAME = {"L": "E", "U": "S", "M": "I"}
 """Letters of BILOU and BMES -> those of IOBES."""
 
@@ -32,7 +34,9 @@ def is_meant_as_tag(word: str) -> bool:
 def are_bare(tags: Iterable[str]) -> bool:
     """Tell whether tags of many tokens are types and ``O``, none of them with a letter of a scheme."""
     found = set(tags)
-    return "O" in found and len(found) > 1 and not any(map(is_meant_as_tag, found - {"O", "o"}))
+    types = found - {"O", "o"}
+    return ("O" in found and bool(types) and not any(map(is_meant_as_tag, types))
+            and not all(map(_TURNED.fullmatch, types)))
 
 
 def entities(tags: Sequence[str], *, bare: bool = False) -> list[Entity]:

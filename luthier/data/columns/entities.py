@@ -8,7 +8,7 @@ from typing import Any
 
 from luthier.data import names as roles
 from luthier.data.cells.labels import as_list
-from luthier.data.cells.spans import form_of
+from luthier.data.cells.spans import TAGS, form_of, marked_spans
 from luthier.data.cells.tags import are_bare
 
 Rows = Sequence[Mapping[str, Any]]
@@ -16,6 +16,8 @@ Rows = Sequence[Mapping[str, Any]]
 ENTITIES = "named-entities"
 """Name of the task."""
 
+_TEXTS = ("text", "sentence")
+"""Names of a text that may hold a list of tokens instead."""
 _ENOUGH = 0.5
 """Share of the filled cells that must have the form; the others are bad rows."""
 
@@ -39,7 +41,7 @@ class Marks:
 
 def find_tokens(rows: Rows, present: Sequence[str], asked: str | None) -> str | None:
     """Return the column that holds texts as lists of tokens: the one asked for, or one of their usual names."""
-    named = roles.matching(present, [roles.plain(asked)] if asked else roles.TOKEN_NAMES)
+    named = roles.matching(present, [roles.plain(asked)] if asked else (*roles.TOKEN_NAMES, *_TEXTS))
     return next((column for column in named if _mostly(rows, column, _is_tokens)), None)
 
 
@@ -61,6 +63,8 @@ def find_marks(rows: Rows, present: Sequence[str], tokens: str | None, asked: st
         known = forms or (sure and any(_is_marked(row.get(column)) for row in rows))
         if known and _mostly(rows, column, _is_marked) and _has_text(rows, present, column, tokens):
             form = max(forms, key=forms.count, default="all empty so far")
+            if form == TAGS and (tokens is not None or not _fit(rows, present, column)):
+                continue
             return Marks(column, None, form, asked=asked is not None)
     if tokens is None:
         return None
@@ -99,6 +103,21 @@ def _is_marked(cell: Any) -> bool:
 
 def _is_name(cell: Any) -> bool:
     return isinstance(cell, str | int | float) and as_list(cell) is None and form_of(cell) is None
+
+
+def _fit(rows: Rows, present: Sequence[str], column: str) -> bool:
+    """Tell whether there are as many tags as words or characters; several labels of a text may look like tags."""
+    text = roles.longest_text(rows, [name for name in present if name != column]) or column
+    fits = [_reads(str(row.get(text)), row.get(column)) for row in rows if row.get(column)]
+    return 2 * sum(fits) > len(fits)
+
+
+def _reads(text: str, cell: Any) -> bool:
+    try:
+        marked_spans(text, cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _has_text(rows: Rows, present: Sequence[str], column: str, tokens: str | None) -> bool:

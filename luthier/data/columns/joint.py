@@ -19,7 +19,7 @@ Rows = Sequence[Mapping[str, Any]]
 TRIPLES = "entities-and-relations"
 """Name of the task."""
 PROBLEM: ProblemType = "joint_extraction"
-RELATION_NAMES = ("relations", "triples", "spolist", "relation", "rels", "links", "关系", "三元组")
+RELATION_NAMES = ("relations", "triples", "triplelist", "spolist", "relation", "rels", "links", "关系", "三元组")
 """Names of the column of relations, as ``plain`` writes them, the likelier first."""
 
 _FORMS = ('{"text": "…", "entities": [{"start": 0, "end": 4, "label": "…"}, …], "relations": [{"subject": 0, '

@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from luthier.data.readers._encoding import DAMAGE, HEAD_BYTES, open_text, resolve
+from luthier.data.readers._encoding import DAMAGE, HEAD_BYTES, lines_of, open_text, resolve
 from luthier.data.readers._header import Row, split_header
 from luthier.data.readers._header import records as named_records
 from luthier.data.rows import BadRow, Record
@@ -45,12 +45,12 @@ def guess_delimiter(sample: str, candidates: str, steady: float = 0.5) -> str | 
 
     ``None`` when no candidate cuts the share ``steady`` of the rows into the same number of cells.
     """
-    lines = sample.splitlines(keepends=True)
+    lines = lines_of(sample)
     if lines and lines[0].startswith("sep=") and len(lines[0].strip()) == 5:
         return lines[0].strip()[-1]
     if len(sample) >= HEAD_BYTES and len(lines) > 1:
         lines.pop()  # Cut in the middle.
-    best: tuple[float, int, str] | None = None
+    best: tuple[float, bool, int, str] | None = None
     for delimiter in candidates:
         widths: Counter[int] = Counter()
         for number, cells in enumerate(csv.reader(lines, delimiter=delimiter)):
@@ -59,9 +59,10 @@ def guess_delimiter(sample: str, candidates: str, steady: float = 0.5) -> str | 
             if number >= _SAMPLE_ROWS:
                 break
         width, count = max(widths.items(), key=lambda item: item[1], default=(0, 0))
-        if width > 1 and (best is None or (count / widths.total(), width) > best[:2]):
-            best = (count / widths.total(), width, delimiter)
-    return best[2] if best and best[0] >= steady else None
+        # Tabs hardly stand in texts, as commas do, so as steady they win.
+        if width > 1 and (best is None or (count / widths.total(), delimiter == "\t", width) > best[:3]):
+            best = (count / widths.total(), delimiter == "\t", width, delimiter)
+    return best[3] if best and best[0] >= steady else None
 
 
 def _rows(path: Path, encoding: str | None, delimiter_of: Callable[[Path, str], str]) -> Iterator[Row | BadRow]:

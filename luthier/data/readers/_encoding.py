@@ -24,6 +24,11 @@ _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codec
 _FIX = "save the file as UTF-8, or name its encoding: data.encoding=cp1252 (or big5, shift_jis, …)"
 
 
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text with their ends, cut where an open file cuts them, not at each of Unicode's breaks."""
+    return re.findall(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+", text)
+
+
 def detect(path: Path) -> str:
     """Return the Python codec name of a text file: UTF-8, UTF-16 or UTF-32 with or without a mark, else GB18030.
 

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from luthier.data.readers import _header
-from luthier.data.readers._encoding import DAMAGE, HEAD_BYTES, decode_head, open_text
+from luthier.data.readers import _header, jsonl
+from luthier.data.readers._encoding import DAMAGE, HEAD_BYTES, decode_head, lines_of, open_text
 from luthier.data.readers._files import suffix_of
 from luthier.data.readers._nested import laid_open, unpaired
 from luthier.data.readers._objects import (
@@ -43,7 +43,7 @@ def sniff(path: Path, head: bytes) -> bool:
         return suffix_of(path) in SUFFIXES or text[1:].lstrip().startswith(("{", "[", "]"))
     if not text.startswith("{"):
         return False
-    lines = text.splitlines()
+    lines = lines_of(text)
     try:
         first = json.loads(lines[0])
     except ValueError:
@@ -60,6 +60,9 @@ def records(path: Path, encoding: str | None) -> Iterator[Record | BadRow]:
     """
     with open_text(path, encoding) as file:
         text = file.read().removeprefix("\ufeff")
+    if _is_lines(text):
+        yield from jsonl.records(path, encoding)
+        return
     damaged = DAMAGE in text
     rows = unpaired(laid_open(_rows(path, text)))
     if rows and all(isinstance(row, list) for _, row in rows):
@@ -72,6 +75,19 @@ def records(path: Path, encoding: str | None) -> Iterator[Record | BadRow]:
             yield BadRow(line, "bytes that do not belong to the file's encoding")
         else:
             yield Record(line, row)
+
+
+def _is_lines(text: str) -> bool:
+    """Tell whether an object ends with its line and another one follows: JSON Lines whose first row fills the head."""
+    start = _skip(text, 0)
+    if not text.startswith("{", start):
+        return False
+    try:
+        _, end = json.JSONDecoder().raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return False
+    after = _skip(text, end)
+    return text.startswith("{", after) and "\n" in text[end:after]
 
 
 def _rows(path: Path, text: str) -> _Rows:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from luthier.data.readers._encoding import DAMAGE, HEAD_BYTES, decode_head, open_text
+from luthier.data.readers._encoding import DAMAGE, HEAD_BYTES, decode_head, lines_of, open_text
 from luthier.data.readers._files import suffix_of
 from luthier.data.readers._nested import is_nested, laid_open
 from luthier.data.readers._objects import is_whole_file
@@ -22,7 +22,7 @@ def sniff(path: Path, head: bytes) -> bool:
     text = (decode_head(head) or "").lstrip()
     if not text.startswith("{"):
         return False
-    lines = text.splitlines()
+    lines = lines_of(text)
     try:
         first = json.loads(lines[0])
     except ValueError:

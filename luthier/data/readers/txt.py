@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from luthier.data.readers import _delimited
-from luthier.data.readers._encoding import DAMAGE, HEAD_BYTES, decode_head, open_text, resolve
+from luthier.data.readers._encoding import DAMAGE, HEAD_BYTES, decode_head, lines_of, open_text, resolve
 from luthier.data.readers._objects import starts_with_object
 from luthier.data.readers._tagged import looks_tagged
 from luthier.data.rows import BadRow, Record
@@ -31,7 +31,7 @@ def sniff(path: Path, head: bytes) -> bool:  # noqa: ARG001  (content tells)
     text = decode_head(head)
     if text is None or starts_with_object(text) or looks_tagged(text):
         return False
-    lines = [line.strip() for line in text.removeprefix("\ufeff").splitlines()]
+    lines = [line.strip() for line in lines_of(text.removeprefix("\ufeff"))]
     if len(head) >= HEAD_BYTES:
         lines.pop()  # cut in the middle
     filled = sum(map(bool, lines))

@@ -15,6 +15,8 @@ FEW_ROWS = 200
 """Below this many test rows the page says so."""
 THIN_CLASS = 10
 """Below this many test rows a label's own scores are called thin."""
+_PLACE = "\u2063"
+"""Stands in the headline where its number is put in bold; no language writes it."""
 
 
 def hero(report: Report, differences: Differences) -> str:
@@ -25,14 +27,14 @@ def hero(report: Report, differences: Differences) -> str:
     share, sure = written(interval.value, form), percent(report.settings.confidence, 0)
     # Without an error the bootstrap would claim 100 % to 100 %.
     width = f" {bracket(interval, form)}" if main.wrong else ""
-    head = both(of_kind("hero", main.labels), share=share, rows=count(main.scores.rows), interval=width)
+    head = both(of_kind("hero", main.labels), share=_PLACE, rows=count(main.scores.rows), interval=width)
     certain = both(of_kind("hero_sure", main.labels), confidence=sure, low=written(interval.low, form),
                    high=written(interval.high, form), system=report.main)
     if not main.wrong and form == "share":
         certain = both("hero_perfect", share=percent(min(1.0, 3 / main.scores.rows)), system=report.main)
     verdicts = "".join(_verdict(report, other, metrics) for other, metrics in differences.items())
     return (
-        f'<div class="hero"><p class="hero-text">{head.replace(share, f"<b>{share}</b>")}</p>'
+        f'<div class="hero"><p class="hero-text">{head.replace(_PLACE, f"<b>{share}</b>")}</p>'
         f'<p class="sure">{certain}</p>'
         f'<div class="verdicts">{verdicts}</div></div>{_facts(report)}'
     )
