@@ -26,6 +26,12 @@ PAIR_NAMES = (
 )
 """Names of the two columns of a pair."""
 
+LABELLED_PAIRS = tuple((one, other) for one, others in (
+    ("question", ("sentence", "context", "passage", "answer")), ("query", ("document", "title", "passage", "response")),
+    ("claim", ("evidence",)), ("问题", ("答案", "回答")), ("查询", ("标题", "文档")),
+) for other in others)
+"""Names of two columns that are a pair where a label stands beside them; without one they are other things."""
+
 LABEL_NAMES = (
     "labeltext", "labelname", "goldlabel", "label", "labels", "target", "targets", "category", "categories", "class",
     "classes", "classlabel", "sentiment", "intent", "intents", "emotion", "emotions", "polarity", "topic", "topics",
@@ -51,7 +57,11 @@ SPAN_NAMES = ("entities", "spans", "ents", "annotations", "completions", "ner", 
 ID_NAMES = ("id", "idx", "index", "guid", "uid", "number", "no", "编号", "序号")
 """Names of a column that only numbers the rows."""
 
-_ROLE_KEYS = ({"role", "content"}, {"from", "value"})
+UNNAMED = re.compile(r"column_\d+")
+"""What columns are called where a table gives them no names."""
+_NUMBERS_ROWS = re.compile(r"(?:.*[\s_\-./])?(?i:[pq]?id)\d*|.*[a-z]I[dD]\d*")
+
+_ROLE_KEYS = ({"role", "content"}, {"from", "value"}, {"role", "text"})
 """Of a message of a conversation, as chat formats and ShareGPT have them."""
 
 _ALL_NAMES = frozenset((*TEXT_NAMES, *LABEL_NAMES, *(name for pair in PAIR_NAMES for name in pair),
@@ -61,6 +71,11 @@ _ALL_NAMES = frozenset((*TEXT_NAMES, *LABEL_NAMES, *(name for pair in PAIR_NAMES
 def plain(name: str) -> str:
     """Return a column name without case, spaces, underscores and hyphens."""
     return re.sub(r"[\s_\-./]+", "", name).casefold()
+
+
+def numbers_rows(name: str) -> bool:
+    """Tell whether a column is called like the numbers of rows or of things: ``id``, ``qid1``, ``product_id``."""
+    return plain(name) in ID_NAMES or _NUMBERS_ROWS.fullmatch(name.strip()) is not None
 
 
 def is_known(name: str) -> bool:

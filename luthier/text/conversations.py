@@ -13,15 +13,15 @@ ROLES: Mapping[str, Role] = {
     "gpt": "assistant", "model": "assistant", "bot": "assistant", "chatgpt": "assistant",
 }
 """Names of roles in files -> ours; ShareGPT and its kin say ``human`` and ``gpt``."""
-_KEYS = (("role", "content"), ("from", "value"))
+_KEYS = (("role", "content"), ("from", "value"), ("role", "text"))
 
 
 def parsed(messages: Any) -> Conversation:
     """Return the conversation in a list of messages.
 
     Args:
-        messages: N objects ``{"role": …, "content": …}`` or ``{"from": …, "value": …}``; the content is a text, or a
-            list of ``{"type": "text", "text": …}``.
+        messages: N objects ``{"role": …, "content": …}``, ``{"from": …, "value": …}`` or ``{"role": …, "text": …}``;
+            the content is a text, or a list of ``{"type": "text", "text": …}``.
 
     Raises:
         ValueError: it is no such list, a role is not known, a turn is empty, or ``system`` does not come first.

@@ -29,6 +29,7 @@ PROMPTS = tuple(dict.fromkeys([prompt for prompt, _ in (*PAIRS, *ASKED_PAIRS)] +
 ANSWERS = tuple(dict.fromkeys(answer for _, answer in (*PAIRS, *ASKED_PAIRS)))
 _BESIDE = ("input", "context", "system", "history", "id", "输入")
 """Names of columns that stand beside a prompt and its answer, and label nothing."""
+_INSTRUCTIONS = ("instruction", "指令")
 _DOLLY = {"instruction", "context", "response", "category"}
 """The columns of Dolly, whose category says what kind of question a row asks."""
 
@@ -88,7 +89,12 @@ def _surely(seen: Seen, prompt: str, answer: str) -> bool:
     listed = {roles.plain(column) for column in seen.present}
     known = (*_BESIDE, *(_DOLLY if listed >= _DOLLY else ()))
     beside = [column for column in seen.present if roles.plain(column) in known]
-    return seen.columns.label is not None or labels_beside(seen.rows, seen.present, (prompt, answer, *beside)) is None
+    if seen.columns.label is not None:
+        return True
+    if roles.plain(prompt) in _INSTRUCTIONS:  # where a row is from, or in which language, labels nothing
+        free = [column for column in seen.present if column not in (prompt, answer, *beside)]
+        return roles.named(free, roles.LABEL_NAMES) is None
+    return labels_beside(seen.rows, seen.present, (prompt, answer, *beside)) is None
 
 
 def _are_messages(rows: Sequence[Mapping[str, Any]], column: str) -> bool:

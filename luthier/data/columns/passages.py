@@ -12,6 +12,7 @@ from luthier.data.cells.labels import spelt
 from luthier.data.cells.texts import check_characters
 from luthier.data.columns.targets import labels_beside
 from luthier.data.layout_values import Seen
+from luthier.errors import DataError
 from luthier.schema import Example, Passages
 
 ANCHOR_NAMES = ("anchor", "query", "锚点", "查询")
@@ -22,6 +23,9 @@ PASSAGE_NAMES = ("passage", "document", "answer", "answers", "response", "reply"
                  "回答", "回复", "段落")
 """Names of the columns, as ``plain`` writes them, the likelier first. ``ANCHOR_NAMES`` with ``POSITIVE_NAMES`` tell the
 task, too."""
+_VERDICTS = ("label", "labels", "goldlabel", "relation", "match", "duplicate", "isduplicate", "标签", "关系")
+_YES_OR_NO = ({"0", "1"}, {"0.0", "1.0"}, {"true", "false"}, {"yes", "no"}, {"y", "n"}, {"是", "否"})
+"""How columns are called, and what they hold, that say whether a pair belongs together."""
 _TEXTS = ("text", "passage", "content")
 """Keys of a passage that is an object."""
 
@@ -43,6 +47,8 @@ def find_passages(seen: Seen, *, asked: bool) -> tuple[str, str, tuple[str, ...]
         return None
     query = _named(present, columns.text, QUERY_NAMES if asked else ANCHOR_NAMES, ())
     passage = _named(present, named, (*POSITIVE_NAMES, *(PASSAGE_NAMES if asked else ())), (query,))
+    if asked and not (columns.text and named):
+        _check_verdicts(seen)
     if asked and not (query and passage) and (pair := roles.named_pair(present)) and not named:
         query, passage = pair
     if query is None or passage is None or not holds_texts(seen.rows, passage):
@@ -51,6 +57,22 @@ def find_passages(seen: Seen, *, asked: bool) -> tuple[str, str, tuple[str, ...]
         return None
     negatives = [column for column in present if roles.plain(column).rstrip("0123456789") in NEGATIVE_NAMES]
     return query, passage, tuple(negatives)
+
+
+def _check_verdicts(seen: Seen) -> None:
+    """Refuse a column that says of each pair whether its texts belong together: all would be taken for right ones.
+
+    Raises:
+        DataError: names it.
+    """
+    for column in seen.present:
+        cells = {str(cell).casefold() for row in seen.rows if (cell := row.get(column)) not in (None, "")}
+        known = roles.plain(column) in _VERDICTS and bool(roles.few_values(seen.rows, [column]))
+        if known or cells in _YES_OR_NO:
+            raise DataError(f"{seen.path}: column {column!r} seems to say of each pair whether its texts belong "
+                            "together, and here all of them would count as right",
+                            f"for re-ranking write it as a number and name it: --label {column}; for similarity leave "
+                            "the right pairs and this column out, or name both columns: --text QUERY --label PASSAGE")
 
 
 def passages_of(positive: Any, negatives: Sequence[Any]) -> Passages:

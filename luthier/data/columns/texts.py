@@ -16,6 +16,9 @@ from luthier.data.columns import entities
 from luthier.data.layout_values import Layout, Seen
 from luthier.errors import DataError
 
+_ALIKE = 4
+"""Times as long as the texts of one unnamed column those of another may be to make a pair."""
+
 
 def find_texts(seen: Seen, task: str | None, *, labelled: bool, numeric: bool = False) -> Layout:
     """Say where texts and their labels are.
@@ -118,9 +121,11 @@ def _texts(seen: Seen, *, labelled: bool) -> tuple[str, str | None, list[str]]:
         return asked_column(path, "text", columns.text, present), text_b, []
     taken = {text_b, *(columns_in(_asked_label(seen)) if columns.label else ())}
     free = [column for column in present if column not in taken]
-    pair = roles.named_pair(free) if text_b is None else None
-    if pair:
+    if text_b is None and (pair := roles.named_pair(free)):
         return *pair, [f"text pairs are in the columns {pair[0]!r} and {pair[1]!r}, by their names"]
+    if text_b is None and labelled and (labelled_pair := _labelled_pair(seen, free)):
+        one, other, why = labelled_pair
+        return one, other, [f"text pairs are in the columns {one!r} and {other!r}, {why}"]
     text = roles.named(free, roles.TEXT_NAMES)
     if text is not None and roles.longest_text(seen.rows, [text]):
         return text, text_b, [f"the text is in column {text!r}, by its name"]
@@ -132,6 +137,29 @@ def _texts(seen: Seen, *, labelled: bool) -> tuple[str, str | None, list[str]]:
                         "name it: --text COLUMN (or data.text=COLUMN)")
     return text, text_b, [f"the text is in column {text!r}: its cells are the longest" if len(free) > 1
                           else f"the text is in column {text!r}, the only one"]
+
+
+def _labelled_pair(seen: Seen, free: Sequence[str]) -> tuple[str, str, str] | None:
+    """Return two columns of texts that a third one labels, and why: by names that mean more without it, or unnamed."""
+    rows, listed = seen.rows, {roles.plain(column): column for column in reversed(free)}
+
+    def label_beside(pair: tuple[str, str]) -> bool:
+        rest = [column for column in free if column not in pair]
+        return bool(seen.columns.label or roles.named(rest, roles.LABEL_NAMES) or roles.few_values(rows, rest))
+
+    def holds_text(column: str) -> bool:
+        return roles.longest_text(rows, [column]) is not None and not roles.few_values(rows, [column])
+
+    for one, other in roles.LABELLED_PAIRS:
+        pair = listed.get(one, ""), listed.get(other, "")
+        if all(pair) and all(map(holds_text, pair)) and label_beside(pair):
+            return *pair, "by their names and the label beside them"
+    texts = [column for column in free if holds_text(column)]
+    unnamed = all(roles.UNNAMED.fullmatch(column) for column in free)
+    if len(texts) != 2 or not unnamed or not label_beside((texts[0], texts[1])):
+        return None
+    shorter, longer = sorted(sum(len(str(row.get(column) or "")) for row in rows) for column in texts)
+    return (texts[0], texts[1], "two of texts beside a label") if longer <= _ALIKE * shorter else None
 
 
 def _asked_label(seen: Seen) -> str:
@@ -155,7 +183,7 @@ def _label(seen: Seen, free: list[str], *, numeric: bool) -> tuple[str, list[str
     label = roles.named(free, roles.LABEL_NAMES)
     if label is not None:
         return label, [f"the label is in column {label!r}, by its name"]
-    counted = [column for column in free if roles.plain(column) not in roles.ID_NAMES
+    counted = [column for column in free if not roles.numbers_rows(column)
                and numbers.numbers_in(rows, column)]
     label = roles.named(counted, roles.NUMBER_NAMES)
     if label is not None:

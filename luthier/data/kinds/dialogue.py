@@ -38,7 +38,7 @@ NONE_LEFT = ("no row is left for {name}: conversations with one prompt stay toge
 sampled = split.sample
 leaking = begun.leaking
 
-_INPUT, _SYSTEM, _HISTORY = "input", "system", "history"
+_INPUT, _SYSTEM, _HISTORY, _CHOSEN = "input", "system", "history", "chosen"
 _OTHER_NAMES = {"输入": _INPUT, "context": _INPUT}
 
 
@@ -66,6 +66,8 @@ def example(record: Record, layout: Layout, name: str) -> Example:
         system = text_cell(record.values, layout.more[_SYSTEM]) if _SYSTEM in layout.more else ""
         if not blank(system) and whole.turns[0].role != "system":
             whole = Conversation((Turn("system", system), *whole.turns))
+        if _CHOSEN in layout.more and whole.turns[-1].role == "user":
+            whole = parsed([*whole.messages, _chosen(record.values.get(layout.more[_CHOSEN]))])
         return _example(name, whole, labelled=layout.label is not None)
     parts = [text_cell(record.values, column) for column in (layout.text, layout.more.get(_INPUT)) if column]
     said = "\n\n".join(part for part in parts if not blank(part))
@@ -80,6 +82,13 @@ def example(record: Record, layout: Layout, name: str) -> Example:
     if blank(answer):
         raise ValueError(f"{layout.label!r} is empty: there is nothing to write")
     return _example(name, Conversation((*turns, Turn("assistant", answer))), labelled=True)
+
+
+def _chosen(cell: Any) -> Any:
+    """Return the better one of two answers as a message."""
+    value = spelt(cell)
+    last = value[-1] if isinstance(value, list) and value else value
+    return last if isinstance(last, Mapping) else {"role": "assistant", "content": last}
 
 
 def _history(values: Mapping[str, Any], layout: Layout) -> list[Turn]:
@@ -185,7 +194,7 @@ def _layout(seen: Seen, text: str, label: str | None, told: str) -> Layout:
     names = {one.casefold(): one for one in reversed(seen.present)}
     names = {_OTHER_NAMES[one]: column for one, column in names.items() if one in _OTHER_NAMES} | names
     more = {"messages": text} if messages else {}
-    more |= {role: names[role] for role in (_SYSTEM, *(() if messages else (_INPUT, _HISTORY)))
+    more |= {role: names[role] for role in (_SYSTEM, *((_CHOSEN,) if messages else (_INPUT, _HISTORY)))
              if role in names and names[role] not in (text, label)}
     beside = (f", with {more[_INPUT]!r} below them" if _INPUT in more else "") + (
         f" and the turns of {more[_HISTORY]!r} before them" if _HISTORY in more else "")

@@ -45,9 +45,13 @@ def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
     columns = seen.columns
     if task != TASK or not labelled or not (columns.text_b or roles.named_pair(seen.present)):
         return None
-    scores = [column for column in seen.present if roles.plain(column) not in roles.ID_NAMES
+    scores = [column for column in seen.present if not roles.numbers_rows(column)
               and numbers.numbers_in(seen.rows, column)]
-    score = columns.label or roles.named(scores, (*roles.LABEL_NAMES, *roles.NUMBER_NAMES)) or next(iter(scores), None)
+    score = columns.label or roles.named(scores, (*roles.LABEL_NAMES, *roles.NUMBER_NAMES))
+    if score is None and len(scores) > 1:
+        raise DataError(f"{seen.path}: several columns of numbers may tell how alike the texts are: "
+                        f"{roles.shown(scores)}", "name one: --label COLUMN")
+    score = score or next(iter(scores), None)
     if score is None or roles.plain(score) not in map(roles.plain, scores):
         return None
     layout = find_texts(replace(seen, columns=replace(columns, label=score)), task, labelled=True, numeric=True)

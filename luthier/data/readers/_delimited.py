@@ -7,6 +7,7 @@ split; a row with quotes goes through the csv module and may run over several li
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,8 @@ NO_DELIMITER = "\x1f"
 """Splits nothing: for a file with one text a line."""
 
 _SAMPLE_ROWS = 100
+_LONE = re.compile(r'\\(?!["\\])')
+"""A backslash before neither a quote nor another one."""
 _MAX_SPAN = 100_000
 """Lines that one quoted cell may run over before its quote counts as never closed."""
 _SHORT_SPAN = 200
@@ -117,6 +120,8 @@ class _Rows:
     def _quoted(self, line: str, start: int) -> Row | BadRow:
         """Parse a row with quotes, which may run on over the next lines."""
         alone = self._strict([line])
+        if (alone is None or not self._fits(alone)) and '\\"' in line:
+            alone = self._escaped(line)
         if alone is not None and self._fits(alone):
             return start, alone
         pulled = [line]
@@ -147,6 +152,28 @@ class _Rows:
         if self._fits(raw) and self._width:
             return start, raw
         return BadRow(start, "a quote opens here and does not close where a cell ends: double the quotes inside a cell")
+
+    def _escaped(self, line: str) -> list[str] | None:
+        """Return a row whose quotes are written ``\\"``, as Spark and MySQL do; ``None`` where it is none such."""
+        pulled: list[str] = []
+
+        def feed() -> Iterator[str]:
+            more: str | None = line
+            while more is not None and len(pulled) < _SHORT_SPAN:
+                pulled.append(more)
+                yield _LONE.sub(r"\\\\", more)  # other backslashes stay what they are
+                more = self._take()
+            if more is not None:
+                pulled.append(more)
+
+        try:
+            cells = next(csv.reader(feed(), delimiter=self._delimiter, doublequote=False, escapechar="\\", strict=True))
+        except (csv.Error, StopIteration):
+            cells = None
+        if cells is not None and self._width and self._fits(cells) and not any(DAMAGE in part for part in pulled):
+            return cells
+        self._put_back(pulled[1:])
+        return None
 
     def _fits(self, cells: list[str]) -> bool:
         return not self._width or len(cells) == self._width

@@ -160,21 +160,32 @@ def _utf8_faults(path: Path) -> tuple[int, int]:
 _BEYOND_ASCII = re.compile("[\x80-\ud7ff\ue000-\U0010ffff]")
 
 
+_LATER = 0xC9
+"""First byte of the characters of GB 2312 that stand where no Korean syllable does."""
+_TELLING = 100
+"""Characters beyond ASCII from which on shares tell anything."""
+
+
 def _looks_gb18030(path: Path) -> bool:
     """Accept GB18030 when nearly all of it decodes and most of it is everyday Chinese.
 
     The accents of Western code pages also decode as GB18030, as rare characters: a letter's byte follows the accent's.
-    In Chinese text nearly every character is one of the older and smaller standard, GB 2312.
+    In Chinese text nearly every character is one of the older and smaller standard, GB 2312, and a third of them stand
+    behind those places of it where Korean code pages have all their syllables. Japanese ones have kana where it has.
     """
     decoder = codecs.getincrementaldecoder("gb18030")(_HANDLER)
-    damaged = beyond = common = 0
+    damaged = beyond = common = later = kana = 0
     for chunk in _chunks(path):
         text = decoder.decode(chunk)
         damaged += text.count(DAMAGE)
         foreign = "".join(_BEYOND_ASCII.findall(text))
         beyond += len(foreign)
-        common += len(foreign.encode("gb2312", errors="ignore")) // 2
-    return common > 0.7 * beyond and damaged <= 0.02 * beyond
+        encoded = foreign.encode("gb2312", errors="ignore")
+        common += len(encoded) // 2
+        later += sum(lead >= _LATER for lead in encoded[::2])
+        kana += sum("\u3041" <= character <= "\u30ff" for character in foreign)
+    return (common > 0.7 * beyond and damaged <= 0.02 * beyond and kana <= 0.1 * beyond
+            and (beyond < _TELLING or later > 0.05 * beyond))
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:

@@ -16,6 +16,8 @@ Row = tuple[int, list[Any]]
 """Line and cells of one row."""
 
 _PEEK = 50
+_REPEATED = 4
+"""Values below a heading from which on it shows that they repeat."""
 _SENTENCE = re.compile(r"[。！？，、；!?]|[.,;:]\s|\w\s+\w+\s+\w+\s+\w|[\u4e00-\u9fff]{12}")
 """Marks of running text, which column names seldom have."""
 
@@ -123,16 +125,28 @@ def _is_data(first: list[Any], rest: Sequence[list[Any]]) -> bool:
     shown = ["" if cell is None else cell for cell in first]
     if len(shown) == 1 and max((len(row) for row in rest), default=1) == 1:
         return not (isinstance(shown[0], str) and is_known(shown[0].strip("\ufeff ")))  # a list of texts
-    if any(isinstance(cell, str) and is_known(cell.strip("\ufeff ")) for cell in shown):
+    below = [[row[place] for row in rest if place < len(row)] for place in range(len(shown))]
+    again = [cell != "" and cell in cells for cell, cells in zip(shown, below, strict=True)]
+    known = [isinstance(cell, str) and is_known(cell.strip("\ufeff ")) for cell in shown]
+    # A label of the first row comes again below it, even where people name columns so; a column's name does not.
+    if any(one and not other for one, other in zip(known, again, strict=True)):
         return False
     # Data frames without column names are exported with the header 0,1,2 (and an empty name above the row numbers).
     if [str(cell) for cell in shown if cell != ""] == [str(number) for number in range(sum(c != "" for c in shown))]:
         return len(shown) < 2
-    for cell in shown:
-        if not isinstance(cell, str) or is_number(cell) or len(cell) > 60 or _SENTENCE.search(cell):
-            return True
-    # A label of the first row comes again below it; a column's name does not.
-    return any(cell != "" and cell in [row[i] for row in rest if i < len(row)] for i, cell in enumerate(shown))
+    if any(again):
+        return True
+    if any(map(_asks, shown, below)):
+        return False
+    return any(not isinstance(cell, str) or is_number(cell) or len(cell) > 60 or bool(_SENTENCE.search(cell))
+               for cell in shown)
+
+
+def _asks(cell: Any, below: list[Any]) -> bool:
+    """Tell whether a cell is a sentence above short values that repeat, as a survey's question is above its answers."""
+    filled = [str(one) for one in below if one not in (None, "")]
+    return (isinstance(cell, str) and _SENTENCE.search(cell) is not None and 2 * len(set(filled)) <= len(filled)
+            and len(filled) >= _REPEATED and max(map(len, filled)) < len(cell))
 
 
 def _unique(names: list[str]) -> tuple[tuple[str, ...], list[str]]:

@@ -1,0 +1,148 @@
+"""Small files as users have them: what each is told to be, and what its second row says. A wrong guess is silent."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from luthier.data import Columns, inspect, read_all
+from luthier.errors import DataError
+from luthier.schema import Example
+
+
+def table(header: str, row: str, rows: int = 20) -> str:
+    """Return a file of rows in which ``{n}`` is the number, ``{l}`` one of two words and ``{b}`` 0 or 1."""
+    return header + "".join(row.format(n=n, l=("good", "poor")[n % 2], b=n % 2) + "\n" for n in range(rows))
+
+
+def second(path: Path, **asked: Any) -> tuple[str | None, Example]:
+    layout = inspect(path, **asked)
+    return layout.problem_type, read_all(layout, max_bad_rows=0)[0][1]
+
+
+CLASSES = "single_label_classification"
+PAIRS = [
+    ("index\tquestion\tsentence\tlabel\n", "{n}\tHow is {n}?\tIt is so and so, {n}.\t{l}", "\t"),
+    ("question,answer,passage\n", "is it {n},{l},It may be {n}.", ","),
+    ("query,title,label\n", "phone {n},The phone {n} of all,{b}", ","),
+    ("claim,evidence,label\n", "phones ring {n},All the phones ring {n},{l}", ","),
+    ("", "我想要{n}个苹果\t我要买{n}个苹果\t{b}", "\t"),
+    ("", "{n}\t我想要{n}个苹果\t我要买{n}个苹果\t{b}", "\t"),
+]
+
+
+@pytest.mark.parametrize(("header", "row", "mark"), PAIRS)
+def test_pairs_are_read_as_pairs(header: str, row: str, mark: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.tsv"
+    path.write_text(table(header, row), encoding="utf-8")
+    problem, found = second(path)
+    cells = row.format(n=1, l="poor", b=1).split(mark)
+    assert problem == CLASSES
+    assert found.text in cells
+    assert found.text_b in cells
+    assert found.labels in (("poor",), ("1",))
+
+
+@pytest.mark.parametrize(("content", "text", "label"), [
+    (table("", "I do like it {n},{l}").replace("good", "question").replace("poor", "y"), "I do like it 1", "y"),
+    (table("text,y\n", "I do like it {n},{b}"), "I do like it 1", "1"),
+    (table("How do you like our shop, and why?,Which team answered you?\n", "It was all right {n},{l}"),
+     "It was all right 1", "poor"),
+    (table("", "It was all right with me {n},{l}"), "It was all right with me 1", "poor"),
+    (table("id,text,label\n", '{n},"She said \\"no\\" at C:\\new, {n}",{l}'), 'She said "no" at C:\\new, 1', "poor"),
+    (table("id,text,label\n", '{n},"She said \\"no\\"\nand left, {n}",{l}'), 'She said "no"\nand left, 1', "poor"),
+    (table("id,text,label\n", '{n},"in C:\\dir\\",{l}'), "in C:\\dir\\", "poor"),
+    (table("question,answer\n", "Is it {n}?,{l}"), "Is it 1?", "poor"),
+])
+def test_headers_and_quotes(content: str, text: str, label: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(content, encoding="utf-8")
+    problem, found = second(path)
+    assert (problem, found.text, found.text_b, found.labels) == (CLASSES, text, None, (label,))
+    assert len(read_all(inspect(path), max_bad_rows=0)[0]) == 20
+
+
+QUORA = table("id,qid1,qid2,question1,question2,is_duplicate\n", "{n},1{n},2{n},How do I {n}?,What is {n}?,{b}")
+
+
+def test_numbers_of_rows_are_not_learned(tmp_path: Path) -> None:
+    path = tmp_path / "quora.csv"
+    path.write_text(QUORA, encoding="utf-8")
+    problem, found = second(path, task="similarity")
+    assert (problem, found.value) == ("similarity", 1.0)
+    problem, found = second(path, task="re-ranking", columns=Columns(label="is_duplicate"))
+    assert (problem, found.value) == ("re_ranking", 1.0)
+    path.write_text(table("product_id,review,paid\n", "{n},a good thing {n},{n}.5"), encoding="utf-8")
+    assert second(path, task="regression")[1].value == 1.5
+    path.write_text(table("sentence1,sentence2,a,b\n", "one {n},two {n},{n}.5,{b}"), encoding="utf-8")
+    with pytest.raises(DataError, match="several columns of numbers may tell how alike the texts are: 'a', 'b'"):
+        inspect(path, task="similarity")
+
+
+@pytest.mark.parametrize(("content", "task"), [
+    (QUORA, "re-ranking"),
+    (table("sentence1,sentence2,label\n", "one {n},two {n},{l}"), "similarity"),
+    (table("sentence1,sentence2,label\n", "one {n},two {n},{l}"), "re-ranking"),
+    (table("query,response,is_good\n", "one {n},two {n},{b}"), "re-ranking"),
+])
+def test_pairs_that_do_not_all_belong_together_are_not_taken_for_such(content: str, task: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match="seems to say of each pair whether its texts belong together"):
+        inspect(path, task=task)
+
+
+def test_a_category_beside_questions_and_answers_says_nothing_of_the_pair(tmp_path: Path) -> None:
+    path = tmp_path / "faq.csv"
+    path.write_text(table("question,answer,category\n", "How is {n}?,It is {n}.,{l}"), encoding="utf-8")
+    assert second(path, task="similarity")[0] == "retrieval"
+
+
+@pytest.mark.parametrize(("text", "encoding"), [
+    ("이 영화 정말 재미있어요. 배우들의 연기가 훌륭하고 이야기도 좋았습니다", "cp949"),
+    ("この映画はとても面白かったです。俳優の演技も素晴らしい", "euc_jp"),
+])
+def test_korean_and_japanese_code_pages_are_not_taken_for_chinese(text: str, encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(table("text,label\n", text + " {n},{l}"), encoding=encoding)
+    with pytest.raises(DataError, match="neither UTF-8, UTF-16 nor GB18030"):
+        inspect(path)
+    layout = inspect(path, encoding=encoding)
+    assert read_all(layout, max_bad_rows=0)[0][1].text == f"{text} 1"
+
+
+def test_a_short_chinese_file_is_still_known(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(table("text,label\n", "这部电影非常好看，演员的表演很出色{n},{l}"), encoding="gb18030")
+    assert second(path)[1].text == "这部电影非常好看，演员的表演很出色1"
+
+
+def test_where_instructions_are_from_labels_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "alpaca.json"
+    path.write_text(json.dumps([{"instruction": f"Write {n}", "input": "", "output": f"Here is text {n}",
+                                 "source": "ab"[n % 2]} for n in range(30)]), encoding="utf-8")
+    assert second(path)[0] == "dialogue"
+
+
+@pytest.mark.parametrize("chosen", [
+    {"from": "gpt", "value": "better"}, "better",
+    [{"role": "user", "content": "x"}, {"role": "assistant", "content": "better"}],
+])
+def test_of_two_answers_the_better_one_is_learned(chosen: Any, tmp_path: Path) -> None:
+    turns = [{"from": "human", "value": "hello"}, {"from": "gpt", "value": "first"}, {"from": "human", "value": "more"}]
+    row = {"conversations": turns, "chosen": chosen, "rejected": {"from": "gpt", "value": "worse"}}
+    path = tmp_path / "pairs.json"
+    path.write_text(json.dumps([row] * 12), encoding="utf-8")
+    problem, found = second(path)
+    assert (problem, found.targets) == ("dialogue", ("better",))
+
+
+def test_turns_may_hold_text(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    turns = [{"role": "user", "text": "你好"}, {"role": "assistant", "text": "您好"}]
+    row = {"turns": turns, "type": "a", "domains": ["b"]}
+    path.write_text("".join(json.dumps(row) + "\n" for _ in range(12)), encoding="utf-8")
+    assert second(path)[1].targets == ("您好",)
