@@ -53,12 +53,17 @@ def checked(
     Raises:
         DataError: the rows are one row instead of a list, or a row is something else than the bundle reads.
     """
-    if isinstance(rows, str | bytes | Mapping | Marked | Candidates):
-        wanted = "texts with what is marked in them" if relations else "pairs of texts" if pair else "texts"
+    if isinstance(rows, str | bytes | Mapping | Marked | Candidates | Conversation):
+        wanted = ("texts with what is marked in them" if relations else "conversations" if conversations else
+                  "pairs of texts" if pair else "texts")
         raise DataError(f"expected a list of {wanted}, got one {type(rows).__name__}",
                         "put it into a list: predict([text])")
     if not isinstance(rows, Sequence):  # a generator or a column
-        rows = list(rows)
+        try:
+            rows = list(rows)
+        except TypeError:
+            raise DataError(f"expected a list of texts, got {type(rows).__name__}",
+                            "put them into a list: predict([text])") from None
     if relations:
         return [_marked(row, number) for number, row in enumerate(rows, first)]
     if conversations:
@@ -78,12 +83,11 @@ def prompt(messages: Any) -> Conversation:
     Raises:
         ValueError: it is none, or its last turn is not the user's.
     """
-    if isinstance(messages, Conversation):
-        return messages
     if isinstance(messages, str):
         return Conversation((Turn("user", messages),))
-    found = parsed(messages["messages"] if isinstance(messages, dict) and "messages" in messages else messages)
-    if found.turns[-1].role != "user":
+    found = messages if isinstance(messages, Conversation) else parsed(
+        messages["messages"] if isinstance(messages, dict) and "messages" in messages else messages)
+    if not found.turns or found.turns[-1].role != "user":
         raise ValueError("the last message is not the user's, so there is nothing to answer")
     return found
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from luthier.errors import DataError
+from luthier.inference.inputs import checked
 from luthier.inference.predictor import Predictor
 from luthier.schema import Embedding, Float32, Passage
 from luthier.tasks import top_k
@@ -47,6 +48,7 @@ class Corpus:
         if not predictor.labels.of_embeddings:
             raise DataError(f"{predictor.name} gives texts no vectors, so nothing can be searched with it",
                             "tune one with --task similarity")
+        checked(texts, pair=False)
         return cls(predictor, tuple(texts), _vectors(predictor, [Passage(text) for text in texts]))
 
     def search(self, queries: Sequence[str], k: int = 10) -> list[list[Hit]]:

@@ -181,9 +181,12 @@ class BlockEncoder:
 
     def spelt(self, ids: Sequence[int]) -> str:
         """Return what token ids spell, but those around the text, masks among them."""
-        around = {*self.frame.before, *self.frame.after}
-        text: str = self._tokenizer.decode([number for number in ids if number not in around],
-                                           skip_special_tokens=False)
+        bare, before, after = list(ids), list(self.frame.before), list(self.frame.after)
+        if before and bare[: len(before)] == before:
+            bare = bare[len(before) :]
+        if after and bare[-len(after) :] == after:
+            bare = bare[: -len(after)]
+        text: str = self._tokenizer.decode(bare, skip_special_tokens=False)
         return text
 
     def save(self, directory: Path) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from luthier.errors import DataError
 from luthier.models import _tokenizer_files as files
 from luthier.models._control import runs, spelt_out
+from luthier.models._offsets import valid
 from luthier.models._ragged import Ragged
 from luthier.models.chat_template import ChatTemplate, chosen, plain
 from luthier.models.encoding import Encoder
@@ -191,7 +192,7 @@ class ChatEncoder:
 
     def _normal(self, conversation: Conversation) -> Conversation:
         turns = normal(conversation, self.normalize).turns
-        return Conversation(tuple(Turn(turn.role, self.spelt(turn.content)) for turn in turns))
+        return Conversation(tuple(Turn(turn.role, self.spelt(valid(turn.content))) for turn in turns))
 
     def _prompt(self, conversation: Conversation, row: int) -> tuple[Conversation, list[int]]:
         """Return as much of a conversation as there is room for: the system's turn, and the last ones.

@@ -44,6 +44,11 @@ class LoraLinear(nn.Module):
         self.scaling = alpha / rank
         nn.init.zeros_(self.lora_B.weight)
 
+    @property
+    def weight(self) -> torch.Tensor:
+        """Return the base layer's weight: T5 looks at its type."""
+        return self.base_layer.weight
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (..., in_features) to (..., out_features), floating point, in the order of operations that peft uses."""
         result: torch.Tensor = self.base_layer(x) + self.lora_B(self.lora_A(self.lora_dropout(x))) * self.scaling
@@ -206,6 +211,9 @@ def _targets(model: nn.Module, targets: str | Sequence[str], trained: tuple[str,
         if isinstance(module, nn.Linear) and module is not vocabulary
         and not any(name == head or name.startswith(f"{head}.") for head in trained)
     ]
+    if not linear:
+        raise ModelError("this model has no linear layer that LoRA could stand beside (GPT-2 and its kin have others)",
+                         "choose another method, --method full or freeze, or another model")
     wanted = [targets] if isinstance(targets, str) else list(targets)
     if wanted == [ALL_LINEAR]:
         wanted = linear

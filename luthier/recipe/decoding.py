@@ -17,7 +17,7 @@ class Decoding(Settings):
     max_new_tokens: int = Field(128, ge=1, le=32_768)
     """Most tokens written, the one that ends the text included."""
     min_new_tokens: int = Field(0, ge=0)
-    """Tokens before which the text may not end."""
+    """Tokens before which the model may not end the text; a stop string still does."""
     num_beams: int = Field(1, ge=1, le=64)
     """Texts kept side by side, of which the likeliest is given; 1 takes the likeliest token each time."""
     length_penalty: float = Field(1.0, ge=-10, le=10)

@@ -100,6 +100,8 @@ class Batcher:
         """
         if self._closing:
             raise stopping()
+        if not texts:
+            return []
         if self._queued and self._queued + len(texts) > self._max_queue:
             raise Refusal(
                 "overloaded",

@@ -16,6 +16,9 @@ from luthier.schema import Int64
 
 Float64 = npt.NDArray[np.float64]
 
+_ROUNDING = 1e-13
+"""Share of a mean square below which a variance is what rounding left of none."""
+
 
 def number_scores(true: npt.NDArray[Any], given: npt.NDArray[Any], times: Float64 | None = None) -> dict[str, Float64]:
     """Score numbers.
@@ -34,10 +37,12 @@ def number_scores(true: npt.NDArray[Any], given: npt.NDArray[Any], times: Float6
     apart = given - true
     squared = times @ apart**2 / rows
     middle = true - true.mean()  # sums of squares far from 0 would lose digits
-    spread = times @ middle**2 / rows - (times @ middle / rows) ** 2
+    mean_square = times @ middle**2 / rows
+    spread = mean_square - (times @ middle / rows) ** 2
+    varied = spread > _ROUNDING * mean_square  # else all drawn numbers are equal, and what is left is rounding
     return {
         "mse": squared, "rmse": np.sqrt(squared), "mae": times @ np.abs(apart) / rows,
-        "r2": np.where(spread > 0, 1 - squared / np.where(spread > 0, spread, 1), 0.0),
+        "r2": np.where(varied, 1 - squared / np.where(varied, spread, 1), 0.0),
         "pearson": _correlation(times, middle, given - given.mean()),
         "spearman": _correlation(times, _ranks(true, times), _ranks(given, times)),
     }
@@ -87,6 +92,6 @@ def _correlation(times: Float64, one: Float64, other: Float64) -> Float64:
     a, b = mean(one), mean(other)
     shared, first, second = mean(one * other) - a * b, mean(one**2) - a**2, mean(other**2) - b**2
     # What is left of a constant after rounding is no spread.
-    real = (first > 1e-13 * mean(one**2)) & (second > 1e-13 * mean(other**2))
+    real = (first > _ROUNDING * mean(one**2)) & (second > _ROUNDING * mean(other**2))
     below = np.sqrt(np.where(real, first * second, 1.0))
     return np.clip(np.where(real, shared / below, 0.0), -1.0, 1.0)

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import unicodedata
 
-def goes_on(left: str, right: str) -> bool:
-    """Return whether two characters stand in one word: both letters or digits of scripts that put spaces between."""
+
+def within_word(text: str, place: int) -> bool:
+    """Return whether a place between two characters of a text stands within a word.
+
+    It does between letters or digits of scripts that put spaces between words, and before accents and vowel signs,
+    which belong to what they follow.
+    """
+    if not 0 < place < len(text) or text[place - 1].isspace():
+        return False
+    right = text[place]
+    if _is_mark(right):
+        return True
+    before = place - 1
+    while before > 0 and _is_mark(text[before]):
+        before -= 1
+    left = text[before]
     return left.isalnum() and right.isalnum() and not (_unspaced(left) or _unspaced(right))
 
 
 def widened(text: str, start: int, end: int) -> tuple[int, int]:
     """Widen a stretch until neither of its ends stands within a word."""
-    while start > 0 and start < len(text) and goes_on(text[start - 1], text[start]):
+    while within_word(text, start):
         start -= 1
-    while 0 < end < len(text) and goes_on(text[end - 1], text[end]):
+    while within_word(text, end):
         end += 1
     return start, end
+
+
+def _is_mark(character: str) -> bool:
+    return not character.isascii() and unicodedata.category(character)[0] == "M"
 
 
 def _unspaced(letter: str) -> bool:

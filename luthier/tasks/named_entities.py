@@ -27,7 +27,7 @@ from luthier.tasks._scores import averages
 from luthier.tasks._tags import Float64, best_tags, joined_scores, log_softmax, names_of, spans_in, tags_of
 from luthier.tasks._tokens import IGNORED, TokenTargets
 from luthier.tasks._windows import cut_texts, once, owners_of, places_of, some_texts, whole_texts
-from luthier.tasks._words import goes_on
+from luthier.tasks._words import within_word
 
 if TYPE_CHECKING:
     import torch
@@ -268,7 +268,7 @@ def _unit_starts(tokens: _Tokens, texts: Sequence[str], *, whole_words: bool) ->
     near = np.flatnonzero(same & (tokens.starts[1:] == tokens.ends[:-1])) if whole_words else np.empty(0, np.int64)
     for place in (near + 1).tolist():
         text, at = texts[tokens.text[place]], int(tokens.starts[place])
-        begins[place] = not goes_on(text[at - 1], text[at])
+        begins[place] = not within_word(text, at)
     return np.flatnonzero(begins)
 
 

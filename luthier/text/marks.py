@@ -79,7 +79,11 @@ def check_marked(row: Marked) -> None:
     Raises:
         ValueError: a stretch is empty, blank or outside the text, both are the same, or a type is no short text.
     """
+    if not isinstance(row.text, str):
+        raise ValueError(f"text: expected a text, got {type(row.text).__name__}")
     for name, one in (("head", row.head), ("tail", row.tail)):
+        if not all(isinstance(place, int) for place in (one.start, one.end)):
+            raise ValueError(f"{name}: expected whole numbers for start and end, counted in characters from 0")
         shown = f"{name}: {one.start}-{one.end}"[:60]  # numbers from outside may have thousands of digits
         if one.end <= one.start:
             raise ValueError(f"{shown} holds no character: its end must be behind its start")

@@ -93,8 +93,15 @@ def test_it_writes_what_transformers_writes(directory: Path, decoding: Decoding)
 
 
 def test_an_adapter_leaves_what_is_shared_alone(directory: Path) -> None:
+    import torch
+
     model = build_seq2seq(directory, LabelSet((GENERATED,), "text_generation")).model
     names = {name for name, _ in wrap(model, rank=2, alpha=4.0).named_parameters() if "lora_" in name}
     assert names
     assert not any("lm_head" in name or "embed" in name or "shared" in name for name in names)
+    asked = torch.tensor([[5, 6, 2]])
+    with torch.no_grad():
+        found = model(input_ids=asked, decoder_input_ids=asked).logits
+        plain = build_seq2seq(directory, LabelSet((GENERATED,), "text_generation")).model
+        assert torch.equal(found, plain(input_ids=asked, decoder_input_ids=asked).logits)  # products start at nothing
     assert json.loads((directory / "config.json").read_text(encoding="utf-8"))["is_encoder_decoder"]

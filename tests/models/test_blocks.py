@@ -124,6 +124,8 @@ def test_masks_are_understood_in_either_spelling(bert: Path) -> None:
     assert first == second
     assert first.count(encoder.masking.mask) == 1
     assert encoder.spelt(first) == "the [MASK] opens"
+    (odd,) = encoder.packed(["the [MASK] [SEP] opens [CLS]"]).ids
+    assert encoder.spelt(odd) == "the [MASK] [SEP] opens [CLS]"
 
 
 def test_words_are_hidden_whole(bert: Path) -> None:

@@ -15,6 +15,7 @@ from luthier.models.chat import ChatEncoder
 from luthier.models.tiny_generators import EOS
 from luthier.schema import Conversation, Turn
 from luthier.text import normalize
+from luthier.text.normalize import Form
 
 LAST_ONLY = ("{% for message in messages %}{% if message['role'] == 'assistant' and not loop.last %}"
              "{{ 'A:' + message['content'].split('@')[-1] + eos_token }}"
@@ -56,6 +57,14 @@ def test_answers_and_their_ends_alone_are_learned_token_by_token(tmp_path: Path)
     assert list(zip(ids, marks.tolist(), strict=True)) == expected
     assert (learned.shortened, learned.cut, learned.passed_over) == (0, 0, 0)
     assert chat.ends == (261, EOS)
+
+
+@pytest.mark.parametrize("form", ["nfc", "none"])
+def test_half_a_surrogate_pair_is_read_as_what_no_tokenizer_knows(form: Form, tmp_path: Path) -> None:
+    chat = ChatEncoder.load(model(tmp_path / "model", CHATML), normalize=form)
+    for half in ("\udc00", "\ud800"):
+        ids, same = (chat.encode_ragged([Conversation((Turn("user", f"a{mark}b"),))]).ids for mark in (half, "\ufffd"))
+        assert ids == same
 
 
 @pytest.mark.parametrize("template", [CHATML, None])

@@ -78,6 +78,14 @@ def test_an_unknown_target_is_refused_with_the_known_ends(base: Path) -> None:
         wrapped(base, targets=("q_proj",))
 
 
+def test_a_model_without_linear_layers_is_refused() -> None:
+    from transformers import GPT2Config, GPT2ForSequenceClassification
+
+    model = GPT2ForSequenceClassification(GPT2Config(vocab_size=20, n_embd=8, n_layer=1, n_head=2, n_positions=8))
+    with pytest.raises(ModelError, match="no linear layer that LoRA could stand beside"):
+        lora.wrap(model, rank=2, alpha=4.0, trained=("score",))
+
+
 def test_an_unknown_trained_module_is_refused(base: Path) -> None:
     with pytest.raises(ModelError, match=r"no module 'clasifier'(.|\n)*did you mean 'classifier'"):
         wrapped(base, trained=("clasifier",))

@@ -150,6 +150,9 @@ def test_a_corpus_is_searched(bundle: Path) -> None:
         assert corpus.search([]) == []
         assert len(corpus.search(["buy"], k=9)[0]) == 4
         assert luthier.Corpus.of(predictor, []).search(["buy"]) == [[]]
+        for wrong in ("abc", [None], [5]):
+            with pytest.raises(DataError, match="expected a"):
+                luthier.Corpus.of(predictor, wrong)
         with pytest.raises(ValueError, match="k must be 1 or more"):
             corpus.search(["buy"], k=0)
         with pytest.raises(DataError, match=r"1 of 1 rows are pairs(.|\n)*not pairs"):

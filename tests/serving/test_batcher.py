@@ -58,6 +58,15 @@ def test_a_lone_request_is_dispatched_at_once_and_sets_no_timer(fake: Any, monke
     run(test)
 
 
+def test_no_texts_have_no_answers_and_stop_nothing(fake: Any) -> None:
+    async def test() -> None:
+        async with running(fake) as batcher:
+            assert await batcher.submit([]) == []
+            assert (await batcher.submit(["alone"]))[0].labels == ("odd",)
+
+    run(test)
+
+
 def test_concurrent_requests_share_the_next_batch_while_the_model_is_busy(fake: Any) -> None:
     async def test() -> None:
         async with running(fake) as batcher:

@@ -15,6 +15,7 @@ from luthier.errors import DataError
 from luthier.models.encoding import Encoder, Ragged
 from luthier.schema import Entities, Entity, Example, LabelSet, Span
 from luthier.tasks import named_entities as task
+from luthier.tasks._words import widened, within_word
 
 LABELS = LabelSet(("LOC", "PER"), "token_classification")
 
@@ -65,7 +66,16 @@ def test_a_word_takes_the_tag_that_most_of_it_speaks_for(encoder: Encoder) -> No
     ("a", "京", False), ("서", "울", False), ("ก", "ข", False), ("а", "б", True), ("ا", "ب", True),
 ])
 def test_what_stands_in_one_word(left: str, right: str, same: bool) -> None:
-    assert task.goes_on(left, right) is same
+    assert within_word(left + right, len(left)) is same
+
+
+@pytest.mark.parametrize(("text", "word"), [
+    ("Jose\u0301s came", "Jose\u0301s"), ("काम करो", "काम"), ("Zoe\u0308 1", "Zoe\u0308"),
+    ("a\u0301\u0302b", "a\u0301\u0302b"),
+])
+def test_marks_belong_to_the_word_of_what_they_follow(text: str, word: str) -> None:
+    assert all(widened(text, 0, end) == (0, len(word)) for end in range(1, len(word) + 1))
+    assert widened(text, len(word) - 1, len(word)) == (0, len(word))
 
 
 def windows(rows: int = 7, shared: int = 4) -> tuple[str, Ragged]:

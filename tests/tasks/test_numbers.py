@@ -47,6 +47,15 @@ def test_kappa_is_that_of_scikit_learn() -> None:
         assert found["accuracy"][place] == pytest.approx((true == given)[rows].mean())
 
 
+def test_a_resample_without_the_one_odd_row_has_no_spread() -> None:
+    true = np.array([5.0] * 52 + [1.0])
+    times = np.random.default_rng(0).multinomial(53, np.full(53, 1 / 53), size=1000).astype(float)
+    found = number_scores(true, true + 0.1, times)["r2"]
+    assert (times[:, -1] == 0).sum() > 300
+    assert set(found[times[:, -1] == 0]) == {0.0}
+    assert found.min() == 0
+
+
 def test_what_is_undefined_is_zero() -> None:
     same = number_scores(np.full(4, 0.1), np.arange(4.0))
     assert (same["r2"][0], same["pearson"][0], same["spearman"][0]) == (0, 0, 0)

@@ -41,6 +41,15 @@ def test_the_json_form_comes_back() -> None:
         assert marked(row.to_dict()) == row
 
 
+@pytest.mark.parametrize(("row", "said"), [
+    (Marked(None, Argument(0, 2), Argument(3, 5)), "text: expected a text, got NoneType"),  # type: ignore[arg-type]
+    (Marked("ab cd", Argument(0.0, 2), Argument(3, 5)), "head: expected whole numbers"),  # type: ignore[arg-type]
+])
+def test_values_of_other_types_are_refused(row: Marked, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        check_marked(row)
+
+
 OTHER = {"start": 18, "end": 21}
 
 

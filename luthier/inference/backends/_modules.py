@@ -34,9 +34,10 @@ def check_threads(threads: int | None) -> None:
     """Refuse a number of threads that no machine has.
 
     Raises:
-        LimitError: it is below 1 or above 1,024.
+        LimitError: it is no whole number, below 1 or above 1,024.
     """
-    if threads is not None and not 1 <= threads <= MOST_THREADS:
+    asked: object = threads  # whatever the caller's caller gave
+    if asked is not None and not (isinstance(asked, int) and 1 <= asked <= MOST_THREADS):
         raise LimitError(f"threads is {threads}; expected 1 to {MOST_THREADS}", "leave it out to use every core")
 
 
