@@ -97,6 +97,11 @@ def pad_id(tokenizer: Tokenizer, config: dict[str, Any], tokenizer_config: dict[
     return next((one for one in found if isinstance(one, int)), 0)
 
 
+def unknown_id(tokenizer: Tokenizer, tokenizer_config: dict[str, Any]) -> int | None:
+    """Return the id of the token for what is not known; ``None`` where there is none."""
+    return _id(tokenizer, tokenizer_config.get("unk_token"))
+
+
 def _id(tokenizer: Tokenizer, token: object) -> int | None:
     return tokenizer.token_to_id(token) if isinstance(token, str) else None
 

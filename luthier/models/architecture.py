@@ -80,6 +80,11 @@ def _has_head(config: Mapping[str, Any], head: str) -> bool:
     return any(str(name).endswith(head) for name in config.get("architectures") or ())
 
 
+def places_follow_padding(config: Mapping[str, Any]) -> bool:
+    """Tell whether a model numbers the places of a text's tokens by passing over padding, as RoBERTa does."""
+    return config.get("model_type") in _PREFIXES and _PREFIXES[config["model_type"]] != "bert."
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """The names of a classifier's weights, without ``.weight`` and ``.bias``."""

@@ -20,6 +20,7 @@ from luthier.models._frames import Reach
 from luthier.models._languages import set_language
 from luthier.models._ragged import Ragged, Rows, spread
 from luthier.models._reading import Reader
+from luthier.models.architecture import places_follow_padding
 from luthier.schema import Batch, Int64, Marked, TextInput
 from luthier.text.normalize import Form
 
@@ -98,7 +99,7 @@ class Encoder:
             tokenizer.enable_truncation(max_length, strategy="longest_first")
         else:
             tokenizer.no_truncation()
-        return cls(
+        encoder = cls(
             tokenizer,
             max_length=max_length,
             normalize=normalize,
@@ -108,6 +109,11 @@ class Encoder:
             overlap=shared,
             language=language,
         )
+        unknown = files.unknown_id(tokenizer, tokenizer_config)
+        if unknown is not None and places_follow_padding(config):
+            # Such models pass over padding when they count places: a text that spells it shall shift none.
+            encoder._reader.numbers[encoder.pad_id] = unknown
+        return encoder
 
     def encode(self, texts: Sequence[TextInput]) -> Batch:
         """Encode N texts or pairs and pad them to the longest: ``ids (N, T) int64``, ``mask (N, T) bool``.

@@ -220,6 +220,20 @@ def test_roberta_positions_are_counted_from_the_padding(
     assert encoder.encode([("good", "text")]).type_ids is None
 
 
+@pytest.mark.parametrize(("kind", "same"), [("bert", False), ("xlm-roberta", True)])
+def test_a_text_that_spells_padding_shifts_no_places(kind: str, same: bool, model: Path, tmp_path: Path) -> None:
+    """RoBERTa passes over padding when it counts places; the code that is written out counts columns."""
+    copy = shutil.copytree(model, tmp_path / "copy")
+    config = json.loads((copy / "config.json").read_text()) | {"model_type": kind}
+    (copy / "config.json").write_text(json.dumps(config))
+    encoder = Encoder.load(copy)
+    ids, unknown = encoder.encode_ragged(["good [PAD] text", "good [UNK] text"]).ids
+    assert (ids == unknown) is same
+    assert (encoder.pad_id in ids) is not same
+    places = encoder.encode_ragged(["good [PAD] text"], offsets=True)
+    assert places.ids[0] == ids
+
+
 def test_rows_are_filled_up_with_no_ordinary_word(model: Path) -> None:
     tokenizer = read_tokenizer(model)
     named, unnamed = {"pad_token": "[PAD]", "eos_token": "[SEP]"}, {"eos_token": "[SEP]"}
