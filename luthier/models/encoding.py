@@ -8,7 +8,7 @@ an overlap, makes as many windows of a text as it takes and cuts nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,6 +56,8 @@ class Encoder:
         self.pad_id = pad_id
         self.uses_type_ids = uses_type_ids
         """Whether the second text of a pair carries another segment id than the first."""
+        self.targets: Callable[[Sequence[str]], list[list[int]]] | None = None
+        """What gives the token ids of texts that are written; ``None`` where they are as those that are read."""
         self._tokenizer = tokenizer
         self._tokenizer_config = tokenizer_config
         numbers = list(range(tokenizer.get_vocab_size(with_added_tokens=True)))
@@ -168,8 +170,8 @@ class Encoder:
         return ()
 
     def written(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the token ids of N texts as a model writes them."""
-        return self.encode_ragged(list(texts)).ids
+        """Return the token ids of N texts as a model writes them, where that is not as it reads them."""
+        return self.encode_ragged(list(texts)).ids if self.targets is None else self.targets(texts)
 
     def text_of(self, ids: Sequence[int]) -> str:
         """Return what token ids spell, without special tokens."""

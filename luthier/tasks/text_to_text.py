@@ -8,8 +8,9 @@ the source; the prompt teaches nothing. What either writes is decoded token by t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from luthier.models.encoding import Encoder
     from luthier.models.prompted import ContinuedEncoder, PromptedEncoder
+    from luthier.models.targets import TargetEncoder
 
 TITLE = "Text to text"
 PROBLEMS = ("text_generation",)
@@ -161,7 +163,19 @@ def encoder(directory: Path, settings: Settings, *, max_length: int | None, norm
         check_languages(directory, settings.source_language, settings.target_language)
     plain = Encoder.load(directory, max_length=max_length, normalize=normalize,
                          language=None if stored else settings.source_language)
+    plain.targets = _target_ids(directory, normalize, settings.target_language)
     return plain if prompt is None else PromptedEncoder(plain, prompt)
+
+
+def _target_ids(directory: Path, normalize: Form, language: str | None) -> Callable[[Sequence[str]], list[list[int]]]:
+    """Return what gives the token ids of targets; it opens their tokenizer once it is needed, which is seldom."""
+    @cache
+    def opened() -> TargetEncoder:
+        from luthier.models.targets import TargetEncoder
+
+        return TargetEncoder(directory, normalize=normalize, language=language)
+
+    return lambda texts: opened().ids(texts)
 
 
 def outputs(labels: LabelSet) -> LabelSet:

@@ -15,6 +15,7 @@ from luthier.inference import verify
 from luthier.models.encoding import Encoder
 from luthier.models.seq2seq import check_languages
 from luthier.models.tiny_generators import make_seq2seq
+from luthier.tasks import text_to_text
 
 ENGLISH, GERMAN = 260, 261
 
@@ -61,6 +62,17 @@ def test_languages_that_are_not_there_are_refused(tmp_path: Path) -> None:
         check_languages(place, "en_XX", None)
 
 
+def test_what_is_weighed_is_what_is_learned(tmp_path: Path) -> None:
+    """In its own language, with its own width and signs, up to its end."""
+    place = many(tmp_path / "m", "$A </s> en_XX")
+    settings = text_to_text.Settings(source_language="en_XX", target_language="de_DE")
+    encoder = text_to_text.encoder(place, settings, max_length=None, normalize="nfkc")
+    (ids,) = encoder.written(["１ y"])
+    letters = Encoder.load(place, normalize="none", language="de_DE").encode_ragged(["１ y"]).ids[0]
+    assert ids == letters[: letters.index(2) + 1]
+    assert encoder.encode_ragged(["１ y"]).ids[0] == Encoder.load(place, normalize="nfkc").encode_ragged(["1 y"]).ids[0]
+
+
 @pytest.mark.slow
 def test_it_is_tuned_from_one_language_to_another(tmp_path: Path) -> None:
     import torch
@@ -89,3 +101,5 @@ def test_it_is_tuned_from_one_language_to_another(tmp_path: Path) -> None:
         predictor.encoder.collate(predictor.encode(["row 7"]), [0]), predictor.task_settings.decoding,
         text_of=predictor.encoder.text_of, rows=[0])
     assert written[0].ids[0] == GERMAN
+    (wanted,) = predictor.encoder.written(["Zeile 7"])
+    assert (wanted[0], wanted[-1]) == (GERMAN, 2)
