@@ -146,3 +146,11 @@ def test_turns_may_hold_text(tmp_path: Path) -> None:
     row = {"turns": turns, "type": "a", "domains": ["b"]}
     path.write_text("".join(json.dumps(row) + "\n" for _ in range(12)), encoding="utf-8")
     assert second(path)[1].targets == ("您好",)
+
+
+def test_a_few_cells_that_are_no_numbers_make_no_classes_of_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text(table("text,score\n", "a thing {n},{n}.25", rows=40) + "odd,85%\nodder,3 of 4\n", encoding="utf-8")
+    layout = inspect(path)
+    rows, bad = read_all(layout, max_bad_rows=2)
+    assert (layout.problem_type, len(rows), [one.line for one in bad]) == ("regression", 40, [42, 43])

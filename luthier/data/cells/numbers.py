@@ -80,17 +80,25 @@ def _spelled(cell: Any) -> float:
     raise ValueError(f"{shown} is no number")
 
 
-def numbers_in(rows: Sequence[Mapping[str, Any]], column: str) -> list[float] | None:
-    """Return the numbers of a column, without its empty cells; ``None`` when another cell is no number."""
-    found = []
+def numbers_in(rows: Sequence[Mapping[str, Any]], column: str, *, share: float = 1.0) -> list[float] | None:
+    """Return the numbers of a column, without its empty cells; ``None`` when too many others are no numbers.
+
+    Args:
+        rows: with the column.
+        column: its name.
+        share: of the filled cells that must be numbers.
+    """
+    found, others = [], 0
     for row in rows:
         cell = row.get(column)
         if isinstance(cell, list | dict | bytes) or (cell is not None and label_name(cell) is not None):
             try:
                 found.append(number_of(cell))
             except ValueError:
-                return None
-    return found or None
+                others += 1
+                if share == 1:
+                    return None
+    return found if found and len(found) >= share * (len(found) + others) else None
 
 
 def are_amounts(numbers: Sequence[float]) -> bool:
