@@ -65,6 +65,13 @@ def test_headers_and_quotes(content: str, text: str, label: str, tmp_path: Path)
     assert len(read_all(inspect(path), max_bad_rows=0)[0]) == 20
 
 
+def test_a_header_that_comes_again_is_still_one(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(2 * table("text,label\n", "It was all right {n},{l}", rows=10), encoding="utf-8")
+    assert second(path)[1].text == "It was all right 1"
+    assert inspect(path).text == "text"
+
+
 QUORA = table("id,qid1,qid2,question1,question2,is_duplicate\n", "{n},1{n},2{n},How do I {n}?,What is {n}?,{b}")
 
 

@@ -129,7 +129,8 @@ def _is_data(first: list[Any], rest: Sequence[list[Any]]) -> bool:
     again = [cell != "" and cell in cells for cell, cells in zip(shown, below, strict=True)]
     known = [isinstance(cell, str) and is_known(cell.strip("\ufeff ")) for cell in shown]
     # A label of the first row comes again below it, even where people name columns so; a column's name does not.
-    if any(one and not other for one, other in zip(known, again, strict=True)):
+    # Where people put files together, the whole header does.
+    if any(one and not other for one, other in zip(known, again, strict=True)) or all(known):
         return False
     # Data frames without column names are exported with the header 0,1,2 (and an empty name above the row numbers).
     if [str(cell) for cell in shown if cell != ""] == [str(number) for number in range(sum(c != "" for c in shown))]:
