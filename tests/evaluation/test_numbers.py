@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from luthier.errors import DataError
-from luthier.evaluation import compare, evaluate, fit_baseline
+from luthier.evaluation import Report, compare, evaluate, fit_baseline, write_report
 from luthier.recipe import EvaluationSettings
 from luthier.schema import Dataset, Estimate, Example, LabelSet, Scale, TextInput
 
@@ -102,3 +104,16 @@ def test_the_baseline_learns(pair: bool) -> None:
     dataset = Dataset(tuple(rows[:200]), tuple(rows[200:250]), tuple(rows[250:]), labels, "")
     found = evaluate(fit_baseline(dataset, "en"), dataset.test, labels, SETTINGS)
     assert found.scores.values["pearson"] > 0.9
+
+
+def test_the_headline_puts_its_own_number_in_bold_and_no_digit_of_another(tmp_path: Path) -> None:
+    rows = [Example(f"x:{n}", f"text {n}", value=float(n)) for n in range(110)]
+    away = SimpleNamespace(predict=lambda texts: [Estimate(float(n) + 1, None) for n in range(len(texts))])
+    found = evaluate(away, rows, AMOUNT, SETTINGS)
+    assert found.scores.values["rmse"] == 1
+    write_report(tmp_path, Report("prices", {"tuned": found}))
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    (english, *_) = re.findall(r'class="hero-text">(.*?)</p>', page, re.DOTALL)
+    assert english.count("<b>") == 2  # in both languages
+    assert "110 test rows" in english
+    assert "\u2063" not in page
