@@ -21,6 +21,7 @@ from luthier.pipeline.layouts import layout_of, recipe_of
 from luthier.recipe import EvaluationSettings, spawn
 from luthier.schema import Example
 from luthier.text.normalize import Form
+from luthier.text.said import Said
 from luthier.tuning import Listener
 
 _TELLING = 10
@@ -180,10 +181,17 @@ def _seen(predictor: Predictor, bundle: Path, examples: Sequence[Example]) -> di
 
 
 def _known(seen: Mapping[str, int], rows: int) -> tuple[str, ...]:
-    told = {"train": "were learned from", "valid": "chose the best step"}
-    parts = [f"{seen[name]:,} {what}" for name, what in told.items() if seen.get(name)]
-    return (f"{sum(seen.values()):,} of {rows:,} rows, or rows nearly equal to them, were in the training data "
-            f"({', '.join(parts)}): the scores say less of new rows",) if parts else ()
+    told = {"train": ("were learned from", "行参与了训练"), "valid": ("chose the best step", "行用于选择最佳步数")}
+    known = [name for name in told if seen.get(name)]
+    if not known:
+        return ()
+    english, chinese = (mark.join(f"{seen[name]:,} {told[name][place]}" for name in known)
+                        for place, mark in enumerate((", ", "、")))
+    every = f"{sum(seen.values()):,}"
+    return (Said(f"{every} of {rows:,} rows, or rows nearly equal to them, were in the training data ({english}): the "
+                 "scores say less of new rows",
+                 f"{rows:,} 行中有 {every} 行（或与之几乎相同的行）出现在训练数据中（{chinese}）："
+                 "分数不能充分代表新数据上的表现"),)
 
 
 def _doubts(scored: Evaluation) -> list[str]:

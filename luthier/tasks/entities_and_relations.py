@@ -63,6 +63,7 @@ from luthier.tasks._two_passes import (
     told_at,
 )
 from luthier.tasks._windows import chosen_rows, chosen_texts, once, owners_of, some_texts
+from luthier.text.said import Said
 
 if TYPE_CHECKING:
     import torch
@@ -86,7 +87,7 @@ LEARNING_RATES = {"full": 1e-4}
 """Method -> peak learning rate, where the method's own is not the best for this task."""
 HEAD_LEARNING_RATE = 1e-2
 """Peak learning rate of the new head."""
-GUESS = "always giving the commonest tag and the commonest relation"
+GUESS = Said("always giving the commonest tag and the commonest relation", "总是给出最常见的标签和最常见的关系")
 """What ``guessed`` scores, in words."""
 UNWEIGHED = "tags and relations are left as they are: nearly all tokens and pairs carry none"
 """Why its classes are not weighed unasked; empty where they are."""

@@ -23,6 +23,7 @@ from luthier.schema import Example, Fill, Filled, Float32, LabelSet, TextInput
 from luthier.tasks import _modelling, text_to_text
 from luthier.tasks._tokens import IGNORED, TokenTargets
 from luthier.text.normalize import Form
+from luthier.text.said import Said
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +41,7 @@ LEAST_STEPS = 300
 """Optimiser steps below which an encoder has hardly taken on a field."""
 LEARNING_RATES = {"full": 1e-4}
 HEAD_LEARNING_RATE = None
-GUESS = "knowing how common each token is"
+GUESS = Said("knowing how common each token is", "只知道每个词元有多常见")
 UNWEIGHED = "tokens of texts are no classes"
 ANSWERING = ("top_k",)
 """Settings that only decide how it answers, and may be changed where a bundle is used."""

@@ -28,6 +28,7 @@ from luthier.tasks._tags import Float64, best_tags, joined_scores, log_softmax, 
 from luthier.tasks._tokens import IGNORED, TokenTargets
 from luthier.tasks._windows import cut_texts, once, owners_of, places_of, some_texts, whole_texts
 from luthier.tasks._words import within_word
+from luthier.text.said import Said
 
 if TYPE_CHECKING:
     import torch
@@ -49,7 +50,7 @@ LEARNING_RATES = {"full": 1.5e-4}
 """Method -> peak learning rate, where the method's own is not the best for this task."""
 HEAD_LEARNING_RATE = 1e-2
 """Peak learning rate of the new head: with that of the rest, three epochs teach it far less (docs/log.md)."""
-GUESS = "always giving the commonest answer"
+GUESS = Said("always giving the commonest answer", "总是给出最常见的答案")
 """What ``guessed`` scores, in words."""
 UNWEIGHED = "tags are left as they are: nearly all tokens stand in no span"
 """Why its classes are not weighed unasked; empty where they are."""

@@ -25,6 +25,7 @@ from luthier.tasks._scores import averages
 from luthier.tasks._span_targets import SpanTargets
 from luthier.tasks._span_windows import joined
 from luthier.tasks._windows import owners_of, places_of, whole_texts
+from luthier.text.said import Said
 
 if TYPE_CHECKING:
     import torch
@@ -46,7 +47,7 @@ LEARNING_RATES = {"full": 1.5e-4}
 """Method -> peak learning rate, where the method's own is not the best for this task."""
 HEAD_LEARNING_RATE = 1e-2
 """Peak learning rate of the new head."""
-GUESS = "finding nothing"
+GUESS = Said("finding nothing", "什么也不找")
 """What ``guessed`` scores, in words."""
 UNWEIGHED = "types are left as they are: nearly all spans are of none"
 """Why its classes are not weighed unasked; empty where they are."""

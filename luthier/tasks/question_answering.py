@@ -23,6 +23,7 @@ from luthier.schema import Bool, Example, Float32, FoundAnswer, Int64, LabelSet,
 from luthier.tasks._answers import Float64, best_spans, best_windows, log_shares
 from luthier.tasks._tokens import IGNORED, TokenTargets
 from luthier.tasks._words import widened
+from luthier.text.said import Said
 
 if TYPE_CHECKING:
     import torch
@@ -44,7 +45,7 @@ LEARNING_RATES = {"full": 1e-4}
 """Method -> peak learning rate, where the method's own is not the best for this task."""
 HEAD_LEARNING_RATE = 1e-3
 """Peak learning rate of the new head."""
-GUESS = "always giving the commonest answer"
+GUESS = Said("always giving the commonest answer", "总是给出最常见的答案")
 """What ``guessed`` scores, in words."""
 UNWEIGHED = "answers to questions have no classes"
 """Why its classes are not weighed unasked; empty where they are."""

@@ -33,6 +33,7 @@ from luthier.schema import (
 )
 from luthier.tasks._candidates import ORDERINGS, Wrong, ordering_scores, places_of, with_lists, with_negatives
 from luthier.tasks._pointwise import binary_loss, softmax_loss
+from luthier.text.said import Said
 
 if TYPE_CHECKING:
     import torch
@@ -58,7 +59,7 @@ LEARNING_RATES: dict[str, float] = {}
 """Method -> peak learning rate, where the method's own is not the best for this task."""
 HEAD_LEARNING_RATE = None
 """Peak learning rate of the new head; ``None``: as the rest."""
-GUESS = "an order at random"
+GUESS = Said("an order at random", "随机排序")
 """What ``guessed`` scores, in words."""
 UNWEIGHED = "passages that are ordered have no classes"
 """Why its classes are not weighed unasked; empty where they are."""

@@ -22,6 +22,7 @@ from luthier.models.rescaling import name_of, output_layer, to_natural, to_stand
 from luthier.schema import Estimate, Example, Float32, LabelSet, Scale, TextInput
 from luthier.tasks._numbers import grade_scores, number_scores
 from luthier.tasks._pooling import cut, pooled
+from luthier.text.said import Said
 
 if TYPE_CHECKING:
     import torch
@@ -46,7 +47,7 @@ LEARNING_RATES: dict[str, float] = {}
 """Method -> peak learning rate, where the method's own is not the best for this task."""
 HEAD_LEARNING_RATE = None
 """Peak learning rate of the new head; ``None``: as the rest."""
-GUESS = "always giving the mean"
+GUESS = Said("always giving the mean", "总是给出平均值")
 """What ``guessed`` scores, in words."""
 UNWEIGHED = "numbers have no classes"
 """Why its classes are not weighed unasked; empty where they are."""

@@ -28,6 +28,7 @@ from luthier.tasks._scores import averages
 from luthier.tasks._tags import log_softmax
 from luthier.tasks._tokens import IGNORED, TokenTargets
 from luthier.tasks._windows import owners_of
+from luthier.text.said import Said
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +52,7 @@ LEARNING_RATES = {"full": 1e-4}
 """Method -> peak learning rate, where the method's own is not the best for this task."""
 HEAD_LEARNING_RATE = 1e-3
 """Peak learning rate of the new head."""
-GUESS = "always giving the commonest relation"
+GUESS = Said("always giving the commonest relation", "总是给出最常见的关系")
 """What ``guessed`` scores, in words."""
 UNWEIGHED = "relations are left as they are: one of a few rows would outweigh all others"
 """Why its classes are not weighed unasked; empty where they are."""

@@ -35,6 +35,7 @@ from luthier.tasks import _sentence_transformers as companion_files
 from luthier.tasks._contrastive import cosent_loss, in_batch_loss, mean_loss
 from luthier.tasks._numbers import number_scores
 from luthier.tasks._ranking import NEGATIVE, POSITIVE, QUERY, RANKINGS, Relevance, ranking_scores, ranks
+from luthier.text.said import Said
 
 if TYPE_CHECKING:
     import torch
@@ -60,7 +61,7 @@ LEARNING_RATES = {"full": 5e-5}
 """Method -> peak learning rate, where the method's own is not the best for this task."""
 HEAD_LEARNING_RATE = None
 """There is no head."""
-GUESS = "a model that knows nothing"
+GUESS = Said("a model that knows nothing", "一无所知的模型")
 """What ``guessed`` scores, in words."""
 UNWEIGHED = "texts that are compared have no classes"
 """Why its classes are not weighed unasked; empty where they are."""

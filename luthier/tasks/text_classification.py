@@ -19,6 +19,7 @@ from luthier.plugins import did_you_mean
 from luthier.schema import Example, Float32, LabelSet, Prediction, TextInput
 from luthier.tasks._pooling import Pooling, cut, pooled
 from luthier.tasks._scores import averages, counts
+from luthier.text.said import Said
 
 if TYPE_CHECKING:
     import torch
@@ -42,7 +43,7 @@ LEARNING_RATES: dict[str, float] = {}
 """Method -> peak learning rate, where the method's own is not the best for this task."""
 HEAD_LEARNING_RATE = None
 """Peak learning rate of the new head; ``None``: as the rest."""
-GUESS = "always giving the commonest answer"
+GUESS = Said("always giving the commonest answer", "总是给出最常见的答案")
 """What ``guessed`` scores, in words."""
 UNWEIGHED = ""
 """Why its classes are not weighed unasked; empty where they are."""

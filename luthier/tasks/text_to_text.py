@@ -28,6 +28,7 @@ from luthier.tasks._texts import first_targets, following
 from luthier.tasks._tokens import IGNORED, TokenTargets
 from luthier.text.normalize import Form
 from luthier.text.prompts import Prompt
+from luthier.text.said import Said
 
 if TYPE_CHECKING:
     import torch
@@ -57,7 +58,7 @@ CONTINUED = ({"full": 5e-5}, 100)
 """The same two of a decoder, which can write already."""
 HEAD_LEARNING_RATE = None
 """Peak learning rate of the new head; there is none."""
-GUESS = "knowing how common each token is"
+GUESS = Said("knowing how common each token is", "只知道每个词元有多常见")
 """What ``guessed`` scores, in words."""
 UNWEIGHED = "tokens of texts are no classes"
 """Why its classes are not weighed unasked; empty where they are."""

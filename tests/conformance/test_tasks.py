@@ -228,6 +228,7 @@ def test_it_tells_its_name_settings_and_metrics(case: Case) -> None:
     assert issubclass(task.Settings, recipe.Settings)
     task.Settings()
     assert task.GUESS
+    assert task.GUESS.chinese
     weighed = task.weighed(case.labels)
     assert len(weighed) == case.outputs if weighed else task.UNWEIGHED
     assert set(weighed) <= {"", *case.labels.names}

@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 import luthier
 from luthier.bundle import read_manifest
 from luthier.cli import app
-from luthier.evaluation import evaluate
+from luthier.evaluation import Report, evaluate, write_report
 from luthier.pipeline.assembling import _warnings
-from luthier.pipeline.using import _doubts
+from luthier.pipeline.using import _doubts, _known
 from luthier.recipe import EvaluationSettings
 from luthier.schema import Example, LabelSet, Prediction, TextInput
 
@@ -63,6 +63,19 @@ def test_a_file_may_tell_that_a_bundle_learned_nothing() -> None:
     assert "answers 'b' to every test row" in doubts_of("b", ROWS)[0]
     assert doubts_of("b", ROWS[:9]) == []  # of too few rows nothing is said
     assert doubts_of("b", [row for row in ROWS * 4 if row.labels == ("b",)]) == []  # and nothing of right answers
+
+
+def test_warnings_are_said_in_both_languages_on_the_page(tmp_path: Path) -> None:
+    scored = evaluate(Answers("b"), ROWS, LABELS, EvaluationSettings(bootstrap=100))
+    warnings = [*_doubts(scored), *_known({"train": 3, "valid": 2}, 12), "<another one>"]
+    write_report(tmp_path, Report("rows", {"tuned": scored}, warnings=warnings))
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    for said in ("微调后的模型对每个测试行都回答“b”", "在测试行中从未给出：a（4 行）、c（4 行）",
+                 "12 行中有 5 行（或与之几乎相同的行）出现在训练数据中（3 行参与了训练、2 行用于选择最佳步数）"):
+        assert f'<span class="zh" lang="zh">{said}' in page
+    assert "(3 were learned from, 2 chose the best step)" in page
+    assert '<li class="bad">&lt;another one&gt;</li>' in page
+    assert json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))["warnings"] == warnings
 
 
 @pytest.mark.slow

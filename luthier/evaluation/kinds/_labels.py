@@ -17,6 +17,7 @@ from luthier.evaluation.report.sections.curves import curves
 from luthier.evaluation.report.sections.error_parts import meter, quoted, said_and_true
 from luthier.evaluation.scores import ClassScores, RowError
 from luthier.schema import Example, LabelSet
+from luthier.text.said import Said
 
 METRICS: dict[str, Form] = {
     "accuracy": "share", "f1_macro": "share", "f1_weighted": "share", "f1_micro": "share",
@@ -73,15 +74,22 @@ def never_given(classes: Iterable[ClassScores], verb: str, counted: str) -> list
         verb: what is done with labels: ``answered``, ``found``.
         counted: what carries them: ``rows``, ``entities``.
     """
-    silent = [f"{entry.label} ({entry.support} {counted})" for entry in classes
-              if entry.support and not entry.predicted]
+    silent = [entry for entry in classes if entry.support and not entry.predicted]
     if not silent:
         return []
-    more = f" and {len(silent) - _NAMED} more labels" if len(silent) > _NAMED else ""
-    return [f"never {verb} on the test rows: {', '.join(silent[:_NAMED])}{more}"]
+    named, left = silent[:_NAMED], len(silent) - _NAMED
+    english = ", ".join(f"{entry.label} ({entry.support} {counted})" for entry in named)
+    chinese = "、".join(f"{entry.label}（{entry.support} {_CHINESE[counted]}）" for entry in named)
+    return [Said(f"never {verb} on the test rows: {english}{f' and {left} more labels' if left > 0 else ''}",
+                 f"在测试行中{_CHINESE[verb]}：{chinese}{f'，以及另外 {left} 个标签' if left > 0 else ''}")]
 
 
-def learned_nothing(what: str) -> str:
+_CHINESE = {"answered": "从未给出", "found": "从未找到", "told": "从未判为", "rows": "行", "entities": "个实体",
+            "triples": "个三元组"}
+
+
+def learned_nothing(what: str, chinese: str) -> Said:
     """Return the sentence about a model that does nothing of what it was tuned for, such as ``finds no entity``."""
-    return (f"the tuned model {what}: it has learned nothing. Try more epochs, more rows, or another "
-            "train.learning_rate")
+    return Said(f"the tuned model {what}: it has learned nothing. Try more epochs, more rows, or another "
+                "train.learning_rate",
+                f"微调后的模型{chinese}：什么也没学到。请增加轮数或数据，或换一个 train.learning_rate")

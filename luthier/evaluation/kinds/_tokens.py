@@ -15,6 +15,7 @@ from luthier.evaluation.report.sections.error_parts import quoted
 from luthier.evaluation.scores import RowError
 from luthier.evaluation.token_frequencies import Vocabulary, fit_token_frequencies
 from luthier.schema import Dataset, Example, Likelihood, TextInput
+from luthier.text.said import Said
 
 BASELINE = Named("frequencies", "how common each token is in the training documents")
 _FEW = 200
@@ -44,13 +45,16 @@ def told(error: RowError) -> dict[str, Any]:
 
 def doubts(system: Evaluation) -> list[str]:
     """Tell of a model that tells no token rightly, and of too few tokens to say anything."""
-    outcomes, found = system.outcomes, []
+    outcomes, found = system.outcomes, list[str]()
     assert isinstance(outcomes, Perplexities)  # noqa: S101 - judged as such
     tokens = int(outcomes.sums[:, 1].sum())
     if system.scores.values[ACCURACY] == 0:
-        found.append(learned_nothing("tells no token of any test document rightly"))
+        found.append(learned_nothing("tells no token of any test document rightly",
+                                     "没有猜对任何测试文档中的任何词元"))
     if tokens < _FEW and system.wrong:
-        found.append(f"the perplexity is of only {tokens} tokens of the test documents, and uncertain: give more text")
+        found.append(Said(f"the perplexity is of only {tokens} tokens of the test documents, and uncertain: give more "
+                          "text",
+                          f"困惑度只来自测试文档中的 {tokens} 个词元，并不可靠：请提供更多文本"))
     return found
 
 

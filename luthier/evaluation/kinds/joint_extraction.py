@@ -68,9 +68,11 @@ def doubts(system: Evaluation) -> list[str]:
     """Tell of a finder that finds no entity or no relation, and of types and relations that are never found."""
     types = entity_scores(system.outcomes, system.labels)
     if not any(entry.predicted for entry in types):
-        return [learned_nothing("finds no entity in any test row, and so no triple")]
+        return [learned_nothing("finds no entity in any test row, and so no triple",
+                                "在所有测试行中没有找到任何实体，因而也没有三元组")]
     if not system.chosen.any():
-        return [learned_nothing("finds entities, and no relation between them in any test row")]
+        return [learned_nothing("finds entities, and no relation between them in any test row",
+                                "找到了实体，但在所有测试行中没有找到它们之间的关系")]
     return [*never_given(types, "found", "entities"), *never_given(system.scores.classes, "found", "triples")]
 
 

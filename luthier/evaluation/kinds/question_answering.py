@@ -55,7 +55,8 @@ def told(error: RowError) -> dict[str, Any]:
 
 def doubts(system: Evaluation) -> list[str]:
     """Tell of a model that never answers."""
-    return [] if system.chosen.any() else [learned_nothing("answers no test question")]
+    return [] if system.chosen.any() else [learned_nothing("answers no test question",
+                                                           "没有回答任何测试问题")]
 
 
 def printed(scores: Mapping[str, Any]) -> Printed:

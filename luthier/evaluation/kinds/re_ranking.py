@@ -7,6 +7,7 @@ from typing import Any
 
 from luthier.evaluation.evaluate import Evaluation
 from luthier.evaluation.kind import Form, Judge, Named, Page, PredictsTexts, Printed, ShownError
+from luthier.evaluation.kinds._labels import learned_nothing
 from luthier.evaluation.kinds.retrieval import quoted_passages
 from luthier.evaluation.orderings import CEILING, AsFound, judge_orders_of_passages, with_candidates
 from luthier.evaluation.rankings import NDCG, Ranking
@@ -17,6 +18,7 @@ from luthier.evaluation.report.sections.error_parts import quoted
 from luthier.evaluation.scores import RowError
 from luthier.schema import Dataset, Example, LabelSet
 from luthier.tasks import MISSED
+from luthier.text.said import Said
 
 __all__ = ["BASELINE", "BY_DISTANCE", "LOWER_IS_BETTER", "MAIN", "MAIN_TITLE", "METRICS", "PAGE", "SHORT", "VALIDATED",
            "baseline", "doubts", "facts", "judge", "printed", "shown", "told", "with_candidates"]
@@ -53,11 +55,13 @@ def doubts(system: Evaluation) -> list[str]:
     """Tell of a first search that finds little, and of a model that orders what it finds no better than chance."""
     values = system.scores.values
     if values[CEILING] < _LOW:
-        return [f"TF-IDF finds only {100 * values[CEILING]:.0f} % of the right passages of the test queries, and no "
-                "order of its candidates finds more: re-rank what a bundle of the task similarity finds"]
+        share = f"{100 * values[CEILING]:.0f} %"
+        return [Said(f"TF-IDF finds only {share} of the right passages of the test queries, and no order of its "
+                     "candidates finds more: re-rank what a bundle of the task similarity finds",
+                     f"TF-IDF 只找到测试查询的 {share} 正确段落，对其候选段落重新排序也无法找到更多："
+                     "请对 similarity 任务的模型包检索到的结果重新排序")]
     return [] if values["recall@10"] > 0 else [
-        "the tuned model puts no right passage among the first ten of any query: it has learned nothing. Try more "
-        "epochs, more rows, or another train.learning_rate"]
+        learned_nothing("puts no right passage among the first ten of any query", "没有把任何查询的正确段落排进前十")]
 
 
 _LOW = 0.5

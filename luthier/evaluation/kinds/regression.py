@@ -17,6 +17,7 @@ from luthier.evaluation.ridge import fit_ridge
 from luthier.evaluation.scores import RowError
 from luthier.evaluation.tfidf import make_vectorizer
 from luthier.schema import Dataset, Estimate, Example, LabelSet
+from luthier.text.said import Said
 
 MAIN, MAIN_TITLE = "rmse", "RMSE"
 VALIDATED = "mse"
@@ -54,7 +55,8 @@ def told(error: RowError) -> dict[str, Any]:
 def doubts(system: Evaluation) -> list[str]:
     """Tell of a model that a constant answer would equal."""
     return [] if system.scores.values["r2"] > 0 else [
-        "on the test rows the tuned model is no better than always giving their mean: it has learned nothing"]
+        Said("on the test rows the tuned model is no better than always giving their mean: it has learned nothing",
+             "在测试行上，微调后的模型并不优于总是给出平均值：什么也没学到")]
 
 
 def printed(scores: Mapping[str, Any]) -> Printed:

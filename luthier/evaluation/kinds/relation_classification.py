@@ -49,7 +49,8 @@ def doubts(system: Evaluation) -> list[str]:
     negative = system.labels.negative
     told_any = any(entry.predicted for entry in system.scores.classes if entry.label != negative)
     if not told_any:
-        return [learned_nothing("tells no relation in any test row")]
+        return [learned_nothing("tells no relation in any test row",
+                                "在所有测试行中没有判出任何关系")]
     return never_given(system.scores.classes, "told", "rows")
 
 

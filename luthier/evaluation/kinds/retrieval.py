@@ -8,6 +8,7 @@ from typing import Any
 from luthier.evaluation import rankings
 from luthier.evaluation.evaluate import Evaluation
 from luthier.evaluation.kind import Form, Judge, Named, Page, PredictsTexts, Printed, ShownError
+from luthier.evaluation.kinds._labels import learned_nothing
 from luthier.evaluation.rankings import NDCG, TRIPLETS, Ranking, asked
 from luthier.evaluation.report.html import both, count
 from luthier.evaluation.report.ranking_words import RANKING_WORDS
@@ -52,8 +53,8 @@ def told(error: RowError) -> dict[str, Any]:
 def doubts(system: Evaluation) -> list[str]:
     """Tell of a model that finds nothing."""
     return [] if system.scores.values["recall@10"] > 0 else [
-        "the tuned model finds no right passage among the first ten of any query: it has learned nothing. Try more "
-        "epochs, more rows, or another train.learning_rate"]
+        learned_nothing("finds no right passage among the first ten of any query",
+                        "没有为任何查询在前十中找到正确段落")]
 
 
 def printed(scores: Mapping[str, Any]) -> Printed:

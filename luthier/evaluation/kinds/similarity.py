@@ -15,6 +15,7 @@ from luthier.evaluation.report.sections.error_parts import quoted, said_and_true
 from luthier.evaluation.scores import RowError
 from luthier.evaluation.tfidf_vectors import fit_vectors
 from luthier.schema import Dataset, Example, LabelSet, Similarity
+from luthier.text.said import Said
 
 MAIN, MAIN_TITLE = SPEARMAN, "Spearman correlation"
 VALIDATED = MAIN
@@ -46,7 +47,8 @@ def told(error: RowError) -> dict[str, Any]:
 def doubts(system: Evaluation) -> list[str]:
     """Tell of a model that orders pairs no better than chance."""
     return [] if system.scores.values[SPEARMAN] > 0 else [
-        "on the test rows the tuned model orders pairs no better than chance: it has learned nothing"]
+        Said("on the test rows the tuned model orders pairs no better than chance: it has learned nothing",
+             "在测试行上，微调后的模型对文本对的排序并不优于随机：什么也没学到")]
 
 
 def printed(scores: Mapping[str, Any]) -> Printed:  # noqa: ARG001 - as all kinds are asked

@@ -8,6 +8,7 @@ from luthier.evaluation.kinds import _labels
 from luthier.evaluation.kinds._labels import BASELINE, METRICS, facts, judge, printed, shown, told
 from luthier.evaluation.tfidf import fit_classifier
 from luthier.schema import Dataset
+from luthier.text.said import Said
 
 __all__ = ["BASELINE", "BY_DISTANCE", "LOWER_IS_BETTER", "MAIN", "MAIN_TITLE", "METRICS", "PAGE", "SHORT", "VALIDATED",
            "baseline", "doubts", "facts", "judge", "printed", "shown", "told"]
@@ -31,6 +32,6 @@ def doubts(system: Evaluation) -> list[str]:
     found = _labels.never_given(system.scores.classes, "answered", "rows")
     if answered.sum() == 1:
         only = system.labels.names[int(answered.argmax())]
-        found.insert(0, f"the tuned model answers {only!r} to every test row: it has not learned to tell the labels "
-                        "apart")
+        found.insert(0, Said(f"the tuned model answers {only!r} to every test row: it has not learned to tell the "
+                             "labels apart", f"微调后的模型对每个测试行都回答“{only}”：没有学会区分各个标签"))
     return found

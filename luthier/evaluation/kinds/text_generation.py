@@ -16,6 +16,7 @@ from luthier.evaluation.scores import RowError
 from luthier.evaluation.texts import BLEU, CHRF, EXACT, judge_texts, targets_of
 from luthier.evaluation.tfidf import make_vectorizer
 from luthier.schema import Dataset, Example, Generated, LabelSet
+from luthier.text.said import Said
 
 MAIN, MAIN_TITLE = CHRF, "chrF"
 VALIDATED = "accuracy"
@@ -54,15 +55,19 @@ def told(error: RowError) -> dict[str, Any]:
 def doubts(system: Evaluation) -> list[str]:
     """Tell of a model that writes nothing, or the same for every text, and of texts that the length limit ended."""
     texts = [answer.generated_text.strip() for answer in system.predictions if isinstance(answer, Generated)]
-    found = []
+    found = list[str]()
     if not any(texts):
-        found.append(learned_nothing("writes nothing for any test row"))
+        found.append(learned_nothing("writes nothing for any test row",
+                                     "对所有测试行都没有写出任何内容"))
     elif len(texts) > 1 and len(set(texts)) == 1 and system.wrong:
-        found.append(learned_nothing("writes one and the same text for every test row"))
+        found.append(learned_nothing("writes one and the same text for every test row",
+                                     "对每个测试行都写出同一段文本"))
     unended = _unended(system)
     if 2 * unended > len(texts):
-        found.append(f"{unended} of {len(texts)} test texts were ended by the length limit, not by the model: raise "
-                     "max_new_tokens, or tune longer")
+        found.append(Said(f"{unended} of {len(texts)} test texts were ended by the length limit, not by the model: "
+                          "raise max_new_tokens, or tune longer",
+                          f"{len(texts)} 条测试文本中有 {unended} 条因长度上限而结束，而不是由模型结束："
+                          "请增大 max_new_tokens，或延长微调"))
     return found
 
 

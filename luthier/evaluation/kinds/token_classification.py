@@ -63,7 +63,8 @@ def told(error: RowError) -> dict[str, Any]:
 def doubts(system: Evaluation) -> list[str]:
     """Tell of a finder that finds nothing, and of types that are never found."""
     if not system.chosen.any():
-        return [learned_nothing("finds no entity in any test row")]
+        return [learned_nothing("finds no entity in any test row",
+                                "在所有测试行中没有找到任何实体")]
     return never_given(system.scores.classes, "found", "entities")
 
 

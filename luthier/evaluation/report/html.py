@@ -12,6 +12,7 @@ from luthier.evaluation.intervals import Interval
 from luthier.evaluation.kind import Form
 from luthier.evaluation.report.words import every_word
 from luthier.text import figures
+from luthier.text.said import Said
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -31,6 +32,14 @@ def both(key: str, **values: object) -> str:
     language.
     """
     return "".join(f'<span class="{code}" lang="{code}">{text}</span>' for code, text in spoken(key, values))
+
+
+def in_both(sentence: str) -> str:
+    """Return a sentence, escaped, in both languages where it has both."""
+    if not isinstance(sentence, Said):
+        return esc(sentence)
+    return "".join(f'<span class="{code}" lang="{code}">{esc(text)}</span>'
+                   for code, text in (("en", sentence), ("zh", sentence.chinese)))
 
 
 def spoken(key: str, values: dict[str, object]) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from luthier.evaluation.intervals import Difference
 from luthier.evaluation.report.content import Report
-from luthier.evaluation.report.html import both, bracket, count, esc, percent, section, signed, written
+from luthier.evaluation.report.html import both, bracket, count, in_both, percent, section, signed, written
 from luthier.evaluation.report.words import of_kind, what_is
 
 Differences = Mapping[str, Mapping[str, Difference]]
@@ -77,7 +77,7 @@ def _facts(report: Report) -> str:
 def notices(report: Report) -> str:
     """Return what the reader should know before relying on the numbers; never empty."""
     main = report.systems[report.main]
-    lines = [("bad", esc(warning)) for warning in report.warnings]
+    lines = [("bad", in_both(warning)) for warning in report.warnings]
     if main.truncated:
         lines.append(("warn", both("some_cut", count=count(main.truncated), rows=count(main.scores.rows))))
     else:
