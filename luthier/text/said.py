@@ -15,3 +15,7 @@ class Said(str):
         made = super().__new__(cls, english)
         made.chinese = chinese
         return made
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
+        """Return what a pickle or a copy is made from."""
+        return type(self), (str(self), self.chinese)
