@@ -65,7 +65,7 @@ class Encoder:
 
     @classmethod
     def load(cls, directory: Path, *, max_length: int | None = None, normalize: Form = "nfc",
-             overlap: float | None = None, language: str | None = None) -> Encoder:
+             overlap: float | None = None, language: str | None = None, written: bool = False) -> Encoder:
         """Open the tokenizer of a model directory or bundle.
 
         Args:
@@ -77,6 +77,8 @@ class Encoder:
                 one stands in each window, cut to half its room where both do not fit. Where only the second fits into
                 half of the room, it is the first text, and nothing is cut.
             language: code of the language that texts carry, of models of many; the tokenizer's own when left out.
+            written: whether it is for texts that the model writes. Its places alone limit those, and not what the
+                tokenizer says of inputs, which in a bundle is the length that sources were cut at.
 
         Raises:
             ModelError: no readable tokenizer, or a ``max_length``, ``overlap`` or ``language`` that the model cannot
@@ -91,7 +93,7 @@ class Encoder:
         tokenizer_config = files.read_tokenizer_config(directory)
         if language is not None:
             set_language(tokenizer, tokenizer_config, language)
-        limit = files.longest_input(config, tokenizer_config)
+        limit = files.longest_input(config, {} if written else tokenizer_config)
         special = tokenizer.num_special_tokens_to_add(True)
         max_length = _checked_length(max_length, limit, special, directory)
         shared = int(overlap * max_length) if isinstance(overlap, float) else overlap

@@ -13,12 +13,12 @@ from luthier.text.normalize import Form
 
 
 class TargetEncoder:
-    """The tokenizer of what is written, which has another language and another normal form than what is read."""
+    """The tokenizer of what is written, which has another language, normal form and length than what is read."""
 
     def __init__(self, directory: Path, *, normalize: Form, language: str | None,
                  max_length: int | None = None) -> None:
         # What is written keeps its width and its signs, whatever is done to what is read.
-        self.encoder = Encoder.load(directory, max_length=max_length, language=language,
+        self.encoder = Encoder.load(directory, max_length=max_length, language=language, written=True,
                                     normalize="none" if normalize == "none" else "nfc")
         self._end = target_tokens_of(directory).eos[0]
 

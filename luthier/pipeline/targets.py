@@ -28,7 +28,7 @@ def encoded_targets(loaded: Loaded, directory: Path, settings: Any) -> tuple[dic
         DataError: a row has no target.
         ModelError: the model has no place for such long targets, or does not say how its texts end.
     """
-    longest = Encoder.load(directory).max_length
+    longest = Encoder.load(directory, written=True).max_length
     limit: int = settings.max_target_length or min(longest, USUAL)
     try:
         targets = TargetEncoder(directory, max_length=limit, normalize=loaded.recipe.prepare.normalize,

@@ -73,6 +73,17 @@ def test_what_is_weighed_is_what_is_learned(tmp_path: Path) -> None:
     assert encoder.encode_ragged(["１ y"]).ids[0] == Encoder.load(place, normalize="nfkc").encode_ragged(["1 y"]).ids[0]
 
 
+def test_the_length_at_which_sources_are_cut_cuts_nothing_that_is_written(tmp_path: Path) -> None:
+    model, bundle, text = make_seq2seq(tmp_path / "m"), tmp_path / "bundle", "far more letters than eight"
+    fresh = text_to_text.encoder(model, text_to_text.Settings(), max_length=8, normalize="nfc")
+    fresh.save(bundle)
+    (bundle / "config.json").write_bytes((model / "config.json").read_bytes())
+    stored = text_to_text.encoder(bundle, text_to_text.Settings(), max_length=8, normalize="nfc", stored=True)
+    assert len(stored.encode_ragged([text]).ids[0]) == 8
+    assert stored.written([text]) == fresh.written([text])
+    assert len(stored.written([text])[0]) > 8
+
+
 @pytest.mark.slow
 def test_it_is_tuned_from_one_language_to_another(tmp_path: Path) -> None:
     import torch
