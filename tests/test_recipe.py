@@ -98,6 +98,11 @@ def test_environment_variables_are_read_and_missing_ones_named(monkeypatch: pyte
         build({"data": {"train": "${NOT_THERE_AT_ALL}"}, "out": "x"})
 
 
+def test_one_tracker_needs_no_list() -> None:
+    for written in ("report_to=tensorboard", "report_to=[tensorboard]"):
+        assert build(recipe.apply_overrides(MINIMAL, [written])).report_to == ("tensorboard",)
+
+
 def test_overrides_reach_every_depth_and_read_exponents_as_numbers() -> None:
     values = recipe.apply_overrides(MINIMAL, ["train.learning_rate=3e-5", "seed=1", "prepare.split=[0.8,0.1,0.1]"])
     built = build(values)

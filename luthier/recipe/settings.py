@@ -236,9 +236,14 @@ class Recipe(Settings):
     offline: bool = False
     """Never ask a model hub."""
     report_to: tuple[str, ...] = ()
-    """Trackers that get every event: tensorboard, mlflow, wandb."""
+    """Trackers that get every event: tensorboard, mlflow, wandb; one name or several."""
     out: str
     """Directory of the finished bundle."""
+
+    @field_validator("report_to", mode="before")
+    @classmethod
+    def _one_alone(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
 
     @field_validator("out")
     @classmethod

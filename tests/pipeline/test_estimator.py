@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 
 import luthier
 from luthier.errors import DataError, UnknownNameError
+from luthier.models.tiny_generators import make_seq2seq
 from luthier.schema import Candidates
 
 SETTINGS: dict[str, Any] = {
@@ -142,6 +143,14 @@ def test_passages_are_put_in_order(tiny_model: Path) -> None:
         assert sorted(one.score for one in order.results) == pytest.approx(sorted(said[2:4]), abs=1e-5)
     with pytest.raises(DataError, match='row 1: expected a text for "query" and a list of texts for "passages"'):
         found.predict([{"query": "price 1"}])
+
+
+@pytest.mark.slow
+def test_texts_that_are_written(tmp_path: Path) -> None:
+    X, y = [f"say {number}" for number in range(60)], [f"Zeile {number}" for number in range(60)]
+    task = {"decoding": {"max_new_tokens": 12}}
+    found = fitted(estimator(make_seq2seq(tmp_path / "m"), "text-to-text", 1, task=task), X, y)
+    assert all(isinstance(one, str) for one in found.predict(X[:2]))
 
 
 @pytest.mark.slow

@@ -67,7 +67,8 @@ def is_whole_file(value: Mapping[str, Any]) -> bool:
     """Tell whether an object is a data set rather than one row."""
     if any(isinstance(child, str) and is_known(key) for key, child in value.items()):
         return False
-    return any((rows_key(value) is not None, by_relation(value) is not None, is_columns(value), _is_named_rows(value)))
+    return (rows_key(value) is not None or by_relation(value) is not None or is_columns(value)
+            or _is_named_rows(value))
 
 
 def column_rows(value: Mapping[str, Any]) -> list[dict[str, Any]]:

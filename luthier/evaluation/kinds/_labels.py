@@ -33,6 +33,9 @@ BASELINE = Named("TF-IDF", "TF-IDF + logistic regression")
 
 _NAMED = 10
 """Most labels named in a sentence."""
+_CHINESE = {"answered": "从未给出", "found": "从未找到", "told": "从未判为", "rows": "行", "entities": "个实体",
+            "triples": "个三元组"}
+"""What ``never_given`` says of labels, and what it counts."""
 
 
 def judge(examples: Sequence[Example], labels: LabelSet) -> Judge:
@@ -82,10 +85,6 @@ def never_given(classes: Iterable[ClassScores], verb: str, counted: str) -> list
     chinese = "、".join(f"{entry.label}（{entry.support} {_CHINESE[counted]}）" for entry in named)
     return [Said(f"never {verb} on the test rows: {english}{f' and {left} more labels' if left > 0 else ''}",
                  f"在测试行中{_CHINESE[verb]}：{chinese}{f'，以及另外 {left} 个标签' if left > 0 else ''}")]
-
-
-_CHINESE = {"answered": "从未给出", "found": "从未找到", "told": "从未判为", "rows": "行", "entities": "个实体",
-            "triples": "个三元组"}
 
 
 def learned_nothing(what: str, chinese: str) -> Said:
