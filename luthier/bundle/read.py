@@ -66,7 +66,7 @@ def check_labels(path: str | Path, manifest: Manifest) -> None:
     names = list(manifest.output_names)
     try:
         by_id = {int(key): value for key, value in dict(config.get("id2label") or {}).items()}
-    except ValueError:
+    except (TypeError, ValueError):
         by_id = {}
     found = [by_id[key] for key in sorted(by_id)]
     if sorted(by_id) != list(range(len(names))) or found != names:

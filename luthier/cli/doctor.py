@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from luthier import __version__, plugins
+from luthier.models.hardware import cores
 
 PACKAGES = ("numpy", "torch", "transformers", "tokenizers", "scikit-learn", "fastapi", "pyarrow", "openpyxl", "peft")
 
@@ -54,8 +55,8 @@ def _free(path: str) -> int:
 
 def _compute() -> str:
     if util.find_spec("torch") is None:
-        return f"{os.cpu_count()} cores; torch is not installed"
+        return f"{cores()} cores; torch is not installed"
     from luthier.tuning.precision import choose_precision
 
     decision = choose_precision("auto")
-    return f"{os.cpu_count()} cores; {decision.value} for tuning, because {decision.reason}"
+    return f"{cores()} cores; {decision.value} for tuning, because {decision.reason}"

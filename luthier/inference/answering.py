@@ -42,7 +42,7 @@ def asked_otherwise(manifest: Manifest, changes: Mapping[str, Any]) -> Manifest:
     except ValidationError as error:
         fault = error.errors()[0]
         raise RecipeError(f"task.{'.'.join(map(str, fault['loc']))}: {fault['msg']}",
-                          "the setting is told in the page of the task") from None
+                          "the page of the task describes its settings") from None
     return replace(manifest, task=replace(manifest.task, settings=values))
 
 

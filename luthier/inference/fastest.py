@@ -12,6 +12,7 @@ from luthier.errors import LuthierError
 from luthier.inference.answering import answering, asked_otherwise
 from luthier.inference.choosing import REFERENCE, Purpose, choose
 from luthier.inference.predictor import Predictor
+from luthier.models.hardware import cores
 
 AUTO = "auto"
 
@@ -62,7 +63,7 @@ def open_fastest(
 def _proved(path: str | Path, opening: Opening, purpose: Purpose, *, measuring: bool) -> tuple[Predictor, str]:
     """Open a bundle with its own settings."""
     where: dict[str, Any] = {
-        "device": opening.device, "threads": opening.threads, "offline": opening.offline}
+        "device": opening.device, "threads": opening.threads or cores(), "offline": opening.offline}
     if opening.backend != AUTO:
         return _opened(path, opening.backend, "asked for", where)
     directory = Path(path).expanduser()

@@ -48,8 +48,8 @@ class Corpus:
         if not predictor.labels.of_embeddings:
             raise DataError(f"{predictor.name} gives texts no vectors, so nothing can be searched with it",
                             "tune one with --task similarity")
-        checked(texts, pair=False)
-        return cls(predictor, tuple(texts), _vectors(predictor, [Passage(text) for text in texts]))
+        rows = tuple(map(str, checked(texts, pair=False)))
+        return cls(predictor, rows, _vectors(predictor, [Passage(text) for text in rows]))
 
     def search(self, queries: Sequence[str], k: int = 10) -> list[list[Hit]]:
         """Return the k passages nearest to each query, the best first; of equal ones the first of the corpus.

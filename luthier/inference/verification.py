@@ -124,6 +124,8 @@ def _check(name: str, run: Callable[[], str]) -> Check:
         return Check(name, True, run())
     except LuthierError as error:
         return Check(name, False, error.problem)
+    except Exception as error:  # noqa: BLE001 - a bundle may be damaged in any way, and to find that is what this is for
+        return Check(name, False, f"{type(error).__name__}: {error}")
 
 
 def _files(directory: Path, manifest: Manifest) -> str:

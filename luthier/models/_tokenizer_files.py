@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from luthier.errors import ModelError
+from luthier.models.files import read_json
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -16,23 +17,6 @@ SPECIAL_TOKENS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token
 
 _UNLIMITED = 1_000_000
 """transformers writes 1e30 for "no limit known"."""
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file, empty when there is no such file.
-
-    Raises:
-        ModelError: the file holds no JSON object.
-    """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path} is not readable JSON: {error}", "fetch or copy the model again") from None
-    if not isinstance(values, dict):
-        raise ModelError(f"{path} holds {type(values).__name__}, expected an object", "fetch or copy the model again")
-    return values
 
 
 def read_tokenizer(directory: Path) -> Tokenizer:

@@ -15,7 +15,7 @@ from luthier import plugins
 from luthier.errors import ModelError
 from luthier.models import _tokenizer_files as tokenizer_files
 from luthier.models.architecture import problem_of
-from luthier.models.files import ModelFiles
+from luthier.models.files import ModelFiles, read_json
 from luthier.schema import LabelSet, ProblemType
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def load_classifier(directory: Path, *, attention: Attention = "sdpa") -> torch.
         ModelError: the directory cannot be opened, or any weight is missing or of another shape.
     """
     plugins.require("torch", "transformers")
-    kind = problem_of(tokenizer_files.read_json(directory / "config.json")) if directory.is_dir() else None
+    kind = problem_of(read_json(directory / "config.json")) if directory.is_dir() else None
     model, info = open_weights(directory, None, attention, kind or "single_label_classification")
     faults = sorted({*info["missing_keys"], *(str(entry[0]) for entry in info["mismatched_keys"])})
     if kind == "similarity":  # a pooler, which other models have, is dropped here
@@ -283,7 +283,7 @@ def explained(directory: Path, what: str = "a text classifier") -> Iterator[None
 
 def _unnamed_head(directory: Path, labels: LabelSet) -> bool:
     """Return whether the directory holds a classifier of another kind, or of other labels or another order."""
-    stored = tokenizer_files.read_json(directory / "config.json")
+    stored = read_json(directory / "config.json")
     if not any(str(name).endswith(("SequenceClassification", "TokenClassification", "QuestionAnswering"))
                for name in stored.get("architectures") or ()):
         return False

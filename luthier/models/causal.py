@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from luthier.errors import ModelError
-from luthier.models import _tokenizer_files as tokenizer_files
 from luthier.models.building import Attention, Built
-from luthier.models.files import ModelFiles
+from luthier.models.files import ModelFiles, read_json
 from luthier.models.writers import open_writer
 from luthier.schema import LabelSet
 
@@ -50,7 +49,7 @@ def check_kind(directory: Path) -> None:
     Raises:
         ModelError: an encoder, or an encoder-decoder; names what can.
     """
-    config = tokenizer_files.read_json(directory / "config.json")
+    config = read_json(directory / "config.json")
     kind = config.get("model_type")
     if not kind:
         return  # opening it says what is wrong

@@ -19,6 +19,7 @@ from luthier.models._offsets import valid
 from luthier.models._ragged import Ragged
 from luthier.models.chat_template import ChatTemplate, chosen, plain
 from luthier.models.encoding import Encoder
+from luthier.models.files import read_json
 from luthier.schema import Batch, Conversation, Int64, TextInput, Turn
 from luthier.text.conversations import normal
 from luthier.text.normalize import Form
@@ -93,11 +94,11 @@ class ChatEncoder:
         own = chosen(config.get("chat_template")) if source == "model" else None
         template = ChatTemplate.of(own or plain(special, begins=begins, bare=bare), special, _specials(tokenizer))
         template = template.led() if bare else template
-        model = files.read_json(directory / "config.json")
+        model = read_json(directory / "config.json")
         encoder = Encoder(tokenizer, max_length=length, normalize=normalize, uses_type_ids=False,
                           pad_id=files.pad_id(tokenizer, model, config),
                           tokenizer_config={**config, "chat_template": template.source})
-        generation = files.read_json(directory / "generation_config.json")
+        generation = read_json(directory / "generation_config.json")
         stored = generation.get("eos_token_id", model.get("eos_token_id"))
         generation["eos_token_id"] = _ends(tokenizer, template, stored)
         return cls(encoder, tokenizer, template, room=max(length - new_tokens, length // 2), generation=generation)

@@ -21,6 +21,7 @@ from luthier.models._languages import set_language
 from luthier.models._ragged import Ragged, Rows, spread
 from luthier.models._reading import Reader
 from luthier.models.architecture import places_follow_padding
+from luthier.models.files import read_json
 from luthier.schema import Batch, Int64, Marked, TextInput
 from luthier.text.normalize import Form
 
@@ -89,7 +90,7 @@ class Encoder:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         directory = Path(directory)
         tokenizer = files.read_tokenizer(directory)
-        config = files.read_json(directory / "config.json")
+        config = read_json(directory / "config.json")
         tokenizer_config = files.read_tokenizer_config(directory)
         if language is not None:
             set_language(tokenizer, tokenizer_config, language)
@@ -108,7 +109,7 @@ class Encoder:
             max_length=max_length,
             normalize=normalize,
             pad_id=files.pad_id(tokenizer, config, tokenizer_config),
-            uses_type_ids=int(config.get("type_vocab_size", 0)) > 1 and any(tokenizer.encode("a", "a").type_ids),
+            uses_type_ids=int(config.get("type_vocab_size") or 0) > 1 and any(tokenizer.encode("a", "a").type_ids),
             tokenizer_config=tokenizer_config,
             overlap=shared,
             language=language,

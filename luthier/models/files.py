@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from luthier.errors import ModelError
 
@@ -62,6 +64,23 @@ def cache_directory() -> Path:
     except RuntimeError:
         raise ModelError("there is no home directory to keep models in",
                          "set LUTHIER_CACHE to a directory that can be written") from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file, empty when there is no such file.
+
+    Raises:
+        ModelError: the file holds no JSON object.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path} is not readable JSON: {error}", "fetch or copy the model again") from None
+    if not isinstance(values, dict):
+        raise ModelError(f"{path} holds {type(values).__name__}, expected an object", "fetch or copy the model again")
+    return values
 
 
 def sha256_of(path: Path) -> str:

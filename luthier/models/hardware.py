@@ -54,8 +54,21 @@ def processor_features() -> frozenset[str]:
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return how many cores this process may use: those it is bound to, or fewer where a container has a quota."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(bound, _quota() or bound)
+
+
+def _quota() -> int | None:
+    """Return the cores' worth of time that a control group grants, rounded up; ``None`` where there is no limit."""
+    with suppress(OSError, ValueError):  # version 2: "200000 100000", or "max 100000"
+        granted, period = map(int, (_CGROUPS / "cpu.max").read_text(encoding="ascii").split())
+        return -(-granted // period)
+    with suppress(OSError, ValueError):  # version 1: -1 for no limit
+        granted, period = (int((_CGROUPS / f"cpu/cpu.cfs_{name}_us").read_text(encoding="ascii"))
+                           for name in ("quota", "period"))
+        return -(-granted // period) if granted > 0 else None
+    return None
 
 
 @cache

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from luthier.errors import ModelError
-from luthier.models import _tokenizer_files as tokenizer_files
 from luthier.models.building import ATTENTION_DROPOUTS, DROPOUTS, Attention, Built, open_weights, set_rates
-from luthier.models.files import ModelFiles
+from luthier.models.files import ModelFiles, read_json
 from luthier.models.writers import named_config
 from luthier.schema import LabelSet
 
@@ -103,7 +102,7 @@ def _check_kind(directory: Path) -> None:
     """Refuse what is no encoder, before its weights are read."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
-    config = tokenizer_files.read_json(directory / "config.json")
+    config = read_json(directory / "config.json")
     kind = config.get("model_type")
     if kind and (config.get("is_encoder_decoder") or kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES):
         raise ModelError(f"{directory} holds a {kind} model, which does not tell hidden tokens from those around them",

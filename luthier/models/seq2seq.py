@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from luthier.errors import ModelError
-from luthier.models import _tokenizer_files as tokenizer_files
 from luthier.models.building import Attention, Built
-from luthier.models.files import ModelFiles
+from luthier.models.files import ModelFiles, read_json
 from luthier.models.writers import open_writer, read_config
 from luthier.schema import LabelSet
 
@@ -56,7 +55,7 @@ def build_seq2seq(
         ModelError: the directory cannot be opened, lacks weights, or holds a model of another kind.
     """
     directory = files.path if isinstance(files, ModelFiles) else Path(files)
-    check_writes(tokenizer_files.read_json(directory / "config.json"), directory)
+    check_writes(read_json(directory / "config.json"), directory)
     model = open_writer(directory, outputs, "an encoder-decoder", dropout=dropout, attention_dropout=attention_dropout,
                         attention=attention)
     target_tokens(model.config, directory.name)
@@ -96,7 +95,7 @@ def continues(directory: Path) -> bool:
         MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
     )
 
-    config = tokenizer_files.read_json(directory / "config.json")
+    config = read_json(directory / "config.json")
     kind = config.get("model_type")
     both = kind in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES and config.get("is_encoder_decoder", True)
     if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not both:
@@ -111,7 +110,7 @@ def check_languages(directory: Path, source: str | None, target: str | None) -> 
     Raises:
         ModelError: says which settings are missing.
     """
-    kind = tokenizer_files.read_json(directory / "config.json").get("model_type")
+    kind = read_json(directory / "config.json").get("model_type")
     if kind in OF_LANGUAGES and not (source and target):
         raise ModelError(f"{directory} holds a model of many languages ({kind}), and it is not said from which to "
                          "which it shall write",
@@ -125,7 +124,7 @@ def target_tokens_of(directory: Path) -> TargetTokens:
     Raises:
         ModelError: it is of a kind that cannot write, or its configuration cannot be read or lacks one.
     """
-    check_writes(tokenizer_files.read_json(directory / "config.json"), directory)
+    check_writes(read_json(directory / "config.json"), directory)
     return target_tokens(read_config(directory, "an encoder-decoder"), directory.name)
 
 

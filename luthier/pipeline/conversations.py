@@ -47,9 +47,9 @@ def _learned(rows: tuple[Example, ...], encoder: ChatEncoder | ContinuedEncoder)
     try:
         return encoder.learned([row.text_input for row in rows], first_targets(rows))
     except DataError as error:
-        number, _, rest = error.problem.removeprefix("row ").partition(":")
-        where = rows[int(number)].id if number.isdigit() else number
-        raise DataError(f"{where}:{rest}", error.fix) from None
+        if error.row is None:
+            raise
+        raise DataError(f"{rows[error.row].id}: {error.said}", error.fix) from None
 
 
 def _notes(found: list[Learned], encoder: ChatEncoder | ContinuedEncoder, words: _Words) -> list[str]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from luthier import plugins
+from luthier.models.files import read_json
 from luthier.models.sources import list_models, resolve
 from luthier.pipeline.prompting import pace
 from luthier.recipe import NEW_MODEL, Recipe
@@ -53,8 +51,7 @@ def _share(recipe: Recipe) -> tuple[float, str]:
     packaged = {info.name for info in list_models()}
     if recipe.method["name"] not in _BY_WIDTH or recipe.model.name in (NEW_MODEL, *packaged):
         return 1.0, ""
-    path = resolve(recipe.model.name, offline=recipe.offline).path / "config.json"
-    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    config = read_json(resolve(recipe.model.name, offline=recipe.offline).path / "config.json")
     width = next((config[key] for key in ("hidden_size", "d_model", "n_embd", "dim") if key in config), None)
     causal = any(str(name).endswith(("ForCausalLM", "LMHeadModel")) for name in config.get("architectures") or ())
     usual = MEASURED_WIDTH["decoder" if causal else "encoder"]

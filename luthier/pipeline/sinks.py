@@ -79,10 +79,23 @@ def _write_json(
 ) -> None:
     given = {name: None if _is_missing(cell) else cell for name, cell in _renamed(cells, keys).items()}
     values = {"id": row, **given, **answer.to_dict()}
-    line = json.dumps(values, ensure_ascii=escaped, default=str)
+    try:
+        line = json.dumps(values, ensure_ascii=escaped, default=str, allow_nan=False)
+    except ValueError:  # a number in some cell is infinite, or none, which JSON has no word for
+        values = _finite(values)
+        line = json.dumps(values, ensure_ascii=escaped, default=str, allow_nan=False)
     if line != _writable(line):  # half a surrogate pair in some cell: JSON's own escape keeps it
-        line = json.dumps(values, default=str)
+        line = json.dumps(values, default=str, allow_nan=False)
     file.write(line + "\n")
+
+
+def _finite(value: Any) -> Any:
+    """Return a cell with ``None`` for each number that is not finite."""
+    if isinstance(value, dict):
+        return {name: _finite(child) for name, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(child) for child in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class _Table:

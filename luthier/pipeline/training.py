@@ -77,7 +77,7 @@ def run(
         view: list[Listener] = [stack.enter_context(ProgressView())] if progress else []
         out, settings = Path(recipe.out), recipe.model_dump(mode="json")
         trackers = open_trackers(recipe.report_to, out.name, out.parent, settings)
-        events = stack.enter_context(Events(place.events, [*view, *trackers, *listeners], resume=resume))
+        events = stack.enter_context(Events.open(place.events, [*view, *trackers, *listeners], resume=resume))
         return _Stages(place, events, resume).carry_out(recipe, loaded)
 
 

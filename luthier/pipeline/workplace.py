@@ -22,6 +22,7 @@ from luthier.bundle import MANIFEST
 from luthier.bundle.write import refuse_foreign
 from luthier.errors import TuningError
 from luthier.recipe import Recipe
+from luthier.tuning import read_events
 
 _OURS = re.compile(r"lock|recipe\.(yaml|tmp)|\.?events\.jsonl(\.tmp)?|(\.tmp-)?(checkpoint|best)-.*")
 """Names of what a run keeps; its directory is removed when it has finished."""
@@ -48,6 +49,10 @@ class Workplace:
         temporary = self.recipe.with_suffix(".tmp")
         temporary.write_text(recipes.dump(recipe), encoding="utf-8")
         os.replace(temporary, self.recipe)
+
+    def stepped(self) -> bool:
+        """Return whether optimiser steps are on record, which may show why a run failed."""
+        return self.events.exists() and any(event["event"] == "step" for event in read_events(self.events))
 
     def checkpoints(self) -> list[Path]:
         """Return the checkpoint directories that are there, in no order."""
@@ -78,10 +83,11 @@ def workplace(out: Path, *, resume: bool, restart: bool) -> Iterator[Workplace]:
         try:
             yield place
         except BaseException as error:
-            if not place.checkpoints():
+            if place.checkpoints():
+                if isinstance(error, KeyboardInterrupt):
+                    raise KeyboardInterrupt(f"stopped\n  -> {_how_to_go_on(place)}") from None
+            elif isinstance(error, KeyboardInterrupt) or not place.stepped():
                 shutil.rmtree(place.path)  # nothing in it that the same command would not make again
-            elif isinstance(error, KeyboardInterrupt):
-                raise KeyboardInterrupt(f"stopped\n  -> {_how_to_go_on(place)}") from None
             raise
         shutil.rmtree(place.path)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +13,7 @@ from typing import Any
 
 Event = Mapping[str, Any]
 Listener = Callable[[Event], None]
-"""Gets every event; may have a method ``close()``, called when the stream ends."""
+"""Gets every event; may have a method ``close(failed: bool)``, called when the stream ends, and whether by an error."""
 
 
 class Events:
@@ -21,16 +22,26 @@ class Events:
     Every event has ``event``, its kind, and ``time``; those of the loop have the optimiser ``step`` they belong to.
 
     Args:
-        path: the file; ``None`` writes nothing.
+        path: the file, which is appended to; ``None`` writes nothing.
         listeners: who else gets each event.
-        resume: keep the steps that stand in the file. What has no step goes: the resumed run says it again.
     """
 
-    def __init__(self, path: Path | None = None, listeners: Iterable[Listener] = (), *, resume: bool = False) -> None:
+    def __init__(self, path: Path | None = None, listeners: Iterable[Listener] = ()) -> None:
         self.path = path
         self.listeners = tuple(listeners)
-        if path is not None and path.exists():
-            self._keep(lambda event: resume and "step" in event)
+
+    @classmethod
+    def open(cls, path: Path, listeners: Iterable[Listener] = (), *, resume: bool) -> Events:
+        """Begin the stream of a run, and drop what an earlier one left in the file.
+
+        Args:
+            path: the file.
+            listeners: who else gets each event.
+            resume: keep the steps that stand in the file. What has no step goes: the resumed run says it again.
+        """
+        events = cls(path, listeners)
+        events._keep(lambda event: resume and "step" in event)
+        return events
 
     def __enter__(self) -> Events:
         """Return itself."""
@@ -39,8 +50,15 @@ class Events:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the listeners."""
-        self.close()
+        """Close every listener that can be closed; what one of them raises hides no error of the run's own."""
+        try:
+            with ExitStack() as stack:
+                for listener in self.listeners:
+                    stack.callback(getattr(listener, "close", _nothing), kind is not None)
+        except Exception as fault:
+            if error is None:
+                raise
+            error.add_note(f"a listener could not be closed either: {fault}")
 
     def emit(self, kind: str, **fields: Any) -> None:
         """Append one event and tell the listeners.
@@ -60,13 +78,6 @@ class Events:
         """Drop what was written after a checkpoint's step, so that a resumed run writes no step twice."""
         self._keep(lambda event: event.get("step", 0) <= step)
 
-    def close(self) -> None:
-        """Close every listener that can be closed."""
-        for listener in self.listeners:
-            close = getattr(listener, "close", None)
-            if close is not None:
-                close()
-
     def _keep(self, wanted: Callable[[Event], bool]) -> None:
         """Rewrite the file with the events wanted; a last line that a kill cut short goes too."""
         if self.path is None or not self.path.exists():
@@ -81,6 +92,10 @@ def read_events(path: Path) -> list[dict[str, Any]]:
     """Return the events of a file in order; a last line that a kill cut short is left out."""
     *whole, _cut = path.read_bytes().split(b"\n")
     return [json.loads(line) for line in whole]
+
+
+def _nothing(_failed: bool) -> None:
+    """Close what needs no closing."""
 
 
 def _line(event: Event) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from luthier.errors import RecipeError
+from luthier.errors import RecipeError, TuningError
 from luthier.plugins import did_you_mean, require
 from luthier.tuning.events import Event, Listener
 
@@ -22,17 +23,35 @@ class Tracker:
 
     name: str
     log: LogNumbers
-    finish: Callable[[], None]
+    finish: Callable[[bool], None]
+    """Given whether the run failed."""
 
     def __call__(self, event: Event) -> None:
-        """Log an event that carries numbers; leave the others."""
+        """Log an event that carries numbers; leave the others.
+
+        Raises:
+            TuningError: the tracker cannot be reached, or whatever else is its fault.
+        """
         found = dict(numbers(event))
         if found:
-            self.log(found, event["step"])
+            with self._explained("go on with --resume, and without it: report_to=[]"):
+                self.log(found, event["step"])
 
-    def close(self) -> None:
-        """Flush, and end the tracker's run."""
-        self.finish()
+    def close(self, failed: bool) -> None:
+        """Flush, and end the tracker's run.
+
+        Raises:
+            TuningError: the tracker cannot be reached, or whatever else is its fault.
+        """
+        with self._explained("what it was told last may be missing there; the bundle lacks nothing"):
+            self.finish(failed)
+
+    @contextmanager
+    def _explained(self, fix: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            raise TuningError(f"the tracker {self.name} failed: {type(error).__name__}: {error}", fix) from error
 
 
 def open_trackers(
@@ -55,7 +74,13 @@ def open_trackers(
         if name not in _OPEN:
             raise RecipeError(f"report_to names {name!r}; known: {', '.join(sorted(_OPEN))}", did_you_mean(name, _OPEN))
     parameters = dict(_flat(settings))
-    return [_OPEN[name](run_name, directory, parameters) for name in names]
+    opened = []
+    with ExitStack() as stack:
+        for name in names:
+            opened.append(_OPEN[name](run_name, directory, parameters))
+            stack.callback(opened[-1].close, failed=True)
+        stack.pop_all()  # all are open: whoever gets them closes them
+    return list(opened)
 
 
 def numbers(event: Event) -> Iterator[tuple[str, float]]:
@@ -80,13 +105,15 @@ def _open_tensorboard(run_name: str, directory: Path, parameters: dict[str, Any]
         for name, value in found.items():
             writer.add_scalar(name, value, step)
 
-    return Tracker("tensorboard", log, writer.close)
+    return Tracker("tensorboard", log, lambda _failed: writer.close())
 
 
 def _open_mlflow(run_name: str, directory: Path, parameters: dict[str, Any]) -> Tracker:
     require("mlflow")
     import os
+    import time
 
+    from mlflow.entities import Metric
     from mlflow.tracking import MlflowClient
 
     # Its own client instead of mlflow's global run: two runs in one process do not mix.
@@ -105,10 +132,10 @@ def _open_mlflow(run_name: str, directory: Path, parameters: dict[str, Any]) -> 
         client.log_param(run, name, str(value)[:500])
 
     def log(found: dict[str, float], step: int) -> None:
-        for name, value in found.items():
-            client.log_metric(run, _mlflow_name(name, "/"), value, step=step)
+        now = time.time_ns() // 1_000_000
+        client.log_batch(run, [Metric(_mlflow_name(name, "/"), value, now, step) for name, value in found.items()])
 
-    return Tracker("mlflow", log, lambda: client.set_terminated(run))
+    return Tracker("mlflow", log, lambda failed: client.set_terminated(run, "FAILED" if failed else "FINISHED"))
 
 
 def _mlflow_name(name: str, also: str = "") -> str:
@@ -122,7 +149,8 @@ def _open_wandb(run_name: str, directory: Path, parameters: dict[str, Any]) -> T
 
     # Project, mode and key come from W&B's own environment variables.
     run = wandb.init(name=run_name, dir=str(directory), config=parameters, reinit="create_new")
-    return Tracker("wandb", lambda found, step: run.log(found, step=step), run.finish)
+    return Tracker("wandb", lambda found, step: run.log(found, step=step),
+                   lambda failed: run.finish(exit_code=int(failed)))
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

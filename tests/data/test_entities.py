@@ -339,9 +339,21 @@ def test_a_table_with_one_token_a_row_is_joined_to_sentences(filled, name, delim
 def test_a_sentence_with_a_bad_row_is_left_out_whole(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("sentence_id,token,tag\n1,Anna,B-PER\n1,x,O,too,many\n1,met,O\n2,Rome,B-GEO\n", encoding="utf-8")
-    found, bad = read_all(inspect(path), max_bad_rows=1)
+    found, bad = read_all(inspect(path), max_bad_rows=2)
     assert [(row.text, row.id) for row in found] == [("Rome", "rows.csv:5")]
-    assert [row.line for row in bad] == [3]
+    assert sorted(row.line for row in bad) == [2, 3]
+
+
+@pytest.mark.parametrize(("numbers", "kept"), [(("1", "1", "2", "2", "3"), ["ok"]), (("1", "", "2", "", "3"), ["ok"]),
+                                               (("1", "", "", "2", "3"), ["Oslo", "ok"])])
+def test_a_bad_row_between_sentences_spoils_those_it_may_belong_to(numbers, kept, tmp_path):
+    path = tmp_path / "rows.csv"
+    cells = [("John", "B-PER"), ("left", "O"), ("x", "O,too,many"), ("Oslo", "B-LOC"), ("ok", "O")]
+    path.write_text("sentence_id,token,tag\n" + "".join(
+        f"{number},{token},{tag}\n" for number, (token, tag) in zip(numbers, cells, strict=True)), encoding="utf-8")
+    found, bad = read_all(inspect(path), max_bad_rows=3)
+    assert [row.text for row in found] == kept
+    assert {2, 4} <= {row.line for row in bad}
 
 
 def test_columns_of_words_and_labels_that_are_no_tags_stay_rows(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from luthier.data import BadRow, Columns, Record, inspect, read, read_all
 from luthier.data.readers import csv as csv_reader
 from luthier.data.readers import tsv as tsv_reader
+from luthier.data.readers import xlsx
 from luthier.errors import DataError
 
 
@@ -173,6 +174,22 @@ def test_hugging_face_class_numbers_get_their_names(tmp_path):
     examples, bad = rows_of(tmp_path / "a.parquet", max_bad_rows=1)
     assert examples == [("a b", ("pos",)), ("c d", ("neg",))]
     assert [row.line for row in bad] == [3]
+
+
+def test_a_workbook_is_opened_once_a_reading(tmp_path, monkeypatch):
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for title in ("empty", "also empty", "rows"):
+        sheet = book.create_sheet(title)
+    for row in (("text", "label"), ("good", "x"), ("bad", "y")):
+        sheet.append(row)
+    book.save(tmp_path / "rows.xlsx")
+    opened, load = [], openpyxl.load_workbook
+    monkeypatch.setattr(openpyxl, "load_workbook", lambda *a, **k: opened.append(1) or load(*a, **k))
+    assert "passed over empty sheets: Sheet, empty, also empty" in xlsx.notes(tmp_path / "rows.xlsx", None)
+    assert [row.values["text"] for row in xlsx.records(tmp_path / "rows.xlsx", None)] == ["good", "bad"]
+    assert len(opened) == 2
 
 
 def test_a_workbook_of_the_office(tmp_path):

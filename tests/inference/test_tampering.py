@@ -234,6 +234,20 @@ def test_a_bundle_without_its_manifest_is_half_written(bundle):
     assert "half-written" in refused(bundle, BundleError)
 
 
+@pytest.mark.parametrize("change", [{"num_attention_heads": 5}, {"id2label": [1, 2]}, {"hidden_size": "x"}, None])
+def test_verify_raises_nothing_whatever_is_damaged(copy_of, full, change):
+    bundle = copy_of(full)
+    file = bundle / "config.json"
+    if change is None:
+        file.unlink()
+    else:
+        file.write_text(json.dumps({**json.loads(file.read_text(encoding="utf-8")), **change}), encoding="utf-8")
+    for backend in ("torch", "torch-fp32", "torch-bf16", "native"):
+        report = verify(bundle, backend=backend, threads=1)
+        assert [check.name for check in report.checks] == ["manifest", "files", "labels", "ids", "logits"]
+        assert not report.ok
+
+
 def test_verify_names_every_fault_at_once(copy_of, full):
     bundle = copy_of(full)
     change_weights(bundle, "classifier", other_head)

@@ -39,6 +39,10 @@ def test_a_missing_directory_is_told_as_such(tmp_path: Path) -> None:
 def test_what_is_no_model_is_refused(model: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="holds no config.json, so it is no model directory"):
         resolve(str(tmp_path))
+    for broken in ('{"hidden_size": 384', "[]"):
+        (tmp_path / "config.json").write_text(broken)
+        with pytest.raises(ModelError, match=r"config.json (is not readable JSON|holds list)"):
+            resolve(str(tmp_path))
     (model / "model.safetensors").unlink()
     with pytest.raises(ModelError, match=r"holds no model.safetensors\n  -> fetch or copy the model again"):
         resolve(str(model))

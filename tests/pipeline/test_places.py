@@ -14,6 +14,7 @@ from luthier.errors import BundleError, DataError, TuningError
 from luthier.pipeline import make_recipe, run
 from luthier.pipeline.files import check_directory, check_output, whole_file
 from luthier.pipeline.workplace import workplace
+from luthier.tuning import Events, read_events
 
 
 def refusal(out: Path) -> str:
@@ -26,6 +27,25 @@ def refusal(out: Path) -> str:
 def test_a_run_inside_a_file(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("text")
     assert "Not a directory" in refusal(tmp_path / "rows.csv" / "out")
+
+
+def test_the_steps_of_a_run_that_failed_are_kept(tmp_path: Path) -> None:
+    def fail(out: Path, *events: str) -> Path:
+        def begin() -> None:
+            with workplace(out, resume=False, restart=False) as place:
+                stream = Events.open(place.events, resume=False)
+                for number, event in enumerate(events):
+                    stream.emit(event, step=number)
+                raise ValueError("the loss is nan")
+
+        with pytest.raises(ValueError, match="nan"):
+            begin()
+        return out.with_name(f"{out.name}.run") / "events.jsonl"
+
+    assert not fail(tmp_path / "early", "note").parent.exists()
+    kept = fail(tmp_path / "late", "note", "step", "step")
+    assert [event["event"] for event in read_events(kept)] == ["note", "step", "step"]
+    assert [event["event"] for event in read_events(fail(tmp_path / "late", "step"))] == ["step"]
 
 
 def test_a_name_that_is_too_long(tmp_path: Path) -> None:

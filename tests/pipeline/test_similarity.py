@@ -149,6 +149,7 @@ def test_a_corpus_is_searched(bundle: Path) -> None:
         assert all(hits[0].score >= hits[1].score for hits in found)
         assert corpus.search([]) == []
         assert len(corpus.search(["buy"], k=9)[0]) == 4
+        assert luthier.Corpus.of(predictor, (text for text in passages)).texts == tuple(passages)  # type: ignore[arg-type]
         assert luthier.Corpus.of(predictor, []).search(["buy"]) == [[]]
         for wrong in ("abc", [None], [5]):
             with pytest.raises(DataError, match="expected a"):

@@ -42,6 +42,15 @@ def test_json_lines_keep_every_cell(tmp_path: Path) -> None:
     assert "好" in written(tmp_path / "out.jsonl", {"text": "好"})
 
 
+def test_json_lines_are_json_whatever_the_cells_hold(tmp_path: Path) -> None:
+    def refuse(name: str) -> None:
+        raise AssertionError(name)
+
+    cells = {"far": math.inf, "inner": [math.nan, {"deep": -math.inf}], "pair": (1.5, math.nan)}
+    row = json.loads(written(tmp_path / "out.jsonl", cells), parse_constant=refuse)
+    assert (row["far"], row["inner"], row["pair"]) == (None, [None, {"deep": None}], [1.5, None])
+
+
 def test_tables_keep_every_cell(tmp_path: Path) -> None:
     cells = {"text": 'a "b", c\nd', "none": math.nan, "label": "x", "given_label": "y", "half": "a\ud83d",
              "tags": ["好"]}

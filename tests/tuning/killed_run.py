@@ -72,7 +72,7 @@ def main(directory: Path, options: dict[str, Any]) -> None:
     killer.install()
     toy = make_toy(directory, noise=options.pop("noise", 0.0), **options.pop("shape", {}))
     job = toy.job(directory / "checkpoints", **options)
-    with Events(directory / "events.jsonl", [killer], resume=job.resume) as events:
+    with Events.open(directory / "events.jsonl", [killer], resume=job.resume) as events:
         fitted = fit(job, events)
     digest = hashlib.sha256()
     for name, tensor in sorted(job.model.state_dict().items()):

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from luthier.tuning import Events, read_events
 
 
@@ -14,8 +16,9 @@ class Listener:
     def __call__(self, event: object) -> None:
         self.seen.append(event["event"])  # type: ignore[index]
 
-    def close(self) -> None:
+    def close(self, failed: bool) -> None:
         self.closed = True
+        self.failed = failed
 
 
 def test_lines_and_listeners_get_every_event(tmp_path: Path) -> None:
@@ -25,10 +28,28 @@ def test_lines_and_listeners_get_every_event(tmp_path: Path) -> None:
         events.emit("step", step=1, loss=0.1 + 0.2)
     assert listener.seen == ["note", "step"]
     assert listener.closed
+    assert not listener.failed
     first, second = read_events(tmp_path / "run" / "events.jsonl")
     assert first["text"] == "心情\u2028很好"
     assert second["loss"] == 0.1 + 0.2
     assert "time" in second
+
+
+def test_what_a_listener_raises_at_the_end_hides_no_error_of_the_run() -> None:
+    class Broken(Listener):
+        def close(self, failed: bool) -> None:
+            super().close(failed)
+            raise OSError("the network is down")
+
+    one, other = Broken(), Listener()
+    with pytest.raises(ValueError, match="the loss is nan") as caught, Events(None, [other, one]):
+        raise ValueError("the loss is nan")
+    assert "the network is down" in caught.value.__notes__[0]
+    assert one.failed
+    assert other.failed
+    with pytest.raises(OSError, match="network"), Events(None, [other, one]):
+        pass
+    assert not other.failed
 
 
 def test_without_a_path_only_listeners_hear() -> None:
@@ -50,7 +71,7 @@ def written(path: Path) -> Path:
 
 def test_a_new_run_starts_a_new_file(tmp_path: Path) -> None:
     path = written(tmp_path / "events.jsonl")
-    Events(path).emit("run_started")
+    Events.open(path, resume=False).emit("run_started")
     assert [event["event"] for event in read_events(path)] == ["run_started"]
 
 
@@ -58,7 +79,7 @@ def test_a_resumed_run_writes_nothing_twice(tmp_path: Path) -> None:
     path = written(tmp_path / "events.jsonl")
     with path.open("a") as file:
         file.write('{"event": "step", "step": 4, "lo')  # cut short by a kill
-    events = Events(path, resume=True)
+    events = Events.open(path, resume=True)
     assert [event.get("step") for event in read_events(path)] == [1, 2, 3]
     events.truncate_after(2)
     events.emit("step", step=3)

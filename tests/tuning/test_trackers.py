@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from luthier.errors import MissingExtraError, RecipeError
+from luthier.errors import MissingExtraError, RecipeError, TuningError
 from luthier.tuning import Events, open_trackers
 from luthier.tuning.trackers import Tracker, numbers
 
@@ -29,8 +29,19 @@ def test_numbers_have_the_names_trackers_show() -> None:
 
 def test_a_tracker_logs_numbers_and_is_closed() -> None:
     logged: list[tuple[dict[str, float], int]] = []
-    tell([Tracker("own", lambda found, step: logged.append((found, step)), lambda: logged.append(({}, -1)))])
+    tell([Tracker("own", lambda found, step: logged.append((found, step)),
+                  lambda failed: logged.append(({}, -2 if failed else -1)))])
     assert [step for _, step in logged] == [3, 3, -1]
+
+
+def test_a_tracker_that_fails_says_which_and_what_to_do() -> None:
+    def log(_found: dict[str, float], _step: int) -> None:
+        raise ConnectionError("refused")
+
+    ended: list[bool] = []
+    with pytest.raises(TuningError, match=r"the tracker own failed: ConnectionError: refused\n.*report_to=\[\]"):
+        tell([Tracker("own", log, ended.append)])
+    assert ended == [True]
 
 
 def test_unknown_names_are_refused() -> None:
@@ -73,6 +84,10 @@ def test_mlflow_store_holds_the_numbers(tmp_path: Path, monkeypatch: pytest.Monk
     assert runs[0].data.metrics["valid/ndcg_10"] == 0.6
     assert runs[0].data.params == {"train.seed": "1"}
     assert runs[0].info.status == "FINISHED"
+    with pytest.raises(ValueError, match="nan"), Events(None, open_trackers(["mlflow"], "lost", tmp_path, {})):
+        raise ValueError("the loss is nan")
+    (lost,) = client.search_runs([runs[0].info.experiment_id], "attributes.run_name = 'lost'")
+    assert lost.info.status == "FAILED"
 
 
 @pytest.mark.slow

@@ -93,7 +93,7 @@ def _parts(tag: str) -> tuple[str, str]:
 
 def _bare_parts(tag: str) -> tuple[str, str]:
     """Return the letter and the type of a tag that is a type, or ``O``."""
-    return ("O", "") if tag == "O" else ("I", tag)
+    return ("O", "") if tag in ("O", "o") else ("I", tag)
 
 
 def _capital(word: str) -> str:

@@ -49,23 +49,33 @@ def token_columns(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> TokenC
 
 
 def sentences(rows: Iterable[Record | BadRow], columns: TokenColumns) -> Iterator[Record | BadRow]:
-    """Yield a row for each sentence, with the line of its first token; one with a bad row in it is left out."""
+    """Yield a row for each sentence, with the line of its first token.
+
+    A bad row may be the last of one sentence or the first of the next: both are left out, and counted as bad rows.
+    Where only first rows are numbered, a number behind a bad row begins a sentence that is whole.
+    """
     before: Any = None
     sentence: list[Record] = []
-    whole = True
+    whole = first_numbered = after_bad = False
     for row in rows:
         if isinstance(row, BadRow):
             yield row
-            whole = False
+            whole, after_bad = False, True
             continue
         number = row.values[columns.sentence]
-        if number not in (None, "") and number != before:
-            if sentence and whole:
-                yield _joined(sentence, columns)
-            before, sentence, whole = number, [], True
+        if number in (None, ""):
+            first_numbered = True
+        elif number != before:
+            yield from _sentence(sentence, columns, whole=whole)
+            before, sentence, whole = number, [], first_numbered or not after_bad
         sentence.append(row)
-    if sentence and whole:
-        yield _joined(sentence, columns)
+        after_bad = False
+    yield from _sentence(sentence, columns, whole=whole)
+
+
+def _sentence(rows: Sequence[Record], columns: TokenColumns, *, whole: bool) -> Iterator[Record | BadRow]:
+    if rows:
+        yield _joined(rows, columns) if whole else BadRow(rows[0].line, "a row of this sentence cannot be read")
 
 
 def _joined(sentence: Sequence[Record], columns: TokenColumns) -> Record:

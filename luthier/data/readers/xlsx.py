@@ -43,45 +43,41 @@ def records(path: Path, encoding: str | None) -> Iterator[Record | BadRow]:  # n
         DataError: the workbook is damaged.
         MissingExtraError: openpyxl is not installed.
     """
-    _, rows = _first_sheet(path)
-    yield from _header.records(rows)
+    yield from _header.records(_rows(path, []))
 
 
 def notes(path: Path, encoding: str | None) -> list[str]:  # noqa: ARG001  (not a text format)
     """Return which sheet was taken and what was guessed about its header."""
-    passed, rows = _first_sheet(path)
-    header, _ = _header.split_header(rows)
+    passed: list[str] = []
+    header, _ = _header.split_header(_rows(path, passed))
     return [f"passed over empty sheets: {', '.join(passed)}"] * bool(passed) + list(header.notes)
 
 
-def _first_sheet(path: Path) -> tuple[list[str], Iterator[_header.Row]]:
-    """Return the titles of the empty sheets passed over, and the rows of the first sheet that has any."""
-    passed: list[str] = []
-    for title in _titles(path):
-        rows = _rows(path, title)
-        first = next(rows, None)
-        if first is not None:
-            return passed, chain([first], rows)
-        passed.append(title)
-    return passed, iter(())
+def _rows(path: Path, passed: list[str]) -> Iterator[_header.Row]:
+    """Yield the sheet row and cells of each row that is not empty, of the first sheet that has any.
 
-
-def _titles(path: Path) -> list[str]:
+    Args:
+        path: of the workbook.
+        passed: gets the titles of the empty sheets before it.
+    """
     with _open(path) as book:
-        return [sheet.title for sheet in book.worksheets]
+        for sheet in book.worksheets:
+            rows = _filled(path, sheet)
+            first = next(rows, None)
+            if first is not None:
+                yield from chain([first], rows)
+                return
+            passed.append(sheet.title)
 
 
-def _rows(path: Path, title: str) -> Iterator[_header.Row]:
-    """Yield the sheet row and cells of each row that is not empty."""
-    with _open(path) as book:
-        sheet = book[title]
-        sheet.reset_dimensions()  # Other programs write a size that is too small; without it the rows themselves count.
-        rows = enumerate(sheet.iter_rows(values_only=True), start=1)
-        while batch := _quietly(path, rows):
-            for number, values in batch:
-                cells = [None if isinstance(value, str) and value in _FAULTS else value for value in values]
-                if any(cell not in (None, "") for cell in cells):
-                    yield number, cells
+def _filled(path: Path, sheet: Any) -> Iterator[_header.Row]:
+    sheet.reset_dimensions()  # Other programs write a size that is too small; without it the rows themselves count.
+    rows = enumerate(sheet.iter_rows(values_only=True), start=1)
+    while batch := _quietly(path, rows):
+        for number, values in batch:
+            cells = [None if isinstance(value, str) and value in _FAULTS else value for value in values]
+            if any(cell not in (None, "") for cell in cells):
+                yield number, cells
 
 
 def _quietly(path: Path, rows: Iterator[tuple[int, tuple[Any, ...]]]) -> list[tuple[int, tuple[Any, ...]]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from luthier.bundle import RESTORE, Manifest
 from luthier.errors import BundleError, LimitError, ModelError
+from luthier.models.files import read_json
 from luthier.plugins import require
 
 if TYPE_CHECKING:
@@ -28,6 +29,22 @@ def open_module(directory: Path, manifest: Manifest, *, offline: bool) -> torch.
     """
     require("torch", "transformers")
     return _load_adapter(directory, manifest, offline) if manifest.kind == "adapter" else _load_full(directory)
+
+
+def read_config(directory: Path) -> dict[str, Any]:
+    """Return the configuration of a bundle's model.
+
+    Raises:
+        BundleError: it is not there, or no JSON object.
+    """
+    file = directory / "config.json"
+    try:
+        found = read_json(file)
+    except ModelError as error:
+        raise BundleError(error.problem, RESTORE) from None
+    if not found:
+        raise BundleError(f"{file} is not there, or empty", RESTORE)
+    return found
 
 
 def check_threads(threads: int | None) -> None:

@@ -18,9 +18,9 @@ import numpy as np
 
 from luthier.bundle import Manifest
 from luthier.errors import BundleError, ModelError
-from luthier.inference.backends._modules import open_module
+from luthier.inference.backends._modules import open_module, read_config
 from luthier.models.files import cache_directory
-from luthier.models.kept import forget_directories
+from luthier.models.kept import forget_directories, used
 from luthier.schema import Batch, Int64
 
 OPSET = 17
@@ -49,7 +49,7 @@ def exported(directory: Path, manifest: Manifest, *, offline: bool) -> Path:
                 _export(directory, manifest, Path(made) / "graph", offline)
                 _put(Path(made) / "graph", place)
             forget_directories(place, KEPT_BYTES)
-        place.touch()
+        used(place)
     except OSError as error:
         raise ModelError(f"the graph of the bundle at {directory} cannot be kept in {root}: {error.strerror or error}",
                          "free some space, set LUTHIER_CACHE to another place, or use --backend torch") from error
@@ -87,8 +87,8 @@ def takes_types(directory: Path, manifest: Manifest) -> bool:
     """Return whether the graph has ``token_type_ids``."""
     if not manifest.pair:
         return False
-    config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-    return int(config.get("type_vocab_size", 0)) > 1
+    config = read_config(directory)
+    return int(config.get("type_vocab_size") or 0) > 1
 
 
 def _key(manifest: Manifest) -> str:

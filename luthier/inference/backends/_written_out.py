@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from luthier.bundle import Manifest
+from luthier.bundle import RESTORE, Manifest
+from luthier.errors import BundleError
 from luthier.inference.backend import Backend
-from luthier.inference.backends._modules import check_threads, choose_device, open_module
+from luthier.inference.backends._modules import check_threads, choose_device, open_module, read_config
 from luthier.inference.backends._workers import Workers
 from luthier.inference.backends.torch import from_model
 from luthier.models.architecture import config_of, unsupported
@@ -102,15 +102,18 @@ def _forward(
         config, weights = config_of(module), module.state_dict()
         why = unsupported(config)
         return (Forward.of(config, weights, dtype), None) if why is None else (None, why)
-    config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    config = read_config(directory)
     file = directory / "model.safetensors"
     why = unsupported(config) if file.is_file() else "its weights lie in several files"
     if why is not None:
         return None, why
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
-    with safe_open(file, framework="pt") as stored:
-        weights = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118  # not a dict
+    try:
+        with safe_open(file, framework="pt") as stored:
+            weights = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118  # not a dict
+    except SafetensorError as error:
+        raise BundleError(f"cannot open the weights of the bundle at {directory}: {error}", RESTORE) from error
     return Forward.of(config, weights, dtype), None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from luthier.bundle import RESTORE, Manifest
 from luthier.errors import BundleError, ModelError
 from luthier.inference.backend import Backend
 from luthier.inference.backends import _written_out
-from luthier.inference.backends._modules import check_threads, open_module
+from luthier.inference.backends._modules import check_threads, open_module, read_config
 from luthier.inference.backends._workers import Workers
 from luthier.models.architecture import config_of
 from luthier.models.hardware import cores
@@ -94,7 +93,7 @@ def _opened(
         config = config_of(module)
         merged = module.state_dict()
         return config, lambda name: np.asarray(merged[name].numpy(), dtype=np.float32)
-    config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    config = read_config(directory)
     file = directory / "model.safetensors"
     return config, MappedWeights(file) if file.is_file() else None
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from luthier.errors import ModelError
-from luthier.models._tokenizer_files import read_json
+from luthier.models.files import read_json
 
 _LICENCE = re.compile(r"^license:[ \t]*['\"]?([\w.+-]+)", re.MULTILINE)
 
@@ -15,8 +15,8 @@ def check_directory(directory: Path, name: str) -> None:
     """Make sure that a directory holds a model that can be opened safely.
 
     Raises:
-        ModelError: no configuration, an adapter without its base, weights missing or only as a pickle, or an index that
-            points out of the directory.
+        ModelError: no readable configuration, an adapter without its base, weights missing or only as a pickle, or an
+            index that points out of the directory.
     """
     if (directory / "adapter_config.json").is_file():
         raise ModelError(f"{name!r} holds an adapter, not a whole model",
@@ -24,6 +24,7 @@ def check_directory(directory: Path, name: str) -> None:
                          "others can start from")
     if not (directory / "config.json").is_file():
         raise ModelError(f"{name!r} holds no config.json, so it is no model directory", "give the directory with it")
+    read_json(directory / "config.json")
     if (directory / "model.safetensors").is_file():
         return
     index = directory / "model.safetensors.index.json"

@@ -15,8 +15,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from luthier.errors import ModelError
-from luthier.models._tokenizer_files import read_json
-from luthier.models.files import ModelFiles, ModelInfo, cache_directory, sha256_of
+from luthier.models.files import ModelFiles, ModelInfo, cache_directory, read_json, sha256_of
 from luthier.models.sources import hub
 
 _MARK = "luthier-source.json"
