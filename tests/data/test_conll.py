@@ -56,10 +56,24 @@ def test_a_line_without_a_tag_costs_its_sentence(file):
     assert [row[0] for row in values(path)] == [1, 4, 8]
 
 
+@pytest.mark.parametrize("numbers", ["0123 01", "1234 56", "1111 22", "1234 12"])
+def test_columns_that_count_anything_are_no_tokens(file, numbers):
+    words = iter(["Ann\tB-PER", "lives\tO", "in\tO", "Oslo\tB-LOC", "No\tO", "way\tO"])
+    path = file("\n\n".join("\n".join(f"{number}\t{next(words).replace(chr(9), chr(9) + 'X' + chr(9))}"
+                                      for number in sentence) for sentence in numbers.split()) + "\n")
+    assert [row[1] for row in values(path)] == [["Ann", "lives", "in", "Oslo"], ["No", "way"]]
+
+
+def test_words_that_are_two_of_conll_u_stand_once(file):
+    path = file("1\tvamos\tVERB\tO\n2-3\tal\t_\tO\n2\ta\tADP\tO\n3\tel\tDET\tO\n4\tOslo\tPROPN\tB-LOC\n\n"
+                "1\tsi\tADV\tO\n1.1\tno\t_\tO\n")
+    assert [row[1] for row in values(path)] == [["vamos", "a", "el", "Oslo"], ["si"]]
+
+
 def test_numbers_of_tokens_are_no_tokens(file):
     path = file("# id\n1\tIn\tO\tO\n2\tOslo\tB-LOC\tO\n\n1\tNo\tO\tI-X\n")
     assert [row[1] for row in values(path)] == [["In", "Oslo"], ["No"]]
-    assert any("numbers the tokens" in note for note in inspect(path).notes)
+    assert any("only numbers tokens" in note for note in inspect(path).notes)
     plain = file("1\tO\n2\tB-X\n\n1\tO\n", "plain.conll")
     assert values(plain)[0][1] == ["1", "2"]
     counted = file("1 CD B-X\n2 CD O\n\n3 CD O\n", "counted.conll")

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import re
 from collections.abc import Iterable
 from typing import Any
 
+from luthier.data.cells.literals import parsed
 from luthier.text import normalize
 
 _MISSING = frozenset({"", "nan", "NaN", "#N/A", "<NA>"})
 """What spreadsheets and data frames write where there is no value. ``None`` and ``null`` may well be a class."""
-
-_ARRAY = re.compile(r"array\((\[.*?\])(?:,\s*dtype=\w+)?\)", re.DOTALL)
-"""What data frames write for a list within an object."""
 
 
 def label_name(value: Any) -> str | None:
@@ -60,26 +56,21 @@ def as_list(value: Any) -> list[Any] | None:
         return list(value.tolist())
     if not (isinstance(value, str) and value.strip().startswith("[") and value.strip().endswith("]")):
         return None
-    for parse in (json.loads, ast.literal_eval):
-        try:
-            parsed = parse(value.strip())
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            continue
-        return parsed if isinstance(parsed, list) else None
-    return None
+    try:
+        found = parsed(value.strip())
+    except ValueError:
+        return None
+    return found if isinstance(found, list) else None
 
 
 def spelt(cell: Any) -> Any:
     """Return the object or list that a cell spells, in JSON or as data frames write it, or the cell as it is."""
     if isinstance(cell, str) and cell.strip().startswith("{"):
-        text = cell.strip()
-        for parse in (json.loads, ast.literal_eval):
-            try:
-                found = parse(text if parse is json.loads else _ARRAY.sub(r"\1", text))
-            except (ValueError, SyntaxError, RecursionError, MemoryError):
-                continue
-            return found if isinstance(found, dict) else cell
-        return cell
+        try:
+            found = parsed(cell.strip())
+        except ValueError:
+            return cell
+        return found if isinstance(found, dict) else cell
     members = as_list(cell)
     return cell if members is None else members
 

@@ -2,14 +2,15 @@
 
 The layout of the CoNLL-2003 shared task (Tjong Kim Sang and De Meulder, 2003): columns parted by tabs or spaces, the
 token in the first, the tag in the last. Lines that begin with ``-DOCSTART-`` and comments above a sentence are passed
-over. Where the first column only numbers the tokens (GermEval, CoNLL-U), the token is in the second. Of GermEval's two
-columns of tags that of the outer names is read.
+over. Where the first column only numbers tokens or sentences (GermEval, CoNLL-U), the token is in the second. Of
+GermEval's two columns of tags that of the outer names is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import groupby
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from luthier.data.cells.tags import is_meant_as_tag
@@ -24,6 +25,10 @@ IS_TEXT = True
 
 INNER, OUTER = -1, -2
 """The column of tags, from the end."""
+
+_COUNTED = 2
+"""Lines from which on numbers show that they count."""
+_NUMBER = re.compile(r"[0-9]{1,9}(?:[-.][0-9]{1,9})?")
 
 _Sentence = list[tuple[int, str]]
 """Number and content of each line."""
@@ -50,7 +55,7 @@ def records(path: Path, encoding: str | None) -> Iterator[Record | BadRow]:
 def notes(path: Path, encoding: str | None) -> list[str]:
     """Return what was guessed about the columns."""
     skip, last = _columns(path, resolve(path, encoding))
-    return (["the first column numbers the tokens, so the token is taken from the second"] * skip
+    return (["the first column only numbers tokens or sentences, so the token is taken from the second"] * skip
             + ["the last two columns hold tags, as in GermEval: those of outer names are taken, and inner ones left"
                " out; give both as spans (start, end, label) to find nested names"] * (last == OUTER))
 
@@ -75,7 +80,10 @@ def _record(sentence: _Sentence, skip: int, last: int) -> Record | BadRow:
     for number, line in sentence:
         if DAMAGE in line:
             return BadRow(number, "bytes that do not belong to the file's encoding")
-        cells = columns_of(line)[skip:]
+        cells = columns_of(line)
+        if skip and not cells[0].isdecimal():
+            continue  # CoNLL-U: 2-3 for what is written in one word, 5.1 for what is not written
+        cells = cells[skip:]
         if len(cells) < 2:
             return BadRow(number, f"expected a token and its tag, came {line.strip()[:40]!r} without a tag")
         tokens.append(cells[0])
@@ -86,20 +94,25 @@ def _record(sentence: _Sentence, skip: int, last: int) -> Record | BadRow:
 def _columns(path: Path, codec: str) -> tuple[int, int]:
     """Return how many columns to pass over and which one holds the tags, counted from the end.
 
-    The first one is passed over when it counts the tokens of every sentence at the start, of at least three columns.
-    Behind such a one, two columns of tags are GermEval's: of outer names and of inner ones.
+    The first of at least three is passed over when it holds nothing but numbers that count tokens or sentences. Behind
+    such a one, two columns of tags are GermEval's: of outer names and of inner ones.
     """
-    longest, two = 0, True
-    lines = _head(path, codec)[:-1]
-    for filled, group in groupby(lines, key=lambda line: bool(line.strip()) and not line.startswith(("#", START))):
-        if not filled:
-            continue
-        cells = [columns_of(line) for line in group]
-        if [row[0] for row in cells if len(row) > 2] != [str(place) for place in range(1, len(cells) + 1)]:
-            return 0, INNER
-        longest = max(longest, len(cells))
-        two = two and all(len(row) == 4 and all(map(is_meant_as_tag, row[2:])) for row in cells)
-    return (1, OUTER if two else INNER) if longest > 1 else (0, INNER)
+    lines = [line for line in _head(path, codec)[:-1] if line.strip() and not line.startswith(("#", START))]
+    cells = [columns_of(line) for line in lines]
+    if len(cells) < _COUNTED or any(len(row) < 3 for row in cells) or not _count([row[0] for row in cells]):
+        return 0, INNER
+    if len({row[1] for row in cells}) == 1:  # no tokens: a part of speech, say, beside numbers that are some
+        return 0, INNER
+    two = all(len(row) == 4 and all(map(is_meant_as_tag, row[2:])) for row in cells)
+    return 1, OUTER if two else INNER
+
+
+def _count(cells: Sequence[str]) -> bool:
+    """Tell whether cells count: each goes on with the one before, repeats it, or begins again."""
+    if not all(map(_NUMBER.fullmatch, cells)):
+        return False
+    numbers = [int(re.split("[-.]", cell)[0]) for cell in cells]
+    return all(number - before in (0, 1) or number in (0, 1) for before, number in pairwise(numbers))
 
 
 def _head(path: Path, codec: str) -> list[str]:
