@@ -130,7 +130,16 @@ def test_other_names_still_when_they_are_given(tmp_path: Path) -> None:
     assert (layout.text, layout.text_b, layout.answers) == ("ask", "body", "gold")
 
 
-def test_plain_texts_are_answers_only_when_asked(tmp_path: Path) -> None:
+def test_texts_that_stand_in_their_contexts_are_answers(tmp_path: Path) -> None:
+    given = [{"question": f"Who {number}?", "context": f"In {number} it was Ann{number}, not Bob.",
+              "answer": f"Ann{number}" if number % 3 else f"Bob and Ann{number}"} for number in range(9)]
+    assert inspect(write(tmp_path / "a.jsonl", given)).answers == "answer"
+    asked = [{**row, "answer": ("true", "false")[number % 2], "context": "true or false"}
+             for number, row in enumerate(given)]
+    assert inspect(write(tmp_path / "b.jsonl", asked)).problem_type == "single_label_classification"
+
+
+def test_few_plain_texts_are_answers_only_when_asked(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", [{"question": "q?", "context": CONTEXT, "answer": word, "label": word}
                                         for word in ("Bob", "food")])
     assert inspect(path).problem_type == "single_label_classification"
@@ -181,7 +190,8 @@ def test_the_first_form_of_cmrc(tmp_path: Path) -> None:
     path = tmp_path / "cmrc.json"
     path.write_text(json.dumps([{"context_id": "T", "context_text": "王芳去了北京。", "title": "王芳", "qas": [
         {"query_id": "Q", "query_text": "去了哪里？", "answers": ["北京", "北京"]}]}] * 2), encoding="utf-8")
-    layout = inspect(path, task="question-answering")
+    layout = inspect(path)
+    assert layout.problem_type == "question_answering"
     assert read_all(layout, max_bad_rows=0)[0][0].answers == (GoldAnswer("北京", 4),)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from luthier.data import names as roles
 from luthier.data.cells.answers import FORMS, form_of
+from luthier.data.cells.labels import as_list
 from luthier.data.layout_values import Seen
 from luthier.errors import DataError
 
@@ -60,7 +61,8 @@ def find_questions(seen: Seen, task: str | None, *, labelled: bool) -> Asked | N
     context = _named(present, columns.text_b, CONTEXT_NAMES, (question,))
     answers = _named(present, columns.label, ANSWER_NAMES, (question, context))
     start = roles.named(present, START_NAMES)
-    if task is None and not (question and context and answers and (start or _placed(seen.rows, answers))):
+    if task is None and not (question and context and answers and (
+            start or _placed(seen.rows, answers) or _found(seen.rows, answers, context))):
         return None
     if question is None or context is None:
         raise DataError(f"{seen.path}: found no column for the {'question' if question is None else 'context'} among "
@@ -85,3 +87,12 @@ def _placed(rows: Rows, column: str) -> bool:
     cells = [cell for row in rows if (cell := row.get(column)) not in (None, "")]
     forms = [form_of(cell) for cell in cells]
     return any(forms) and 2 * sum(form is not None for form in forms) > len(forms)
+
+
+def _found(rows: Rows, column: str, context: str) -> bool:
+    """Tell whether cells hold texts of which most stand in their contexts, and which are no few classes."""
+    if roles.few_values(rows, [column]):
+        return False
+    pairs = [(str(row.get(context)), text) for row in rows if (cell := row.get(column)) not in (None, "")
+             for text in (as_list(cell) or [cell]) if isinstance(text, str)]
+    return bool(pairs) and 2 * sum(text in whole for whole, text in pairs) > len(pairs)

@@ -58,7 +58,15 @@ def _questions(row: Any) -> Iterator[Any]:
             named = {"id": _IDS, "question": _QUESTIONS}
             plain = {name: value for name, keys in named.items() if (value := _first(asked, keys)) is not None}
             rest = {key: value for key, value in asked.items() if key not in (*_IDS, *_QUESTIONS)}
-            yield {**plain, **shared, "context": _first(paragraph, _CONTEXTS), **rest}
+            yield {**plain, **shared, "context": _first(paragraph, _CONTEXTS), **rest, **_answered(asked)}
+
+
+def _answered(asked: dict[str, Any]) -> dict[str, Any]:
+    """Return answers that are texts alone, as CMRC 2018 first had them, as answers whose places are not known."""
+    texts = asked.get("answers")
+    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
+        return {}
+    return {"answers": [{"text": text, "answer_start": None} for text in texts]}
 
 
 def _first(values: dict[str, Any], keys: tuple[str, ...]) -> Any:
