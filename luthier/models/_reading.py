@@ -41,22 +41,23 @@ class Reader:
     pad_id: int
     numbers: list[int]
     """One integer object a token id, shared by all rows: 8 bytes a token instead of 36."""
+    spelled_end: tuple[int, int] | None = None
+    """The id that ends texts, and what stands in its place where a text spells it: classifiers of encoder-decoders look
+    for as many ends in each row."""
 
     def cut(self, texts: Sequence[TextInput], rows: Rows, *, paired: bool) -> None:
         """Keep the first tokens of each text; the longer of a pair loses its end first."""
-        shared = self.numbers.__getitem__
         for start in range(0, len(texts), _WINDOW):
             given = [self._prepared(text, row) for row, text in enumerate(texts[start : start + _WINDOW], start)]
             for encoding in self.tokenizer.encode_batch_fast(given):
                 # A text without a token, where the tokenizer adds none: one of padding, so that each row has a first.
-                rows.ids.append(list(map(shared, encoding.ids)) or [self.pad_id])
+                rows.ids.append(self._ids(encoding) or [self.pad_id])
                 rows.truncated.append(bool(encoding.overflowing))
                 if paired:
                     rows.type_ids.append(encoding.type_ids or [0])
 
     def cut_with_places(self, texts: Sequence[TextInput], rows: Rows, *, paired: bool) -> None:
         """Do as ``cut`` does, and say where in the texts the tokens stand."""
-        shared = self.numbers.__getitem__
         frames = Frame.of(self.tokenizer, pair=False), Frame.of(self.tokenizer, pair=True)
         for start in range(0, len(texts), _WINDOW):
             sources = [[self._source(part, whole=False) for part in parts_of(text, row)]
@@ -68,7 +69,7 @@ class Reader:
                 sequence = _sequence(encoding, frames[len(parts) - 1], len(parts))
                 part.append(np.where(sequence < 0, -1, sequence + first))
                 first += len(parts)
-                rows.ids.append(list(map(shared, encoding.ids)) or [self.pad_id])
+                rows.ids.append(self._ids(encoding) or [self.pad_id])
                 rows.truncated.append(bool(encoding.overflowing))
                 rows.sequence.append(sequence if len(sequence) else np.full(1, -1, np.int64))
                 if paired:
@@ -83,11 +84,10 @@ class Reader:
         where ``reach`` says how long they are.
         """
         frames = Frame.of(self.tokenizer, pair=False), Frame.of(self.tokenizer, pair=True)
-        shared = self.numbers.__getitem__
         for first, counts, parts in _batches(texts):
             sources = [self._source(part, whole=True) for part in parts]
             encodings = self.tokenizer.encode_batch([one.text for one in sources], add_special_tokens=False)
-            tokens = [list(map(shared, encoding.ids)) for encoding in encodings]
+            tokens = list(map(self._ids, encodings))
             owner = [np.full(len(ids), number, np.int64) for number, ids in enumerate(tokens)]
             places = self._located(encodings, owner, sources)
             ends = np.cumsum([0, *counts]).tolist()
@@ -104,12 +104,11 @@ class Reader:
         A text that fits has the ids that ``cut`` gives it, and costs no more than there.
         """
         frames = Frame.of(self.tokenizer, pair=False), Frame.of(self.tokenizer, pair=True)
-        shared = self.numbers.__getitem__
         for first, counts, parts in _batches(texts):
             given = iter([_valid_form(part, self.form) for part in parts])
             whole = [_given([next(given) for _ in range(count)]) for count in counts]
             for number, encoding in enumerate(self.tokenizer.encode_batch_fast(whole), first):
-                ids = list(map(shared, encoding.ids))
+                ids = self._ids(encoding)
                 if len(ids) <= self.max_length:
                     rows.ids.append(ids or [self.pad_id])
                     rows.type_ids.append(encoding.type_ids or [0])
@@ -122,6 +121,15 @@ class Reader:
                 tokens = [[token for token, name in zip(ids, names, strict=True) if name == part]
                           for part in range(count)]
                 self._add(_Text(number, frames[count - 1], tokens, []), rows, overlap)
+
+    def _ids(self, encoding: Encoding) -> list[int]:
+        ids = list(map(self.numbers.__getitem__, encoding.ids))
+        if self.spelled_end is None or self.spelled_end[0] not in ids:
+            return ids
+        end, unknown = self.spelled_end
+        # The tokenizer's own ends, which it puts around a text, belong to no text.
+        return [unknown if token == end and text is not None else token
+                for token, text in zip(ids, encoding.sequence_ids, strict=True)]
 
     def _add(self, text: _Text, rows: Rows, overlap: int, reach: Reach | None = None) -> None:
         """Add the windows of one text."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -193,7 +193,7 @@ class ChatEncoder:
 
     def _normal(self, conversation: Conversation) -> Conversation:
         turns = normal(conversation, self.normalize).turns
-        return Conversation(tuple(Turn(turn.role, self.spelt(valid(turn.content))) for turn in turns))
+        return Conversation(tuple(replace(turn, content=self.spelt(valid(turn.content))) for turn in turns))
 
     def _prompt(self, conversation: Conversation, row: int) -> tuple[Conversation, list[int]]:
         """Return as much of a conversation as there is room for: the system's turn, and the last ones.
@@ -246,8 +246,8 @@ class ChatEncoder:
         ids, places = self._tokens(text)
         starts = np.array(places, np.int64)
         marks = np.zeros(len(starts), np.int64)
-        for place in found:
-            if place is not None:
+        for turn, place in zip(answers, found, strict=True):
+            if place is not None and whole.turns[turn].learned:
                 marks[(starts >= place[0]) & (starts < place[1])] = 1
         return ids, marks, sum(place is None for place in found)
 

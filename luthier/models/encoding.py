@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,10 +115,12 @@ class Encoder:
             overlap=shared,
             language=language,
         )
-        unknown = files.unknown_id(tokenizer, tokenizer_config)
+        unknown, end = files.unknown_id(tokenizer, tokenizer_config), config.get("eos_token_id")
         if unknown is not None and places_follow_padding(config):
             # Such models pass over padding when they count places: a text that spells it shall shift none.
             encoder._reader.numbers[encoder.pad_id] = unknown
+        if unknown is not None and config.get("is_encoder_decoder") and isinstance(end, int) and not written:
+            encoder._reader = replace(encoder._reader, spelled_end=(end, unknown))
         return encoder
 
     def encode(self, texts: Sequence[TextInput]) -> Batch:

@@ -15,6 +15,8 @@ class Turn:
 
     role: Role
     content: str
+    learned: bool = True
+    """Whether an answer is learned from; as context it is read in any case."""
 
     @property
     def message(self) -> dict[str, str]:

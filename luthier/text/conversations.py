@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from luthier.schema import Conversation, Role, Turn
@@ -13,6 +14,7 @@ ROLES: Mapping[str, Role] = {
     "gpt": "assistant", "model": "assistant", "bot": "assistant", "chatgpt": "assistant",
 }
 """Names of roles in files -> ours; ShareGPT and its kin say ``human`` and ``gpt``."""
+_CALLS = ("tool_calls", "function_call")
 _KEYS = (("role", "content"), ("from", "value"), ("role", "text"))
 
 
@@ -21,7 +23,8 @@ def parsed(messages: Any) -> Conversation:
 
     Args:
         messages: N objects ``{"role": …, "content": …}``, ``{"from": …, "value": …}`` or ``{"role": …, "text": …}``;
-            the content is a text, or a list of ``{"type": "text", "text": …}``.
+            the content is a text, or a list of ``{"type": "text", "text": …}``. An answer with ``"weight": 0`` is not
+            learned from.
 
     Raises:
         ValueError: it is no such list, a role is not known, a turn is empty, or ``system`` does not come first.
@@ -39,7 +42,7 @@ def parsed(messages: Any) -> Conversation:
 
 def normal(conversation: Conversation, form: Form) -> Conversation:
     """Return the conversation in its normal form; what the assistant says keeps its width: NFC at most."""
-    turns = tuple(Turn(turn.role, normalize(turn.content, _form(turn.role, form))) for turn in conversation.turns)
+    turns = tuple(replace(turn, content=normalize(turn.content, _form(turn.role, form))) for turn in conversation.turns)
     return conversation if turns == conversation.turns else Conversation(turns)
 
 
@@ -52,6 +55,8 @@ def _turn(message: Any, number: int) -> Turn:
         return message
     if not isinstance(message, Mapping):
         raise ValueError(f"message {number} is {type(message).__name__}, expected an object with role and content")
+    if any(message.get(key) for key in _CALLS) and "content" not in message:
+        message = {**message, "content": None}
     named = next((keys for keys in _KEYS if keys[0] in message and keys[1] in message), None)
     if named is None:
         raise ValueError(f"message {number} has the keys {', '.join(map(str, message))[:80] or 'none'}; expected role "
@@ -60,12 +65,17 @@ def _turn(message: Any, number: int) -> Turn:
     if role.casefold() not in ROLES:
         raise ValueError(f"message {number} has the unknown role {role[:40]!r}; known: {', '.join(ROLES)}")
     if blank(content):
-        raise ValueError(f"message {number} ({role}) is empty")
+        calls = next((key for key in _CALLS if message.get(key)), None)
+        raise ValueError(f"message {number} ({role}) is empty" if calls is None else
+                         f"message {number} ({role}) calls tools ({calls}), which are not read")
     try:
         content.encode("utf-8")
     except UnicodeEncodeError as error:
         raise ValueError(f"message {number}: character {error.start + 1} is half a surrogate pair, not text") from None
-    return Turn(ROLES[role.casefold()], content)
+    weight = message.get("weight", 1)
+    if weight not in (None, 0, 1):
+        raise ValueError(f"message {number} has the weight {str(weight)[:40]}; expected 0 or 1")
+    return Turn(ROLES[role.casefold()], content, learned=weight != 0)
 
 
 def _content(value: Any, number: int) -> str:

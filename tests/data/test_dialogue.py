@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from luthier.data import Columns, from_arrays, inspect, prepare, read_all
+from luthier.data.kinds import dialogue
 from luthier.errors import DataError
 from luthier.recipe import PrepareSettings
 from luthier.schema import Conversation, Example, Turn
@@ -90,7 +91,13 @@ def test_one_conversation_alone_in_a_file_is_a_row(
 
 
 @pytest.mark.parametrize(("messages", "why"), [
-    ([ASKED], "no turn is the assistant's: there is no answer to learn"),
+    ([ASKED], "no turn is the assistant's, or all of them have weight 0: there is no answer to learn"),
+    ([ASKED, {"role": "assistant", "content": "wrong", "weight": 0}],
+     "no turn is the assistant's, or all of them have weight 0"),
+    ([ASKED, {"role": "assistant", "content": "half", "weight": 0.5}], "message 2 has the weight 0.5; expected 0 or 1"),
+    ([ASKED, {"role": "assistant", "content": None, "tool_calls": [{"id": "a"}]}],
+     "message 2 (assistant) calls tools (tool_calls)"),
+    ([ASKED, {"role": "assistant", "tool_calls": [{"id": "a"}]}], "message 2 (assistant) calls tools (tool_calls)"),
     ([ANSWERED], "no turn of the user stands before the answer"),
     ([ASKED, {"role": "narrator", "content": "a"}], "message 2 has the unknown role 'narrator'; known: system"),
     ([ASKED, {"role": "assistant", "content": " "}], "message 2 (assistant) is empty"),
@@ -103,7 +110,7 @@ def test_one_conversation_alone_in_a_file_is_a_row(
     ([ASKED, {"role": "assistant", "content": "\ud83d"}], "message 2: character 1 is half a surrogate pair"),
     ([], "the list of messages is empty"),
     ("hello", "expected a list of messages, came str"),
-    ("[oops", "the messages are not JSON"),
+    ("[oops", "the messages are neither JSON nor"),
 ])
 def test_rows_that_teach_nothing_are_bad_and_say_why(messages: Any, why: str, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
@@ -111,6 +118,27 @@ def test_rows_that_teach_nothing_are_bad_and_say_why(messages: Any, why: str, tm
     rows, bad = read_all(inspect(path), max_bad_rows=5)
     assert len(rows) == 1
     assert [(row.line, row.reason[: len(why)]) for row in bad] == [(2, why)]
+
+
+def test_the_last_answer_with_a_weight_is_the_one_to_learn(tmp_path: Path) -> None:
+    passed = {"role": "assistant", "content": "wrong", "weight": 0}
+    talk = [ASKED, passed, ASKED, {**ANSWERED, "weight": 1}, ASKED, passed]
+    row = only(write(tmp_path / "a.jsonl", {"messages": talk}))
+    assert row.targets == ("yes?",)
+    assert [turn.learned for turn in row.conversation.turns] == [True, False, True]
+    other = only(write(tmp_path / "b.jsonl", {"messages": [ASKED, {**passed, "weight": 1}, ASKED, ANSWERED]}))
+    assert dialogue.hashed(row) != dialogue.hashed(other)
+
+
+def test_conversations_as_data_frames_write_them(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("messages\n\"[{'role': 'user', 'content': 'it''s'.replace}]\"\n"
+                    "\"[{'role': 'user', 'content': 'hi'}\n {'role': 'assistant', 'content': 'yes?'}]\"\n"
+                    "\"[{'role': 'user', 'content': 'ho'}, {'role': 'assistant', 'content': 'no'}]\"\n",
+                    encoding="utf-8")
+    rows, bad = read_all(inspect(path), max_bad_rows=1)
+    assert [row.targets for row in rows] == [("yes?",), ("no",)]
+    assert [row.line for row in bad] == [2]
 
 
 def test_prompts_without_an_answer_are_read_up_to_the_last_user(tmp_path: Path) -> None:

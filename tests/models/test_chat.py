@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,16 @@ def test_ids_are_those_of_transformers(name: str, tmp_path: Path) -> None:
         whole = talk.answered("Because: 因为。")
         (found,) = chat.learned([talk], ["Because: 因为。"]).ragged.ids
         assert found == reference.apply_chat_template(whole.messages, return_dict=False)[: len(found)]
+
+
+def test_an_earlier_answer_that_shall_not_be_learned_is_read_alone(tmp_path: Path) -> None:
+    chat = ChatEncoder.load(model(tmp_path / "model", CHATML), max_length=256)
+    passed = Conversation(tuple(replace(turn, learned=turn.role != "assistant") for turn in TALK.turns))
+    one, other = chat.learned([TALK, passed], ["ok é"] * 2).ragged.ids
+    assert one == other
+    marks, fewer = chat.learned([TALK, passed], ["ok é"] * 2).ragged.sequence or ()
+    assert marks.sum() > fewer.sum() > 0
+    assert (fewer[: len(one) // 2] == 0).all()
 
 
 def test_answers_and_their_ends_alone_are_learned_token_by_token(tmp_path: Path) -> None:

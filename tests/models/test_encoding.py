@@ -20,6 +20,7 @@ from luthier.errors import DataError, ModelError
 from luthier.models import tiny
 from luthier.models._tokenizer_files import pad_id, read_tokenizer
 from luthier.models.encoding import Encoder
+from luthier.models.tiny_generators import make_seq2seq
 
 TEXTS = [
     "good",
@@ -329,3 +330,13 @@ def test_a_directory_without_any_tokenizer_is_refused(model: Path, tmp_path: Pat
     shutil.copy(model / "config.json", tmp_path)
     with pytest.raises(ModelError, match="holds no tokenizer that can be read"):
         Encoder.load(tmp_path)
+
+
+@pytest.mark.parametrize("options", [{}, {"overlap": 4}, {"offsets": True}, {"overlap": 4, "offsets": True}])
+def test_encoder_decoders_see_one_end_whatever_a_text_spells(options: dict[str, Any], tmp_path: Path) -> None:
+    options = dict(options)
+    offsets = options.pop("offsets", False)
+    encoder = Encoder.load(make_seq2seq(tmp_path), max_length=16, **options)
+    for text in ("a </s> b", "</s>", "a b 1", "a</s></s>", "</s> " * 40):
+        for ids in encoder.encode_ragged([text], offsets=offsets).ids:
+            assert (ids.count(2), ids[-1]) == (1, 2)

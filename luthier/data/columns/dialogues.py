@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,14 +40,17 @@ def messages_column(seen: Seen) -> str | None:
 
 
 def messages_of(cell: Any) -> Any:
-    """Return the messages in a cell; tables hold them as JSON."""
-    if isinstance(cell, str) and cell.lstrip().startswith("["):
-        try:
-            return json.loads(cell)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"the messages are not JSON: {error}") from None
+    """Return the messages in a cell; tables hold them as JSON, or as data frames write them.
+
+    Raises:
+        ValueError: a text that begins as a list of messages is none.
+    """
     found = as_list(cell)
-    return cell if found is None else found
+    if found is not None:
+        return found
+    if isinstance(cell, str) and cell.lstrip().startswith("["):
+        raise ValueError(f"the messages are neither JSON nor a list of Python's: {cell.strip()[:40]!r}")
+    return cell
 
 
 def prompt_and_answer(seen: Seen, *, asked: bool, labelled: bool) -> tuple[str, str | None] | None:
@@ -97,12 +99,18 @@ def _surely(seen: Seen, prompt: str, answer: str) -> bool:
     return labels_beside(seen.rows, seen.present, (prompt, answer, *beside)) is None
 
 
+def passed_over(seen: Seen) -> list[str]:
+    """Return what to say of a file with prompts and answers that is read for the label beside them."""
+    listed = {roles.plain(column): column for column in reversed(seen.present)}
+    pair = next(((listed[one], listed[other]) for one, other in PAIRS if one in listed and other in listed), None)
+    if pair is None or seen.columns.text or seen.columns.label or not are_texts(seen.rows, *pair):
+        return []
+    return [f"columns {pair[0]!r} and {pair[1]!r} look like prompts and their answers: --task {DIALOGUE} learns to "
+            "answer instead of the label"]
+
+
 def _are_messages(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
-    for row in rows:
-        try:
-            found = messages_of(row.get(column))
-        except ValueError:
-            continue
-        if isinstance(found, list) and found:
-            return roles.are_messages(found)
-    return False
+    """Tell whether at least half of the lists in a column are of messages; the others are bad rows."""
+    found = [as_list(row.get(column)) for row in rows]
+    lists = [one for one in found if one]
+    return bool(lists) and 2 * sum(map(roles.are_messages, lists)) >= len(lists)

@@ -67,7 +67,7 @@ def example(record: Record, layout: Layout, name: str) -> Example:
         if not blank(system) and whole.turns[0].role != "system":
             whole = Conversation((Turn("system", system), *whole.turns))
         if _CHOSEN in layout.more and whole.turns[-1].role == "user":
-            whole = parsed([*whole.messages, _chosen(record.values.get(layout.more[_CHOSEN]))])
+            whole = parsed([*whole.turns, _chosen(record.values.get(layout.more[_CHOSEN]))])
         return _example(name, whole, labelled=layout.label is not None)
     parts = [text_cell(record.values, column) for column in (layout.text, layout.more.get(_INPUT)) if column]
     said = "\n\n".join(part for part in parts if not blank(part))
@@ -151,14 +151,17 @@ def label_set(names: tuple[str, ...], _rows: Sequence[Example]) -> LabelSet:
 
 
 def hashed(row: Example) -> list[object]:
-    """Return the turns and the answer."""
-    return [row.conversation.messages if row.conversation else None, list(row.targets or ())]
+    """Return the turns and the answer, and which turns are not learned from."""
+    turns = row.conversation.turns if row.conversation else ()
+    passed = [place for place, turn in enumerate(turns) if not turn.learned]
+    told: list[object] = [row.conversation.messages if row.conversation else None, list(row.targets or ())]
+    return [*told, passed] if passed else told
 
 
 def remarks(splits: dict[str, list[Example]], _labels: LabelSet) -> list[str]:
     """Tell how many turns are learned from."""
     turns = [row.conversation.turns for row in splits["train"] if row.conversation]
-    answers = sum(1 + sum(turn.role == "assistant" for turn in one) for one in turns)
+    answers = sum(1 + sum(turn.role == "assistant" and turn.learned for turn in one) for one in turns)
     systems = sum(bool(one) and one[0].role == "system" for one in turns)
     return [f"{answers:,} answers in {len(turns):,} train conversations are learned; {systems:,} have a system turn"]
 
@@ -169,7 +172,7 @@ def _example(name: str, whole: Conversation, *, labelled: bool) -> Example:
     Raises:
         ValueError: nobody answers, or nobody asks.
     """
-    answers = [place for place, turn in enumerate(whole.turns) if turn.role == "assistant"]
+    answers = [place for place, turn in enumerate(whole.turns) if turn.role == "assistant" and turn.learned]
     if not labelled:
         asked = [place for place, turn in enumerate(whole.turns) if turn.role == "user"]
         if not asked:
@@ -177,7 +180,7 @@ def _example(name: str, whole: Conversation, *, labelled: bool) -> Example:
         prompt = Conversation(whole.turns[: asked[-1] + 1])
         return Example(name, prompt.text, conversation=prompt)
     if not answers:
-        raise ValueError("no turn is the assistant's: there is no answer to learn")
+        raise ValueError("no turn is the assistant's, or all of them have weight 0: there is no answer to learn")
     prompt = Conversation(whole.turns[: answers[-1]])
     if not any(turn.role == "user" for turn in prompt.turns):
         raise ValueError("no turn of the user stands before the answer")

@@ -64,6 +64,8 @@ class Ending:
         stopped = stopped or self._stopped(text)
         for stop in self.stop_strings:
             text = text.partition(stop)[0]
+        if not stopped:  # with its last tokens a text may lose bytes of a character, of which tokenizers make U+FFFD
+            text = text.rstrip("\ufffd")
         return Written(ids, text, score, "stop" if stopped else "length")
 
     def _stopped(self, text: str) -> bool:
