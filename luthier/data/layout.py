@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from luthier import plugins
-from luthier.data.cells.spans import unfolded
+from luthier.data.cells.annotations import unfolded
 from luthier.data.formats import SEAM, find_reader
 from luthier.data.kind import kinds
 from luthier.data.layout_values import Columns, Layout, Seen

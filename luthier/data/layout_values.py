@@ -59,6 +59,8 @@ class Layout:
     """Column that holds the text as a list of tokens, the same as ``text`` then; ``None`` where it is a text."""
     spans: str | None = None
     """Column of the marked spans, or of a tag for each token, the same as ``label`` then."""
+    one_hot: bool = False
+    """Whether ``label`` names columns, with commas between them, that say of each label whether it applies."""
     bare_tags: bool = False
     """Whether the tags are types without letters, ``PER`` in place of ``B-PER``."""
     glue: str = " "

@@ -36,6 +36,7 @@ LABEL_NAMES = (
     "labeltext", "labelname", "goldlabel", "label", "labels", "target", "targets", "category", "categories", "class",
     "classes", "classlabel", "sentiment", "intent", "intents", "emotion", "emotions", "polarity", "topic", "topics",
     "tag", "tags", "annotation", "y", "output", "stars", "rating", "score", "queue", "department", "team", "reason",
+    "relation",
     "标签", "标记", "标注", "类别", "分类", "类型", "种类",
     "情感", "情感倾向", "情感极性", "情感标签", "情绪", "意图", "主题", "话题", "极性", "评分", "星级", "目标",
 )
@@ -68,6 +69,13 @@ _ALL_NAMES = frozenset((*TEXT_NAMES, *LABEL_NAMES, *(name for pair in PAIR_NAMES
                         *ID_NAMES, *TOKEN_NAMES, *TAG_NAMES, *SPAN_NAMES))
 
 
+_HEADINGS = frozenset((
+    "messages", "conversations", "conversation", "dialogue", "dialog", "source", "src", "tgt", "instruction", "prompt",
+    "response", "completion", "summary", "article", "document", "query", "question", "context", "passage", "anchor",
+    "positive", "negative", "原文", "译文", "指令", "输出", "对话", "问题", "回答", "摘要", "查询"))
+"""Names of columns of other tasks, which alone in a first row are surely a heading."""
+
+
 def plain(name: str) -> str:
     """Return a column name without case, spaces, underscores and hyphens."""
     return re.sub(r"[\s_\-./]+", "", name).casefold()
@@ -81,6 +89,11 @@ def numbers_rows(name: str) -> bool:
 def is_known(name: str) -> bool:
     """Tell whether people use this name for a column of text, labels or ids."""
     return plain(name) in _ALL_NAMES
+
+
+def is_heading(name: str) -> bool:
+    """Tell whether a cell that stands alone in a first row is the name of a column."""
+    return is_known(name) or plain(name) in _HEADINGS
 
 
 def are_messages(value: Any) -> bool:

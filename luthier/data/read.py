@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from luthier import plugins
+from luthier.data.cells.annotations import unfolded
 from luthier.data.cells.labels import label_name
-from luthier.data.cells.spans import unfolded
 from luthier.data.kind import PLAIN, kind_of
 from luthier.data.layout import SEAM, Columns, Layout, inspect
 from luthier.data.rows import BadRow, Reader, Record

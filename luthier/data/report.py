@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -13,6 +15,10 @@ from luthier.schema import ProblemType
 
 _BAD_KEPT = 100
 """Bad rows told with their reasons; all are counted."""
+_REASONS = 5
+"""Reasons named in a line, the commonest."""
+_VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\d+")
+"""What a reason says of its own row alone."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,8 @@ class DataReport:
     """Rows that could not be read."""
     bad_examples: tuple[dict[str, Any], ...] = ()
     """The first 100 of them: file, line, reason."""
+    bad_reasons: dict[str, int] = field(default_factory=dict)
+    """Reason, with ``…`` for what differs from row to row -> rows that could not be read for it, the most first."""
     split_ids: dict[str, list[str]] = field(default_factory=dict, repr=False, compare=False)
     """Split -> ids of its rows; stored as ``splits.json``."""
     problem_type: ProblemType = "single_label_classification"
@@ -89,15 +97,12 @@ class DataReport:
         """Return the rows kept, over all splits."""
         return sum(self.split_sizes.values())
 
-    @property
-    def left_out(self) -> int:
-        """Return the readable rows that are in no split."""
-        return sum(self.rows_read.values()) - self.rows
-
     def with_bad_rows(self, bad: Mapping[str, list[BadRow]]) -> DataReport:
         """Return the report with the rows that could not be read, by the name of their file."""
         told = [{"file": file, "line": row.line, "reason": row.reason} for file, rows in bad.items() for row in rows]
-        return replace(self, bad_rows=len(told), bad_examples=tuple(told[:_BAD_KEPT]))
+        reasons = Counter(_VARYING.sub("…", row.reason) for rows in bad.values() for row in rows)
+        return replace(self, bad_rows=len(told), bad_examples=tuple(told[:_BAD_KEPT]),
+                       bad_reasons=dict(reasons.most_common(_BAD_KEPT)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; ``split_ids`` is left out, for it is stored by itself."""
@@ -107,16 +112,6 @@ class DataReport:
                                     for one in values["contradictions"]]
         return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> DataReport:
-        """Return the report that ``to_dict`` gave."""
-        told = [Contradiction(**{**one, "ids": tuple(one["ids"]), "labels": tuple(one["labels"])})
-                for one in values["contradictions"]]
-        # Reports written before there were spans say only whether a row may carry several labels.
-        older: ProblemType = "multi_label_classification" if values["multi_label"] else "single_label_classification"
-        return cls(**{"problem_type": older, **values, "contradictions": tuple(told), "notes": tuple(values["notes"]),
-                      "bad_examples": tuple(values["bad_examples"])})
-
     def lines(self) -> list[str]:
         """Return a short summary for a terminal, one fact a line."""
         sizes = ", ".join(f"{name} {size:,}" for name, size in self.split_sizes.items())
@@ -125,6 +120,9 @@ class DataReport:
             first = self.bad_examples[0]
             lines.append(f"{self.bad_rows:,} unreadable rows left out, the first at {first['file']}:{first['line']}: "
                          f"{first['reason']}")
+            if len(self.bad_reasons) > 1:
+                lines.append("of these: " + "; ".join(f"{count:,} {reason}" for reason, count in
+                                                      list(self.bad_reasons.items())[:_REASONS]))
         lines.extend(self._dropped())
         lines.extend(kind_of(self.problem_type).lines(self))
         lines.append(f"language {self.language}; length in characters: "

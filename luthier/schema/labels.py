@@ -92,11 +92,6 @@ class LabelSet:
         return self.problem_type == "token_classification"
 
     @property
-    def of_numbers(self) -> bool:
-        """Whether texts have a number, and no label."""
-        return self.problem_type == "regression"
-
-    @property
     def of_answers(self) -> bool:
         """Whether questions are answered from their contexts."""
         return self.problem_type == "question_answering"

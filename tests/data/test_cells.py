@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from luthier.data import inspect, read_all
+from luthier.data import Columns, inspect, read_all
 from luthier.data.cells.labels import as_list, spelt
 
 
@@ -37,3 +37,19 @@ def test_several_labels_of_a_numpy_array_stay_several(tmp_path: Any) -> None:
     path.write_text("text,labels\na,['toxic' 'insult']\nb,['toxic']\nc,['insult']\nd,[]\n", encoding="utf-8")
     found, _ = read_all(inspect(path), max_bad_rows=0)
     assert [row.labels for row in found] == [("toxic", "insult"), ("toxic",), ("insult",), ()]
+
+
+def test_columns_that_say_yes_or_no_are_several_labels(tmp_path: Any) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("id,comment,toxic,insult,threat\n1,fine words,0,0,0\n2,bad words,1,1.0,0\n3,no words,false,0,TRUE\n"
+                    "4,odd words,0,-1,0\n", encoding="utf-8")
+    layout = inspect(path, Columns(label="toxic,insult,threat"))
+    assert layout.problem_type == "single_label_classification"  # one of four says neither: levels, as it was asked
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(f"{number},more words {number},1,0,no\n" for number in range(5, 20))
+    layout = inspect(path, Columns(label="toxic,insult,threat"))
+    assert layout.problem_type == "multi_label_classification"
+    found, bad = read_all(layout, max_bad_rows=1)
+    assert [row.labels for row in found[:4]] == [(), ("toxic", "insult"), ("threat",), ("toxic",)]
+    assert [row.line for row in bad] == [5]
+    assert any("--label toxic,insult,threat" in note for note in inspect(path).notes)

@@ -9,7 +9,6 @@ import pytest
 
 from luthier.data import from_arrays, inspect, prepare, read_all
 from luthier.data.cells.numbers import are_amounts, binned, consecutive, number_of, scale_of, unbinned
-from luthier.data.report import DataReport
 from luthier.errors import DataError
 from luthier.recipe import PrepareSettings
 from luthier.schema import Example
@@ -71,7 +70,7 @@ def test_whole_numbers_stay_classes_unless_asked(tmp_path: Path, values: list[ob
     path = written(tmp_path, values)
     layout = inspect(path)
     assert layout.problem_type == "single_label_classification"
-    assert any("--task regression" in note for note in layout.notes) == (len(set(values)) == 5)
+    assert any("--task regression" in note for note in layout.notes) == (len(set(values)) > 2)
     asked = inspect(path, task="regression")
     assert asked.problem_type == "regression"
     assert read_all(asked, max_bad_rows=0)[0][1].value == values[1]
@@ -132,7 +131,6 @@ def test_rows_are_split_by_quantiles_and_described() -> None:
     assert report.values["train"]["max"] == train.max()
     assert report.label_counts == {}
     assert any(line.startswith("numbers: train ") for line in report.lines())
-    assert DataReport.from_dict(report.to_dict()).values == report.values
     again, _ = prepare(rows_of(values), None, None, PrepareSettings(), 1, problem_type="regression", number="price")
     assert again == dataset
     sampled, _ = prepare(rows_of(values), None, None, PrepareSettings(max_rows=100), 1, problem_type="regression")

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from luthier.data import inspect, read_all
+from luthier.data.cells.arguments import marked_row
 from luthier.data.cells.relations import inclusive, placed, untagged
-from luthier.data.columns.relations import find_related, marked_row
+from luthier.data.columns.relations import find_related
 from luthier.data.layout_values import Columns, Layout, Seen
 from luthier.errors import DataError
 from luthier.schema import Argument, Marked
@@ -245,3 +246,150 @@ def test_rows_with_arguments_below_a_usual_key_name_their_own_relation(tmp_path:
     path = tmp_path / "rows.json"
     path.write_text(json.dumps({"data": [row, row]}))
     assert [one.labels for one in read_all(inspect(path), max_bad_rows=0)[0]] == [("lives_in",)] * 2
+
+
+def file_of(folder: Path, *rows: dict[str, Any]) -> Path:
+    path = folder / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+TWICE = "Ann Lee, yes, Ann Lee works in Rome."
+LATER, THERE = Argument(14, 21), Argument(31, 35)
+ENDS = {"start": (14, 31), "end": (21, 35)}
+
+
+@pytest.mark.parametrize(("text", "head", "tail", "relation"), [
+    ("sentence", "head", "tail", "relation"), ("text", "e1", "e2", "rel"), ("text", "Subject", "Object", "predicate"),
+    ("文本", "头实体", "尾实体", "关系")])
+@pytest.mark.parametrize("written", [int, str, float, lambda place: f"{place}.0"])
+def test_columns_of_places_beside_words(text: str, head: str, tail: str, relation: str, written: Any, tmp_path: Path,
+                                        ) -> None:
+    row = {text: TWICE, head: "Ann Lee", tail: "Rome", f"{head}_type": "PER", relation: "r"}
+    offsets = {f"{head}_offset": written(14), f"{tail}_offset": written(31)}
+    ends = {f"{name}_{side}": written(place) for side, places in ENDS.items()
+            for name, place in zip((head, tail), places, strict=True)}
+    for places in (offsets, ends, {**ends, f"{head}_end": written(20), f"{tail}_end": written(34)}):
+        layout = inspect(file_of(tmp_path, *[{**row, **places}] * 3))
+        assert (layout.problem_type, layout.label) == ("relation_classification", relation)
+        found = read_all(layout, max_bad_rows=0)[0][0]
+        assert found.text == TWICE
+        assert found.arguments == (Argument(14, 21, "PER"), THERE)
+
+
+def test_a_table_of_deepke_is_read_with_a_line_for_what_is_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "train.csv"
+    path.write_text("sentence,relation,head,head_offset,tail,tail_offset\n"
+                    "李安导演了《色戒》，李安很高兴。,导演,李安,10,色戒,6\n"
+                    "李安导演了《色戒》，李安很高兴。,导演,李安,9,色戒,6\n"
+                    "李安导演了《色戒》，李安很高兴。,导演,李安,,色戒,6.0\n"
+                    "李安导演了《色戒》，李安很高兴。,导演,李安,90,色戒,6\n"
+                    "李安导演了《色戒》，李安很高兴。,导演,,0,色戒,6\n"
+                    "李安导演了《色戒》,导演,李安,,色戒,6.0\n"
+                    + "王芳在北京，王芳工作,在,王芳,6,北京,3\n" * 6, encoding="utf-8")
+    rows, bad = read_all(inspect(path), max_bad_rows=4)
+    assert [row.arguments for row in rows[:3]] == [
+        (Argument(10, 12), Argument(6, 8)), (Argument(0, 2), Argument(6, 8)), (Argument(6, 8), Argument(3, 5))]
+    assert [row.line for row in bad] == [3, 4, 5, 6]
+    for row, said in zip(bad, ("head: 9-11 is '，李' and not '李安'", "head: '李安' stands in the text more than once",
+                               "head: 90-92 lies outside the text of 16 characters",
+                               "head: it begins at 0, and the words that say how long it is are missing"), strict=True):
+        assert said in row.reason
+
+
+@pytest.mark.parametrize("places", [
+    {"head_start": 14, "head_end": "21", "tail_start": 31, "tail_end": 35.0},
+    {"subject_start": 14, "subject_end": 21, "object_start": 31, "object_end": 35},
+    {"head_span": [14, 21], "tail_span": "[31, 35]"},
+])
+def test_places_need_no_words(places: dict[str, Any], tmp_path: Path) -> None:
+    rows, _ = read_all(inspect(file_of(tmp_path, *[{"text": TWICE, **places, "label": "r"}] * 3)), max_bad_rows=0)
+    assert rows[0].arguments == (LATER, THERE)
+
+
+@pytest.mark.parametrize("places", [{"head_pos": "NNP", "tail_pos": "NNP"}, {"head_offset": 3, "tail_offset": 6}])
+def test_columns_that_hold_no_places_are_passed_over_aloud(places: dict[str, Any], tmp_path: Path) -> None:
+    row = {"text": TEXT, "head": "Ann Lee", "tail": "Rome", **places, "relation": "r"}
+    layout = inspect(file_of(tmp_path, *[row] * 3))
+    assert read_all(layout, max_bad_rows=0)[0][0].arguments == (ANN, ROME)
+    assert layout.notes[-2].endswith(f"{', '.join(map(repr, places))} are not read")
+
+
+@pytest.mark.parametrize("tagged", [
+    "[E1]Ann Lee[/E1] works in [E2]Rome[/E2].", "[e2]Rome[/e2] is where [e1] Ann Lee [/e1] works",
+    "<E1>Ann Lee</E1> works in <E2>Rome</E2>.", "<e1>Ann Lee</e1>, see [E1], works in <e2>Rome</e2>."])
+@pytest.mark.parametrize("more", [{}, {"e1": "Ann Lee", "e2": "Rome"}])
+def test_tags_in_either_brackets(tagged: str, more: dict[str, str], tmp_path: Path) -> None:
+    row = {"sentence": tagged, **more, **{f"{name}_type": "X" for name in more}, "label": "r"}
+    layout = inspect(file_of(tmp_path, *[row] * 3))
+    found = read_all(layout, max_bad_rows=0)[0][0]
+    assert [found.text[one.start : one.end] for one in found.arguments or ()] == ["Ann Lee", "Rome"]
+    assert [one.type for one in found.arguments or ()] == ["X" if more else None] * 2
+    assert found.text in (TEXT[:22], "Rome is where  Ann Lee  works", "Ann Lee, see [E1], works in Rome.")
+    assert "the text in 'sentence' holds tags of e1 and e2" in layout.notes[-1]
+
+
+def test_tags_that_do_not_close_are_told(tmp_path: Path) -> None:
+    rows = [{"text": f"[E1]{name}[/E1] met [E2]Bob", "label": "ab"[len(name) % 2]} for name in ("Ann", "Carl") * 4]
+    layout = inspect(file_of(tmp_path, *rows))
+    assert layout.problem_type == "single_label_classification"
+    assert "tags do not mark two stretches of 'text' in 8 of the first 8 rows, such as: the text has no </e2> ([E1] " \
+           "counts as <e1>)" in layout.notes[-1]
+
+
+@pytest.mark.parametrize("key", ["word", "Word", "text", "name", "mention", "entity", "value", "surface_form"])
+def test_words_in_objects_without_places(key: str, tmp_path: Path) -> None:
+    row = {"text": TEXT, "head": {key: "Ann Lee", "id": 3}, "tail": {key: "Rome", "type": "CITY"}, "relation": "r"}
+    rows, _ = read_all(inspect(file_of(tmp_path, *[row] * 3)), max_bad_rows=0)
+    assert rows[0].arguments == (ANN, Argument(17, 21, "CITY"))
+
+
+def test_a_less_usual_key_beside_places_is_no_word(tmp_path: Path) -> None:
+    row = {"text": TEXT, "head": {"start": 0, "end": 7, "entity": "PER"}, "tail": [17, 21], "relation": "r"}
+    assert read_all(inspect(file_of(tmp_path, *[row] * 3)), max_bad_rows=0)[0][0].arguments == (ANN, ROME)
+
+
+UNCLEAR: dict[str, tuple[dict[str, Any], str, str]] = {
+    "twice": ({"head": "Ann Lee", "tail": "Rome"}, "columns 'head' and 'tail'",
+              "head: 'Ann Lee' stands in the text more than once"),
+    "objects": ({"h": {"word": "Ann Lee"}, "t": {"word": "Rome"}}, "columns 'h' and 't'",
+                "head: 'Ann Lee' stands in the text more than once"),
+    "offsets": ({"head": "Ann Lee", "tail": "Rome", "head_offset": 13, "tail_offset": 31},
+                "columns 'head', 'tail', 'head_offset', 'tail_offset'", "head: 13-20 is ' Ann Le' and not 'Ann Lee'"),
+    "ends": ({"e1_start": 14, "e1_end": "x", "e2_start": 31, "e2_end": 35},
+             "columns 'e1_start', 'e1_end', 'e2_start', 'e2_end'", "head: a place is 'x', expected a whole number"),
+    "none": ({"subject": "Bob", "object": "Rome"}, "columns 'subject' and 'object'",
+             "head: 'Bob' does not stand in the text"),
+    "TACRED's of a text": ({"subj_start": 0, "subj_end": 1, "obj_start": 4, "obj_end": 4},
+                           "columns 'subj_start' and 'obj_start'", "head: it begins at 0, and the words"),
+}
+
+
+@pytest.mark.parametrize("name", UNCLEAR)
+def test_arguments_that_do_not_fit_are_never_dropped_silently(name: str, tmp_path: Path) -> None:
+    more, columns, reason = UNCLEAR[name]
+    path = file_of(tmp_path, *[{"text": TWICE, **more, "relation": "rs"[number % 2]} for number in range(8)])
+    with pytest.raises(DataError) as error:
+        inspect(path, task="relations")
+    for said in (str(error.value), inspect(path).notes[-1]):
+        assert f"{columns} do not mark two stretches of 'text' in 8 of the first 8 rows, such as: {reason}" in said
+        assert "head_offset and tail_offset (characters from 0)" in said
+        assert "[E1]…[/E1]" in said
+    assert not [note for note in inspect(path, task="text-classification").notes if "stretches" in note]
+
+
+def test_arguments_beside_a_label_that_is_called_otherwise(tmp_path: Path) -> None:
+    rows = [{"text": TWICE, "head": "Rome", "tail": "works", "kind": "ab"[number % 2]} for number in range(8)]
+    note = inspect(file_of(tmp_path, *rows)).notes[-1]
+    assert "columns 'head' and 'tail' mark stretches of the texts, which are not read because no column is" in note
+    rows = [{"text": TWICE, "subject": "Ann Lee", "object": "Rome", "label": "ab"[number % 2]} for number in range(8)]
+    assert "stretches" not in " ".join(inspect(file_of(tmp_path, *rows)).notes)  # a subject line, for all that is known
+
+
+def test_numbers_of_tokens_are_not_taken_for_characters(tmp_path: Path) -> None:
+    row = {"tokens": WORDS, "head": "Ann Lee", "head_offset": 0, "tail": "Rome", "tail_offset": 4, "relation": "r"}
+    layout = inspect(file_of(tmp_path, *[row] * 3))
+    assert read_all(layout, max_bad_rows=0)[0][0].arguments == (ANN, ROME)
+    assert layout.notes[-2].endswith("'head_offset', 'tail_offset' are not read")
+    with pytest.raises(DataError, match="'head_offset' and 'tail_offset' do not mark two stretches of 'tokens'"):
+        inspect(file_of(tmp_path, *[{**row, "tokens": 2 * WORDS}] * 3), task="relations")

@@ -12,9 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from luthier.data.cells.labels import as_list, label_name
+from luthier.data.names import plain
 from luthier.errors import DataError
 from luthier.schema import Example, Scale
 
+_GRADES = ("score", "scores", "rating", "ratings", "stars", "grade", "grades", "评分", "星级", "分数", "得分", "等级")
+"""Names of columns of grades and amounts."""
 MOST_GRADES = 20
 """Distinct whole numbers up to which they are read as grades."""
 FAR = 1e30
@@ -113,6 +116,11 @@ def consecutive(numbers: Sequence[float]) -> bool:
     """Tell whether numbers look like grades: three or more whole ones without a gap."""
     distinct = sorted(set(numbers))
     return 3 <= len(distinct) <= MOST_GRADES and whole(distinct) and distinct[-1] - distinct[0] == len(distinct) - 1
+
+
+def are_called_grades(column: str) -> bool:
+    """Tell whether a column is called as people call grades and amounts."""
+    return plain(column) in _GRADES
 
 
 def whole(numbers: Sequence[float]) -> bool:

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from luthier.data.cells.documents import document
 from luthier.data.cells.labels import as_list, label_name, spelt
-from luthier.data.cells.places import is_whole, whole
+from luthier.data.cells.marks import Mark, has_place, is_inclusive, of_clue, of_member
+from luthier.data.cells.places import is_whole
 from luthier.data.cells.tags import entities, is_meant_as_tag
-from luthier.data.names import plain
 from luthier.schema import Span
-from luthier.text import loose_key
-
-Mark = tuple[int, int, Any]
-"""First character, the character behind the last, label as it came."""
-
-_STARTS = ("start", "startoffset", "begin", "beginoffset", "startidx", "startpos", "startchar", "from", "offset")
-_ENDS = ("end", "endoffset", "finish", "stop", "endidx", "endpos", "endchar", "to")
-_LENGTHS = ("length", "len")
-_LABELS = ("label", "labels", "type", "entitygroup", "entitytype", "tag", "category", "class", "entity")
-_WORDS = ("text", "word", "mention", "surface", "entity")
-"""Keys of an object for one span, as ``plain`` writes them, the likelier first."""
 
 _SINGLE_SHARE = 0.99
 """Share of tokens of one character from which the tokens are the characters of a text."""
@@ -123,7 +111,7 @@ def marked_spans(text: str, cell: Any) -> tuple[Span, ...]:
     """
     value = _unwrapped(spelt(cell))
     if isinstance(value, Mapping):
-        return checked(text, _of_clue(text, value))
+        return checked(text, of_clue(text, value))
     if isinstance(value, str) and not value.strip():
         raise ValueError("is empty: write [] where the text holds no entity")
     tags = value.split() if isinstance(value, str) else value
@@ -131,7 +119,7 @@ def marked_spans(text: str, cell: Any) -> tuple[Span, ...]:
         return tagged_spans(text, _tagged_places(text, len(tags)), tags)
     if not isinstance(value, list):
         raise ValueError(f"expected a list of spans, came {'nothing' if value is None else type(value).__name__}")
-    return checked(text, (mark for member in value for mark in _of_member(text, member)))
+    return checked(text, (mark for member in value for mark in of_member(text, member)))
 
 
 def form_of(cell: Any) -> str | None:
@@ -181,45 +169,13 @@ def overlapping(spans: Sequence[Span]) -> int:
     return count
 
 
-def unfolded(values: dict[str, Any]) -> dict[str, Any]:
-    """Lay a document of sentences, or the task of a Label Studio export, open as a row; return any other row as it is.
-
-    In the latter the text stands below ``data`` and the spans in the results of the first annotation that was not
-    cancelled, with relations between them if there are any.
-    """
-    if (found := document(values)) is not None:
-        return found
-    data = values.get("data")
-    key = next((key for key in ("annotations", "completions") if isinstance(values.get(key), list)), None)
-    if not isinstance(data, dict) or key is None:
-        return values
-    done = [one for one in values[key] if isinstance(one, dict) and not one.get("was_cancelled")]
-    results = done[0].get("result", []) if done else None
-    members = [one for one in results or () if isinstance(one, dict)]
-    related = [{"from_id": start, "to_id": end, "label": label}
-               for one in members if one.get("type") == "relation" and one.get("from_id") is not None
-               for start, end in _directions(one) for label in one.get("labels") or [None]]
-    placed = [one for one in members if isinstance(one.get("value"), dict) and _has_place(one["value"])]
-    spans = [{**({"id": one.get("id")} if related else {}), **one["value"]} for one in placed]
-    found = {key: None} if results is None else {key: spans, "relations": related}
-    return {**{name: cell for name, cell in values.items() if name != "data"}, **data, **found}
-
-
-def _directions(relation: Mapping[str, Any]) -> list[tuple[Any, Any]]:
-    """Return the ends of an arrow of Label Studio: from and to, turned round, or both ways."""
-    there = relation["from_id"], relation.get("to_id")
-    back = there[::-1]
-    turned: dict[Any, list[tuple[Any, Any]]] = {"left": [back], "bi": [there, back]}
-    return turned.get(relation.get("direction"), [there])
-
-
 def _form_of_list(value: list[Any]) -> str | None:
     if not value:
         return ""
     if all(isinstance(one, str) for one in value):
         return _form_of_tags(value)
-    if all(isinstance(one, Mapping) and _has_place(one) for one in value):
-        return "objects with start, end and label"
+    if all(isinstance(one, Mapping) and has_place(one) for one in value):
+        return f"objects with start, end and label{', the last character included' * any(map(is_inclusive, value))}"
     triples = all(isinstance(one, list | tuple) and len(one) == 3 and is_whole(one[0]) and is_whole(one[1])
                   for one in value)
     return "lists of start, end and label" if triples else None
@@ -243,68 +199,3 @@ def _unwrapped(value: Any) -> Any:
     """Return the list in ``{"entities": […]}``, as spaCy writes it, or the value as it is."""
     wrapped = isinstance(value, Mapping) and set(value) == {"entities"} and isinstance(value["entities"], list)
     return value["entities"] if wrapped else value
-
-
-def _key(member: Mapping[str, Any], names: Sequence[str]) -> str | None:
-    shown = {plain(str(key)): key for key in member}
-    return next((shown[name] for name in names if name in shown), None)
-
-
-def _has_place(member: Mapping[str, Any]) -> bool:
-    return _key(member, _STARTS) is not None and _key(member, (*_ENDS, *_LENGTHS)) is not None
-
-
-def _place(value: Any) -> int:
-    if not is_whole(value):
-        raise ValueError(f"a span's place is {value!r}, expected a whole number")
-    return whole(value)
-
-
-def _of_member(text: str, member: Any) -> Iterator[Mark]:
-    if isinstance(member, Span):
-        yield member.start, member.end, member.label
-    elif isinstance(member, Mapping):
-        yield from _of_object(text, member)
-    elif isinstance(member, list | tuple) and len(member) == 3:
-        yield _place(member[0]), _place(member[1]), member[2]
-    else:
-        raise ValueError(f"expected spans as objects with start, end and label, or as [start, end, label], "
-                         f"came {str(member)[:60]}")
-
-
-def _of_object(text: str, member: Mapping[str, Any]) -> Iterator[Mark]:
-    first, last = _key(member, _STARTS), _key(member, _ENDS)
-    behind = last or _key(member, _LENGTHS)
-    if first is None or behind is None:
-        keys = ", ".join(map(str, member)) or "(none)"
-        raise ValueError(f"a span has the keys {keys}: expected start, end and label")
-    start = _place(member[first])
-    end = _place(member[behind]) + (0 if last else start)
-    named = _key(member, _LABELS)
-    word = _key(member, [name for name in _WORDS if name != plain(named or "")])
-    _check_words(text, start, end, member.get(word) if word else None)
-    label = member[named] if named else None
-    for one in label if isinstance(label, list) and label else [label]:
-        yield start, end, one
-
-
-def _of_clue(text: str, value: Mapping[str, Any]) -> Iterator[Mark]:
-    for label, words in value.items():
-        if not isinstance(words, Mapping):
-            raise ValueError("expected {label: {words: [[first, last]]}}, "
-                             f"came {type(words).__name__} for {label!r}")
-        for word, places in words.items():
-            for pair in as_list(places) or []:
-                if not (isinstance(pair, list | tuple) and len(pair) == 2):
-                    raise ValueError(f"the place of {word!r} is {str(pair)[:40]}, expected [first, last]")
-                start, end = _place(pair[0]), _place(pair[1]) + 1
-                _check_words(text, start, end, word)
-                yield start, end, label
-
-
-def _check_words(text: str, start: int, end: int, word: Any) -> None:
-    """Refuse a place that holds other words than the mark says: it was counted in another unit, or from 1."""
-    within = 0 <= start < end <= len(text)
-    if within and isinstance(word, str) and word.strip() and loose_key(text[start:end]) != loose_key(word):
-        raise ValueError(f"the span {start}-{end} is {text[start:end]!r} and not {word!r}: places are counted in "
-                         "characters from 0, and the end is behind the last one")

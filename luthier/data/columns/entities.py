@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from luthier.data import names as roles
+from luthier.data.cells.annotations import is_task
 from luthier.data.cells.labels import as_list
 from luthier.data.cells.spans import TAGS, form_of, marked_spans
 from luthier.data.cells.tags import are_bare
@@ -82,9 +83,20 @@ def find_marks(rows: Rows, present: Sequence[str], tokens: str | None, asked: st
 
 
 def class_column(rows: Rows, present: Sequence[str], marks: Marks) -> str | None:
-    """Return a column beside the marks that is called like a label of the whole text and holds one in each row."""
+    """Return a column beside the marks that is called like a label of the whole text and holds one in each row.
+
+    Beside the relations of a Label Studio export, whose marks have no form here, none is looked for: the spans that its
+    annotators marked are what is learned.
+    """
+    if not marks.form and marks_spans(rows):
+        return None
     free = [column for column in roles.matching(present, roles.LABEL_NAMES) if column != marks.column]
     return next((column for column in free if _mostly(rows, column, _is_name)), None)
+
+
+def marks_spans(rows: Rows) -> bool:
+    """Tell whether the rows are tasks of Label Studio in which spans were marked."""
+    return any(map(is_task, rows))
 
 
 def _mostly(rows: Rows, column: str, test: Callable[[Any], bool]) -> bool:

@@ -7,37 +7,26 @@ from dataclasses import replace
 from typing import Any
 
 from luthier.data import names as roles
+from luthier.data.cells.arguments import INCLUSIVE_NAMES, in_tags, marked_row, opens_both
 from luthier.data.cells.labels import as_list
-from luthier.data.cells.relations import inclusive, is_tagged, placed, untagged
-from luthier.data.cells.texts import text_cell, tokens_of_row
+from luthier.data.columns.arguments import OTHERWISE_NAMES, argument_columns
 from luthier.data.columns.texts import asked_column, with_tokens
 from luthier.data.layout_values import Columns, Layout, Seen
 from luthier.errors import DataError
-from luthier.schema import Marked
 
 Rows = Sequence[Mapping[str, Any]]
 
 RELATIONS = "relations"
 """Name of the task."""
 
-HEAD_NAMES = ("head", "e1", "h", "subject", "subj", "entity1", "headentity", "subjectentity", "arg1",
-              "头实体", "主体", "主语", "实体1")
-TAIL_NAMES = ("tail", "e2", "t", "object", "obj", "entity2", "tailentity", "objectentity", "arg2",
-              "尾实体", "客体", "宾语", "实体2")
-"""Names of the columns of the two arguments, as ``plain`` writes them, in pairs."""
-OTHERWISE_NAMES = ("subject", "subj", "h", "主体", "主语")
-"""Those of a head that other files have, too."""
-PLACE_ENDINGS = ("span", "pos", "position", "offset", "offsets", "位置")
-TYPE_ENDINGS = ("type", "类型")
-"""What is put behind an argument's name for the column of its place or its type."""
-INCLUSIVE_NAMES = ("subjstart", "subjend", "objstart", "objend")
-"""Names of TACRED's columns of first and last tokens."""
 RELATION_NAMES = ("relation", "relationtype", "rel", "predicate", "property", "关系", "关系类型", "谓语")
 """Names of the column of the relation; those of any label come behind them."""
 TOKEN_NAMES = ("token", *roles.TOKEN_NAMES)
 
-_FORMS = ('{"text": "…", "head": {"start": 0, "end": 4}, "tail": [9, 12], "relation": "…"}, <e1>…</e1> and <e2>…</e2> '
-          "in the text, or TACRED's token, subj_start, … obj_end")
+_FORMS = ('{"text": "…", "head": {"start": 0, "end": 4}, "tail": [9, 12], "relation": "…"}; in a table head and tail '
+          "with head_offset and tail_offset (characters from 0), or head_start, head_end, tail_start and tail_end, or "
+          "words that stand in the text once; <e1>…</e1> and <e2>…</e2>, or [E1]…[/E1] and [E2]…[/E2], in the text; or "
+          "TACRED's token, subj_start, … obj_end")
 _ENOUGH = 0.5
 """Share of the rows that must have the form; the others are bad rows."""
 
@@ -54,14 +43,16 @@ def find_related(seen: Seen, task: str | None, *, labelled: bool) -> Layout | No
     columns = seen.columns
     if task not in (None, RELATIONS) or (task is None and (columns.text_b or columns.label_separator or not labelled)):
         return None
-    layout = next((one for one in _candidates(seen) if _mostly(seen.rows, one)), None)
+    candidates = list(_candidates(seen))
+    layout = next((one for one in candidates if _mostly(seen.rows, one)), None)
     if task is None and layout is not None and _named_otherwise(columns, layout):
         return None
     if layout is None:
         if task is None:
             return None
+        why = "".join(f"; {_misfit(seen, one)}" for one in candidates[:1])
         raise DataError(f"{seen.path} does not mark two stretches of each text; the columns are "
-                        f"{roles.shown(seen.present)}", f"give {_FORMS}")
+                        f"{roles.shown(seen.present)}{why}", f"give {_FORMS}")
     free = [column for column in seen.present if column not in (layout.text, *layout.more.values())]
     label = None
     if labelled or columns.label:
@@ -73,46 +64,32 @@ def find_related(seen: Seen, task: str | None, *, labelled: bool) -> Layout | No
             raise DataError(f"{seen.path}: found no column of relations among {roles.shown(free)}",
                             "name it: --label COLUMN (or data.label=COLUMN)")
     return replace(layout, label=label, problem_type="relation_classification",
-                   notes=(*layout.notes, _told(layout, label)))
+                   notes=(*layout.notes, *_passed_over(seen, candidates, layout), _told(layout, label)))
 
 
 def unread(seen: Seen) -> list[str]:
-    """Return what to say of a file whose marked stretches are not read, because its columns are named otherwise."""
+    """Return what to say of a file whose marked stretches are not read: they do not fit, or the columns are named
+    otherwise."""
     columns = seen.columns
-    if columns.text_b or columns.label_separator or columns.text is None or columns.label is None:
+    if columns.text_b or columns.label_separator:
         return []
-    layout = next((one for one in _candidates(seen) if _mostly(seen.rows, one)), None)
-    if layout is None or not _named_otherwise(columns, layout):
-        return []
-    return [f"columns {layout.more['head']!r} and {layout.more['tail']!r} mark stretches of the texts, which are not "
-            f"read because text and label are named: ask for the task {RELATIONS} to read them"]
-
-
-def marked_row(values: Mapping[str, Any], layout: Layout) -> Marked:
-    """Return the text of a row with its two stretches.
-
-    Raises:
-        ValueError: there are no such, or they do not stand in the text.
-    """
-    places = None
-    if layout.tokens is not None:
-        text, places = tokens_of_row(values, layout.tokens, layout.glue)
-    else:
-        text = text_cell(values, layout.text)
-    cells = {role: values.get(column) for role, column in layout.more.items()}
-    types = cells.get("head type"), cells.get("tail type")
-    if places is not None and INCLUSIVE_NAMES[0] in cells:
-        return inclusive(text, places, [cells[role] for role in INCLUSIVE_NAMES], types)
-    if "head" not in cells:
-        return untagged(text)
-    return placed(text, cells["head"], cells["tail"], tokens=places, types=types)
+    candidates = list(_candidates(seen))
+    layout = next((one for one in candidates if _mostly(seen.rows, one)), None)
+    if layout is None:
+        return [f"relations are not read: {_misfit(seen, one)}; to read them, give {_FORMS}"
+                for one in candidates if _surely(seen, one)][:1]
+    told = f"{'tags' if in_tags(layout) else _columns(layout)} mark stretches of the texts, which are not read because"
+    if _named_otherwise(columns, layout):
+        return [f"{told} text and label are named: ask for the task {RELATIONS} to read them"]
+    return [f"{told} no column is called a relation: read them with --task {RELATIONS} --label COLUMN"]
 
 
 def _named_otherwise(columns: Columns, layout: Layout) -> bool:
     """Tell whether the caller named a text and a label that is not called a relation, beside columns whose names may
     mean something else, such as the subject line of a letter: what was named is then all there is."""
     return (columns.text is not None and columns.label is not None and roles.plain(columns.label) not in RELATION_NAMES
-            and roles.plain(layout.more.get("head", "")) in OTHERWISE_NAMES)
+            and roles.plain(layout.more.get("head", "")) in OTHERWISE_NAMES
+            and not layout.more.keys() & {"head place", "head start"})
 
 
 def _candidates(seen: Seen) -> Iterator[Layout]:
@@ -125,20 +102,19 @@ def _candidates(seen: Seen) -> Iterator[Layout]:
         types = {"head type": roles.named(present, ["subjtype"]), "tail type": roles.named(present, ["objtype"])}
         yield with_tokens(_layout(seen, tokens, {**dict(zip(INCLUSIVE_NAMES, ends, strict=True)), **types}), seen,
                           tokens)
-    for head, tail in zip(HEAD_NAMES, TAIL_NAMES, strict=True):
-        more = {"head": _place(present, head), "tail": _place(present, tail),
-                "head type": _beside(present, head, TYPE_ENDINGS), "tail type": _beside(present, tail, TYPE_ENDINGS)}
-        if not (more["head"] and more["tail"]):
-            continue
-        named = {roles.named(present, [name]) for name in (head, tail)}
-        text = _text_column(rows, [one for one in present if one not in (*named, *more.values())], asked)
+    for more in argument_columns(present):
+        text = _text_column(rows, [one for one in present if one not in (*more.values(), tokens)], asked)
+        if text is not None and any(opens_both(row.get(text)) for row in rows):
+            yield _layout(seen, text, {role: column for role, column in more.items() if role.endswith(" type")})
         if text is not None:
             yield _layout(seen, text, more)
-        if tokens is not None:
-            yield with_tokens(_layout(seen, tokens, more), seen, tokens)
+        if tokens is not None and "head start" not in more:
+            # Numbers count tokens here, so words cannot say how long an argument is.
+            whole = {role: column for role, column in more.items() if f"{role} place" not in more}
+            yield with_tokens(_layout(seen, tokens, whole), seen, tokens)
     for column in present:
         wanted = asked is None or roles.plain(asked) == roles.plain(column)
-        if wanted and any(is_tagged(row.get(column)) for row in rows):
+        if wanted and any(opens_both(row.get(column)) for row in rows):
             yield _layout(seen, column, {})
 
 
@@ -147,39 +123,64 @@ def _layout(seen: Seen, text: str, more: Mapping[str, str | None]) -> Layout:
                   notes=seen.notes, more={role: column for role, column in more.items() if column is not None})
 
 
-def _place(present: Sequence[str], name: str) -> str | None:
-    """Return the column that says where an argument stands: one of its place, else that of the argument itself."""
-    own = roles.named(present, [name])
-    return (_beside(present, name, PLACE_ENDINGS) or own) if own else None
-
-
-def _beside(present: Sequence[str], name: str, endings: Sequence[str]) -> str | None:
-    return roles.named(present, [name + ending for ending in endings])
-
-
 def _text_column(rows: Rows, free: Sequence[str], asked: str | None) -> str | None:
     if asked is not None:
         return roles.named(free, [roles.plain(asked)])
     named = roles.named(free, roles.TEXT_NAMES)
-    return named if named and roles.longest_text(rows, [named]) else roles.longest_text(rows, free)
+    return named if named and roles.longest_text(rows, [named]) else roles.longest_text(
+        rows, [one for one in free if roles.plain(one) not in RELATION_NAMES])
 
 
 def _mostly(rows: Rows, layout: Layout) -> bool:
-    return sum(_fits(row, layout) for row in rows) > _ENOUGH * len(rows)
+    return sum(_fault(row, layout) is None for row in rows) > _ENOUGH * len(rows)
 
 
-def _fits(row: Mapping[str, Any], layout: Layout) -> bool:
+def _fault(row: Mapping[str, Any], layout: Layout) -> str | None:
+    """Return why a row cannot be read."""
     try:
         marked_row(row, layout)
-    except ValueError:
-        return False
-    return True
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _surely(seen: Seen, layout: Layout) -> bool:
+    """Tell whether columns or tags that do not fit were yet meant for relations: by their names, and a relation's."""
+    if in_tags(layout):
+        return sum(opens_both(row.get(layout.text)) for row in seen.rows) > _ENOUGH * len(seen.rows)
+    if "head start" in layout.more or INCLUSIVE_NAMES[0] in layout.more:
+        return True
+    label = seen.columns.label or roles.named(seen.present, (*RELATION_NAMES, *roles.LABEL_NAMES))
+    own = roles.plain(layout.more.get("head", OTHERWISE_NAMES[0]))
+    return label is not None and not _named_otherwise(seen.columns, layout) and (
+        roles.plain(label) in RELATION_NAMES or own not in OTHERWISE_NAMES)
+
+
+def _misfit(seen: Seen, layout: Layout) -> str:
+    """Return in words what does not fit in most rows."""
+    faults = [fault for row in seen.rows if (fault := _fault(row, layout)) is not None]
+    what = "tags" if in_tags(layout) else _columns(layout)
+    return (f"{what} do not mark two stretches of {layout.text!r} in {len(faults):,} of the first {len(seen.rows):,} "
+            f"rows, such as: {faults[0]}")
+
+
+def _passed_over(seen: Seen, candidates: Sequence[Layout], layout: Layout) -> list[str]:
+    """Say which columns of places are not read, because they do not fit."""
+    for one in candidates[:candidates.index(layout)]:
+        left = [column for column in one.more.values() if column not in (layout.text, *layout.more.values())]
+        if left:
+            return [f"{_misfit(seen, one)}; {roles.shown(left)} are not read"]
+    return []
+
+
+def _columns(layout: Layout) -> str:
+    columns = [column for role, column in layout.more.items() if not role.endswith(" type")]
+    return f"columns {' and '.join(map(repr, columns)) if len(columns) == 2 else roles.shown(columns)}"
 
 
 def _told(layout: Layout, label: str | None) -> str:
     """Return in words where everything stands."""
-    how = (f"columns {layout.more['head']!r} and {layout.more['tail']!r} mark stretches of {layout.text!r}"
-           if "head" in layout.more else
-           f"columns {roles.shown([layout.more[role] for role in INCLUSIVE_NAMES])} mark tokens of {layout.text!r}"
-           if layout.more else f"the text in {layout.text!r} holds <e1> and <e2>")
+    marked = "tokens" if INCLUSIVE_NAMES[0] in layout.more else "stretches"
+    how = (f"the text in {layout.text!r} holds tags of e1 and e2" if in_tags(layout) else
+           f"{_columns(layout)} mark {marked} of {layout.text!r}")
     return f"relations: {how}" + (f", {label!r} names what holds between them" if label else "")

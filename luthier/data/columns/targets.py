@@ -19,13 +19,20 @@ TEXT_TO_TEXT = "text-to-text"
 
 PAIRS = (
     ("source", "target"), ("src", "tgt"), ("sourcetext", "targettext"), ("sourcetext", "translation"),
-    ("article", "highlights"), ("article", "summary"), ("document", "summary"), ("dialogue", "summary"),
-    ("dialog", "summary"), ("conversation", "summary"), ("text", "summary"), ("content", "summary"),
-    ("text", "translation"), ("sentence", "translation"), ("article", "abstract"), ("incorrect", "correct"),
+    ("inputtext", "targettext"), ("article", "highlights"), ("article", "summary"), ("document", "summary"),
+    ("dialogue", "summary"), ("dialog", "summary"), ("conversation", "summary"), ("text", "summary"),
+    ("content", "summary"), ("text", "translation"), ("sentence", "translation"), ("article", "abstract"),
+    ("incorrect", "correct"),
     ("原文", "译文"), ("源文本", "目标文本"), ("正文", "摘要"), ("文章", "摘要"), ("对话", "摘要"), ("内容", "摘要"),
     ("文本", "摘要"),
 )
 """Names of a source and its target, as ``plain`` writes them, the likelier first."""
+_SURE = frozenset((("src", "tgt"), ("sourcetext", "targettext"), ("sourcetext", "translation"), ("dialogue", "summary"),
+                   ("dialog", "summary"), ("conversation", "summary"), ("incorrect", "correct"), ("原文", "译文"),
+                   ("源文本", "目标文本"), ("对话", "摘要")))
+"""Those that mean nothing else: a topic or a field beside them labels nothing."""
+_LABELS = ("label", "labels", "goldlabel", "labeltext", "score", *roles.NUMBER_NAMES)
+"""Names of what is learned even beside these."""
 ASKED_PAIRS = (("input", "output"), ("inputs", "targets"), ("input", "target"), ("prompt", "completion"),
                ("text", "target"), ("text", "label"), ("question", "answer"))
 """Names that other tasks have as well: only where the task was asked for."""
@@ -97,6 +104,28 @@ def labels_beside(rows: Rows, present: Sequence[str], taken: Sequence[str]) -> s
     named = roles.named(free, (*roles.LABEL_NAMES, *roles.NUMBER_NAMES))
     likely = [named] if named else roles.few_values(rows, free)
     return likely[0] if likely else None
+
+
+def are_surely_texts(seen: Seen, present: Sequence[str], pair: tuple[str, str]) -> bool:
+    """Tell whether two columns called like a source and its target are that, and what else there is labels nothing."""
+    if not are_texts(seen.rows, *pair):
+        return False
+    free = [column for column in present if column not in pair]
+    if (roles.plain(pair[0]), roles.plain(pair[1])) in _SURE:
+        return roles.named(free, _LABELS) is None
+    if roles.plain(pair[1]) in roles.LABEL_NAMES:  # what only holds few values is no likelier label than the target
+        return roles.named(free, (*roles.LABEL_NAMES, *roles.NUMBER_NAMES)) is None
+    return labels_beside(seen.rows, present, pair) is None
+
+
+def passed_over(seen: Seen) -> list[str]:
+    """Return what to say of a file with sources and targets that is read for the label beside them."""
+    present = flat_columns(seen)
+    pair = named_targets(present, asked=False)
+    if pair is None or seen.columns.text or seen.columns.label or not are_texts(seen.rows, *pair):
+        return []
+    return [f"columns {pair[0]!r} and {pair[1]!r} look like texts and what is to be written for them: --task "
+            f"{TEXT_TO_TEXT} learns that instead of the label"]
 
 
 def _is_texts(cell: Any) -> bool:

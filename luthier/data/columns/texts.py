@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from luthier import plugins
 from luthier.data import names as roles
 from luthier.data.cells import numbers
+from luthier.data.cells.flags import are_flags
 from luthier.data.cells.labels import as_list
 from luthier.data.cells.paths import columns_in
 from luthier.data.cells.spans import glue_of
@@ -16,6 +18,8 @@ from luthier.data.columns import entities
 from luthier.data.layout_values import Layout, Seen
 from luthier.errors import DataError
 
+_WRITTEN = ("target", "targets", "output")
+"""Names of labels that texts which shall be written have as well."""
 _ALIKE = 4
 """Times as long as the texts of one unnamed column those of another may be to make a pair."""
 
@@ -147,19 +151,21 @@ def _labelled_pair(seen: Seen, free: Sequence[str]) -> tuple[str, str, str] | No
         rest = [column for column in free if column not in pair]
         return bool(seen.columns.label or roles.named(rest, roles.LABEL_NAMES) or roles.few_values(rows, rest))
 
-    def holds_text(column: str) -> bool:
-        return roles.longest_text(rows, [column]) is not None and not roles.few_values(rows, [column])
-
     for one, other in roles.LABELLED_PAIRS:
         pair = listed.get(one, ""), listed.get(other, "")
-        if all(pair) and all(map(holds_text, pair)) and label_beside(pair):
+        if all(pair) and all(_differ(rows, column) for column in pair) and label_beside(pair):
             return *pair, "by their names and the label beside them"
-    texts = [column for column in free if holds_text(column)]
+    texts = [column for column in free if _differ(rows, column)]
     unnamed = all(roles.UNNAMED.fullmatch(column) for column in free)
     if len(texts) != 2 or not unnamed or not label_beside((texts[0], texts[1])):
         return None
     shorter, longer = sorted(sum(len(str(row.get(column) or "")) for row in rows) for column in texts)
     return (texts[0], texts[1], "two of texts beside a label") if longer <= _ALIKE * shorter else None
+
+
+def _differ(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
+    """Tell whether a column holds texts that do not repeat as labels do."""
+    return roles.longest_text(rows, [column]) is not None and not roles.few_values(rows, [column])
 
 
 def _asked_label(seen: Seen) -> str:
@@ -180,9 +186,11 @@ def _label(seen: Seen, free: list[str], *, numeric: bool) -> tuple[str, list[str
     rows = seen.rows
     if seen.columns.label:
         return _asked_label(seen), []
-    label = roles.named(free, roles.LABEL_NAMES)
-    if label is not None:
-        return label, [f"the label is in column {label!r}, by its name"]
+    named = roles.matching(free, roles.LABEL_NAMES)
+    if named:
+        # What is to be written is called so, too, and may have a label beside it.
+        chosen = next((one for one in named if not (roles.plain(one) in _WRITTEN and _differ(rows, one))), named[0])
+        return chosen, [f"the label is in column {chosen!r}, by its name"]
     counted = [column for column in free if not roles.numbers_rows(column)
                and numbers.numbers_in(rows, column)]
     label = roles.named(counted, roles.NUMBER_NAMES)
@@ -194,5 +202,12 @@ def _label(seen: Seen, free: list[str], *, numeric: bool) -> tuple[str, list[str
         raise DataError(f"{seen.path}: found no label column among {others}",
                         "name it: --label COLUMN (or data.label=COLUMN)")
     why = "numbers" if numeric else "few distinct values"
-    return likely[0], [f"the label is in column {likely[0]!r}: it holds {why}" + (
-        f" ({roles.shown(likely[1:])} would do as well: name it with --label)" if likely[1:] else "")]
+    others = f" ({roles.shown(likely[1:])} would do as well: name it with --label)" if likely[1:] else ""
+    return likely[0], [f"the label is in column {likely[0]!r}: it holds {why}{others}", *_several(rows, free)]
+
+
+def _several(rows: Sequence[Mapping[str, Any]], free: Sequence[str]) -> list[str]:
+    """Return what to say where several columns say yes or no, which may be a label each."""
+    columns = [column for column in free if are_flags(rows, column)]
+    return [f"{roles.shown(columns)} say yes or no: --label {','.join(columns)} reads each as a label that may apply"
+            ] if len(columns) > 1 else []

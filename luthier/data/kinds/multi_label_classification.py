@@ -7,15 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from luthier.data import classes, clean, split
+from luthier.data.cells.flags import are_flags, flagged
 from luthier.data.cells.labels import as_list, natural_order
 from luthier.data.cells.labels import label_names as names_in
-from luthier.data.cells.paths import separator_in
+from luthier.data.cells.paths import columns_in, separator_in
 from luthier.data.cells.texts import label_cell, texts_of_row
 from luthier.data.clean import Found, Splits
 from luthier.data.columns.texts import find_texts
 from luthier.data.counting import counted, counts_line, levels_told, rare
 from luthier.data.kind import BY_VALUES
 from luthier.data.layout_values import Layout, Seen
+from luthier.data.names import shown
 from luthier.data.report import DataReport
 from luthier.data.rows import Record
 from luthier.schema import Example, LabelSet, ProblemType
@@ -42,6 +44,12 @@ def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
     layout = find_texts(seen, task, labelled=labelled)
     if layout.label is None:
         return None
+    columns = [] if layout.label in seen.present else columns_in(layout.label)
+    if len(columns) > 1:
+        if not all(are_flags(seen.rows, column) for column in columns):
+            return None  # levels of one label
+        return replace(layout, problem_type=PROBLEM, one_hot=True, notes=(
+            *layout.notes, f"a row may carry several labels: {shown(columns)} say of each whether it applies"))
     if layout.label_separator is not None:
         told = [f"a row may carry several labels, with {layout.label_separator!r} between them"]
     else:
@@ -58,6 +66,8 @@ def example(record: Record, layout: Layout, name: str) -> Example:
     text, text_b = texts_of_row(record.values, layout)
     if layout.label is None:
         return Example(name, text, text_b)
+    if layout.one_hot:
+        return Example(name, text, text_b, flagged(record.values, layout.label))
     names = names_in(label_cell(record.values, layout.label), layout.label_separator)
     if names is None:
         raise ValueError(f"{layout.label!r} is empty: the row has no label")

@@ -34,6 +34,9 @@ NONE_LEFT = ("no row is left for {name}: questions on one context, or one articl
 normal = clean.texts_as_they_came
 sampled = split.sample
 
+_LISTED = 20
+"""Rows named in a sentence."""
+
 
 def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
     """Take files with columns of questions, contexts and answers."""
@@ -130,16 +133,20 @@ def hashed(row: Example) -> list[object]:
 def remarks(splits: Splits, _labels: LabelSet) -> list[str]:
     """Tell how many answers were not at their places, and how many test questions cannot be answered rightly."""
     rows = [row for split in splits.values() for row in split]
-    moved = sum(any(answer.moved for answer in row.answers or ()) for row in rows)
-    lost = sum(all(answer.start is None for answer in row.answers) for row in rows if row.answers)
+    moved = [row.id for row in rows if any(answer.moved for answer in row.answers or ())]
+    lost = [row.id for row in rows if row.answers and all(answer.start is None for answer in row.answers)]
     notes = []
     if moved:
-        notes.append(f"{moved:,} questions had an answer that was not at its place and stands once in the context: it "
-                     "is taken from there")
+        notes.append(f"{len(moved):,} questions had an answer that was not at its place and stands once in the "
+                     f"context: it is taken from there ({_listed(moved)})")
     if lost:
-        notes.append(f"{lost:,} test questions have no answer that stands in the context: they count in the scores, "
-                     "and cannot be answered rightly")
+        notes.append(f"{len(lost):,} test questions have no answer that stands in the context: they count in the "
+                     f"scores, and cannot be answered rightly ({_listed(lost)})")
     return notes
+
+
+def _listed(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:_LISTED]) + (f" and {len(ids) - _LISTED:,} more" if len(ids) > _LISTED else "")
 
 
 def described(splits: Splits, labels: LabelSet) -> dict[str, Any]:

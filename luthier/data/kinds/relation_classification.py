@@ -6,12 +6,13 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from luthier.data import classes, clean, split
+from luthier.data.cells.arguments import marked_row
 from luthier.data.cells.labels import natural_order
 from luthier.data.cells.relation_names import negative_of
 from luthier.data.cells.relations import placed
 from luthier.data.cells.texts import label_cell
 from luthier.data.clean import Found, Splits
-from luthier.data.columns.relations import RELATIONS, find_related, marked_row
+from luthier.data.columns.relations import RELATIONS, find_related
 from luthier.data.counting import counted, counts_line, rare
 from luthier.data.kind import BY_KEYS
 from luthier.data.layout_values import Layout

@@ -12,6 +12,7 @@ from luthier.data.cells.labels import natural_order
 from luthier.data.cells.paths import separator_in
 from luthier.data.cells.texts import label_cell, texts_of_row
 from luthier.data.clean import Found, Splits
+from luthier.data.columns import dialogues, targets
 from luthier.data.columns.relations import unread
 from luthier.data.columns.texts import find_texts
 from luthier.data.counting import counted, counts_line, levels_told, rare
@@ -29,6 +30,8 @@ OWN_INPUT = False
 REPEATED = ("contradictory labels", "left out")
 NONE_LEFT = split.NONE_LEFT
 
+_TWO = 2
+"""Numbers that are two classes, whatever they are called."""
 _MANY_LABELS = 0.5
 """Labels per row from which the label column is probably the wrong one."""
 
@@ -48,12 +51,21 @@ def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
         return layout
     if task is not None:
         return replace(layout, problem_type=PROBLEM)
-    values = numbers.numbers_in(seen.rows, layout.label)
-    notes = (*layout.notes, *unread(seen))
-    notes = notes if values is None or not numbers.consecutive(values) else (
-        *notes, f"the labels in {layout.label!r} are whole numbers without a gap: if they are grades, "
-                       "--task regression learns how far apart they are")
-    return replace(layout, problem_type=PROBLEM, notes=notes)
+    notes = (*layout.notes, *unread(seen), *targets.passed_over(seen), *dialogues.passed_over(seen))
+    return replace(layout, problem_type=PROBLEM, notes=(*notes, *_maybe_grades(seen, layout.label)))
+
+
+def _maybe_grades(seen: Seen, label: str) -> list[str]:
+    """Return what to say of labels that are numbers, and may be more than names."""
+    values = numbers.numbers_in(seen.rows, label)
+    if values is None:
+        return []
+    instead = "--task regression learns how far apart they are"
+    if numbers.consecutive(values):
+        return [f"the labels in {label!r} are whole numbers without a gap: if they are grades, {instead}"]
+    if len(set(values)) > _TWO and numbers.are_called_grades(label):
+        return [f"the {len(set(values))} labels in {label!r} are numbers: if they are grades or amounts, {instead}"]
+    return []
 
 
 def example(record: Record, layout: Layout, name: str) -> Example:

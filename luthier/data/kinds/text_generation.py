@@ -16,10 +16,9 @@ from luthier.data.columns.targets import (
     SOURCE_NAMES,
     TARGET_NAMES,
     TEXT_TO_TEXT,
-    are_texts,
+    are_surely_texts,
     cell_of,
     flat_columns,
-    labels_beside,
     named_targets,
 )
 from luthier.data.columns.texts import asked_column, check_distinct, find_texts
@@ -160,7 +159,7 @@ def _is_ours(seen: Seen, present: Sequence[str], pair: tuple[str, str]) -> bool:
     columns, (source, wanted) = seen.columns, pair
     if columns.text_b or columns.label_separator or (columns.text or source, columns.label or wanted) != pair:
         return False  # the caller means something else
-    return are_texts(seen.rows, source, wanted) and not labels_beside(seen.rows, present, pair)
+    return are_surely_texts(seen, present, pair)
 
 
 def _asked(seen: Seen, role: str, name: str | None, present: Sequence[str]) -> str | None:

@@ -10,11 +10,12 @@ import numpy as np
 
 from luthier.data import clean, split
 from luthier.data import names as roles
+from luthier.data.cells.annotations import marks_of
 from luthier.data.cells.labels import as_list, natural_order, spelt
 from luthier.data.cells.spans import marked_spans, overlapping, tagged_spans
 from luthier.data.cells.texts import text_cell, texts_in_memory, tokens_of_row
 from luthier.data.clean import Found, Splits
-from luthier.data.columns.entities import ENTITIES, Marks, class_column, find_marks, find_tokens
+from luthier.data.columns.entities import ENTITIES, Marks, class_column, find_marks, find_tokens, marks_spans
 from luthier.data.columns.joint import RELATION_NAMES
 from luthier.data.columns.texts import asked_column, check_distinct, with_tokens
 from luthier.data.counting import by_split, counted, counts_line, rare
@@ -55,9 +56,12 @@ def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
                         'give CoNLL columns, {"tokens": [...], "ner_tags": ["B-PER", ...]}, or {"text": "…", '
                         '"entities": [{"start": 0, "end": 4, "label": "PER"}]}; name the column: --label COLUMN')
     sure = task is not None or marks.asked or marks.tokens is not None
-    if not sure and class_column(seen.rows, seen.present, marks) is not None:
+    label = None if sure else class_column(seen.rows, seen.present, marks)
+    if label is not None and not marks_spans(seen.rows):
         return None
-    return _layout(seen, marks, () if task else _left_unread(seen))
+    told = [f"column {label!r} labels the texts, which is not learned: ask for the task text-classification, or name "
+            f"it: --label {label}"] if label else []
+    return _layout(seen, marks, [] if task else [*told, *_left_unread(seen)])
 
 
 def example(record: Record, layout: Layout, name: str) -> Example:
@@ -69,7 +73,7 @@ def example(record: Record, layout: Layout, name: str) -> Example:
         spans = tagged_spans(text, places, tags, bare=layout.bare_tags)
         return Example(name, text, spans=spans, tokens=np.array(places, dtype=np.int64).reshape(-1, 2))
     text = text_cell(values, layout.text)
-    return Example(name, text, spans=marked_spans(text, values.get(str(layout.spans))))
+    return Example(name, text, spans=marked_spans(text, marks_of(values, str(layout.spans))))
 
 
 def from_memory(row: Any, label: Any, name: str, *, labelled: bool) -> Example:
@@ -189,11 +193,15 @@ def _left_unread(seen: Seen) -> list[str]:
 
 
 def _marked_text(seen: Seen, marks: str) -> str:
-    """Return the column that the spans are counted in; a second text beside it is no pair here."""
+    """Return the column that the spans are counted in; a second text beside it is no pair here.
+
+    Only one that holds text: doccano has ``Comments`` beside ``data``, a list that is mostly empty.
+    """
     if seen.columns.text:
         return asked_column(seen.path, "text", seen.columns.text, seen.present)
     free = [column for column in seen.present if column != marks]
-    return roles.named(free, roles.TEXT_NAMES) or str(roles.longest_text(seen.rows, free))
+    named = (column for column in roles.matching(free, roles.TEXT_NAMES) if roles.longest_text(seen.rows, [column]))
+    return next(named, None) or str(roles.longest_text(seen.rows, free))
 
 
 def _in_one_line(row: Example) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
-from luthier.data.names import is_known, is_number
+from luthier.data.names import is_heading, is_known, is_number
 from luthier.data.readers._sentences import TokenColumns, sentences, token_columns
 from luthier.data.rows import BadRow, Record
 
@@ -124,7 +124,7 @@ def _is_data(first: list[Any], rest: Sequence[list[Any]]) -> bool:
     """Tell whether the first row is data rather than names."""
     shown = ["" if cell is None else cell for cell in first]
     if len(shown) == 1 and max((len(row) for row in rest), default=1) == 1:
-        return not (isinstance(shown[0], str) and is_known(shown[0].strip("\ufeff ")))  # a list of texts
+        return not (isinstance(shown[0], str) and is_heading(shown[0].strip("\ufeff ")))  # a list of texts
     below = [[row[place] for row in rest if place < len(row)] for place in range(len(shown))]
     again = [cell != "" and cell in cells for cell, cells in zip(shown, below, strict=True)]
     known = [isinstance(cell, str) and is_known(cell.strip("\ufeff ")) for cell in shown]

@@ -77,6 +77,23 @@ def records(path: Path, encoding: str | None) -> Iterator[Record | BadRow]:
             yield Record(line, row)
 
 
+def notes(path: Path, encoding: str | None) -> list[str]:
+    """Return which other lists of rows stand beside those that are read."""
+    with open_text(path, encoding) as file:
+        text = file.read().removeprefix("\ufeff")
+    if not text.startswith("{", _skip(text, 0)) or _is_lines(text):
+        return []
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return []  # whoever reads the rows says so
+    key = rows_key(value) if _turned(value) is None else None
+    others = [name for name, child in value.items() if name != key and isinstance(child, list) and child
+              and isinstance(child[0], dict)]
+    return [f"the rows below {key!r} are read, and not those below {', '.join(map(repr, others))}: give these a file "
+            "of their own (--valid FILE, --test FILE)"] if key is not None and others else []
+
+
 def _is_lines(text: str) -> bool:
     """Tell whether an object ends with its line and another one follows: JSON Lines whose first row fills the head."""
     start = _skip(text, 0)
