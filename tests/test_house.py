@@ -77,6 +77,14 @@ def test_every_package_names_what_it_exports() -> None:
             assert hasattr(module, exported), f"{name}.{exported}"
 
 
+def test_packages_use_no_private_modules_of_others() -> None:
+    private = re.compile(r"from luthier\.(\w+)(?:\.\w+)*(?:\._\w+| import _\w+)")
+    for path in FILES:
+        package = path.relative_to(ROOT).parts[0]
+        others = {match[1] for match in private.finditer(path.read_text(encoding="utf-8"))} - {package}
+        assert not others, path
+
+
 @pytest.mark.parametrize("code", [
     "import luthier",
     "import luthier.cli",

@@ -16,12 +16,13 @@ from luthier.evaluation.outcomes import Keys, Outcomes
 from luthier.evaluation.scores import Judged, Scores, TagScores, TokenTable, class_scores
 from luthier.plugins import did_you_mean
 from luthier.schema import Answer, Entities, Example, Float32, Int64, LabelSet, Span
-from luthier.tasks import averages, precision_recall_f1
-from luthier.tasks._spans import (
+from luthier.tasks import (
     Counts,
     Words,
+    averages,
     exact_counts,
     partial_counts,
+    precision_recall_f1,
     strict_counts,
     token_counts,
     token_tags,

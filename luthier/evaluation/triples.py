@@ -17,7 +17,7 @@ from luthier.evaluation.outcomes import Outcomes, RowOutcomes
 from luthier.evaluation.scores import ClassScores, Judged, Scores, class_scores
 from luthier.plugins import did_you_mean
 from luthier.schema import Answer, Example, Extraction, Float32, LabelSet, Triple
-from luthier.tasks._spans import strict_counts
+from luthier.tasks import strict_counts
 
 T = TypeVar("T", Triple, tuple[int, int, int, int, str])
 

@@ -26,8 +26,8 @@ _PLACE = "samsum"
 SETS = {
     "samsum": Bench("SAMSum", "smollm2-135m",
                     {"train": (f"{_PLACE}/train.jsonl.gz",), "valid": (f"{_PLACE}/dev.jsonl",),
-                     "test": (f"{_PLACE}/test.jsonl",)}, 1, 5e-4, batch_size=8, max_length=384, train_rows=2000,
-                    test_rows=200, quick=(48, 8), minutes=(6, 80), note="samples of the official splits"),
+                     "test": (f"{_PLACE}/test.jsonl",)}, 1, 5e-4, batch_size=8, max_length=384, train_rows=1000,
+                    test_rows=120, quick=(48, 8), minutes=(6, 45), note="samples of the official splits"),
 }
 
 
