@@ -104,7 +104,7 @@ class Writes(Backend, Protocol):
         """
         ...
 
-    def log_shares(self, batch: Batch, targets: Int64) -> Float32:
+    def target_logprobs(self, batch: Batch, targets: Int64) -> Float32:
         """Return how likely each token of B given texts is, after the right ones before it.
 
         Args:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LOGITS = 1 << 25
 """Most logits computed at once: 128 MiB in float32, of which a few copies stand in the memory."""
 
-Shares = tuple[Float32, Bool]
+TokenLogprobs = tuple[Float32, Bool]
 """Of the tokens of a document that are asked for: log probabilities (M,), natural; which were the likeliest, (M,)."""
 
 
@@ -37,7 +37,7 @@ class TellsTokens(Protocol):
         """Return V, the number of different tokens."""
         ...
 
-    def log_shares_at(self, batch: Batch, wanted: Bool) -> Float32:
+    def logprobs_at(self, batch: Batch, wanted: Bool) -> Float32:
         """Return log probabilities of all tokens at M places of an encoder, (M, V) float32, row after row.
 
         Args:
@@ -46,7 +46,7 @@ class TellsTokens(Protocol):
         """
         ...
 
-    def log_shares_behind(self, batch: Batch, targets: Int64) -> tuple[Float32, Bool]:
+    def next_token_logprobs(self, batch: Batch, targets: Int64) -> tuple[Float32, Bool]:
         """Return of a decoder the log probability of what stands behind each token, and whether it was the likeliest.
 
         Args:
@@ -102,7 +102,7 @@ def likelihoods(backend: Backend, encoder: BlockEncoder, ragged: Ragged) -> list
             for logs, right in weigh(backend, encoder, ragged)]
 
 
-def weigh(backend: Backend, encoder: BlockEncoder, ragged: Ragged) -> list[Shares]:
+def weigh(backend: Backend, encoder: BlockEncoder, ragged: Ragged) -> list[TokenLogprobs]:
     """Return how likely each token is that is asked for in N documents, document by document.
 
     Of an encoder these are hidden tokens, the same ones each time; of a decoder all tokens.
@@ -117,11 +117,11 @@ def weigh(backend: Backend, encoder: BlockEncoder, ragged: Ragged) -> list[Share
         given, wanted = encoder.hidden(ragged)
     else:
         given, wanted = ragged, [np.array([*ids[1:], -1], np.int64) for ids in ragged.ids]
-    found: dict[int, Shares] = {}
+    found: dict[int, TokenLogprobs] = {}
     asked = np.array([max(1, int((row >= 0).sum())) for row in wanted], np.int64)
     for rows in _batches(cast("TellsTokens", backend), given.lengths, asked):
         found |= dict(zip(rows.tolist(), _weighed(backend, encoder, given, wanted, rows), strict=True))
-    parts: list[list[Shares]] = [[] for _ in range(int(ragged.owners.max(initial=-1)) + 1)]
+    parts: list[list[TokenLogprobs]] = [[] for _ in range(int(ragged.owners.max(initial=-1)) + 1)]
     for block, owner in enumerate(ragged.owners.tolist()):
         parts[owner].append(found[block])
     return [(np.concatenate([logs for logs, _ in own]), np.concatenate([right for _, right in own])) for own in parts]
@@ -142,13 +142,13 @@ def filled(backend: Backend, encoder: BlockEncoder, ragged: Ragged, texts: Seque
         for some in (places[start : start + most] for start in range(0, len(places), most)):
             wanted = np.zeros(batch.ids.shape, np.bool_)
             wanted[tuple(some.T)] = True
-            for (row, place), own in zip(some.tolist(), tells.log_shares_at(batch, wanted), strict=True):
+            for (row, place), own in zip(some.tolist(), tells.logprobs_at(batch, wanted), strict=True):
                 found[rows[row]].append(_fills(encoder, ragged.ids[rows[row]], place, own, top_k))
     return found
 
 
 def _weighed(backend: Backend, encoder: BlockEncoder, given: Ragged, wanted: Sequence[Int64], rows: Int64,
-             ) -> list[Shares]:
+             ) -> list[TokenLogprobs]:
     batch = encoder.collate(given, rows)
     targets = np.full(batch.ids.shape, -1, np.int64)
     for place, row in enumerate(rows.tolist()):
@@ -158,10 +158,10 @@ def _weighed(backend: Backend, encoder: BlockEncoder, given: Ragged, wanted: Seq
         return [(np.empty(0, np.float32), np.empty(0, np.bool_)) for _ in rows]
     tells = cast("TellsTokens", backend)
     if encoder.masking is not None:
-        logs, true = tells.log_shares_at(batch, asked), targets[asked]
+        logs, true = tells.logprobs_at(batch, asked), targets[asked]
         own, right = np.asarray(logs[np.arange(len(true)), true], np.float32), logs.argmax(axis=1) == true
     else:
-        every, likeliest = tells.log_shares_behind(batch, targets)
+        every, likeliest = tells.next_token_logprobs(batch, targets)
         own, right = every[asked], likeliest[asked]
     ends = np.cumsum(asked.sum(axis=1))[:-1]
     return list(zip(np.split(own, ends), np.split(right, ends), strict=True))

@@ -18,7 +18,7 @@ from luthier.inference.following import followed
 from luthier.inference.inputs import checked, encoded
 from luthier.inference.modelling import check_masks, filled, fills, is_of_documents, likelihoods
 from luthier.inference.streaming import WINDOW, OnBad, stream
-from luthier.inference.writing import log_shares, write, writes
+from luthier.inference.writing import target_logprobs, write, writes
 from luthier.models.outputs import in_order
 from luthier.schema import Bool, Float32, LabelSet, Logits, TextInput
 from luthier.tasks import cut, pooled, pooling, pools
@@ -168,7 +168,7 @@ class Predictor:
         Raises:
             DataError: something else than a text came; the message names the row.
         """
-        return log_shares(self.backend, self.encoder, self.encode(self.checked(texts)), answers)
+        return target_logprobs(self.backend, self.encoder, self.encode(self.checked(texts)), answers)
 
     def decode(self, logits: Logits, ragged: Ragged, texts: Sequence[TextInput]) -> list[Any]:
         """Turn the logits of N rows into one answer each: the first one, where a task asks again after it."""

@@ -15,7 +15,7 @@ from luthier.inference.following import asks_again, follow_ups
 from luthier.inference.inputs import prompt
 from luthier.inference.modelling import weigh
 from luthier.inference.predictor import Predictor
-from luthier.inference.writing import log_shares, writes
+from luthier.inference.writing import target_logprobs, writes
 from luthier.models.encoding import Ragged
 from luthier.schema import Argument, Conversation, Document, Float32, Logits, Marked, TextInput, parts
 
@@ -122,7 +122,7 @@ def _with_marks(text: str) -> Marked:
 def _weighed(predictor: Predictor, ragged: Ragged, rows: Sequence[TextInput], known: Sequence[str]) -> list[Probe]:
     """Return the log probability of each token of what is written, or was, for N texts."""
     texts = known or [one.label for one in predictor.answers(ragged, rows)]
-    logs = log_shares(predictor.backend, predictor.encoder, ragged, texts)
+    logs = target_logprobs(predictor.backend, predictor.encoder, ragged, texts)
     return [Probe(row.text if isinstance(row, Conversation) else str(row), None, ids, predictor.labels.names,
                   tuple(map(float, scores)), text, conversation=row if isinstance(row, Conversation) else None)
             for row, ids, scores, text in zip(rows, ids_of(ragged, len(rows)), logs, texts, strict=True)]

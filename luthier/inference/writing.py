@@ -106,7 +106,7 @@ def _asked(stop: Stop, rows: Sequence[int], place: int) -> bool:
     return stop(rows[place])
 
 
-def log_shares(backend: Backend, encoder: Encoder, ragged: Ragged, texts: Sequence[str]) -> list[Float32]:
+def target_logprobs(backend: Backend, encoder: Encoder, ragged: Ragged, texts: Sequence[str]) -> list[Float32]:
     """Return how likely each token of N given texts is for its source, after the right ones before it.
 
     Args:
@@ -122,7 +122,7 @@ def log_shares(backend: Backend, encoder: Encoder, ragged: Ragged, texts: Sequen
     found: dict[int, Float32] = {}
     for rows in plan(ragged.lengths + np.array([len(ids) for ids in wanted], np.int64), max_tokens=backend.max_tokens):
         targets = _padded([wanted[row] for row in rows])
-        logs = cast("Writes", backend).log_shares(encoder.collate(ragged, rows), targets)
+        logs = cast("Writes", backend).target_logprobs(encoder.collate(ragged, rows), targets)
         found |= {row: one[: len(wanted[row])] for row, one in zip(rows.tolist(), logs, strict=True)}
     return [found[row] for row in range(len(ragged))]
 

@@ -21,7 +21,7 @@ LOGITS = 1 << 26
 """Most logits of one piece: 256 MiB in float32, of which some three copies stand in the memory at once."""
 
 
-def continued_log_shares(model: Any, batch: Batch, targets: Int64) -> Float32:
+def continued_logprobs(model: Any, batch: Batch, targets: Int64) -> Float32:
     """Return how likely each token of B given continuations is, after the prompt and the right ones before it.
 
     Args:
@@ -50,7 +50,7 @@ def continued_log_shares(model: Any, batch: Batch, targets: Int64) -> Float32:
     return np.take_along_axis(np.asarray(found.cpu().numpy(), np.float32), places, axis=1)
 
 
-def followed_log_shares(model: Any, batch: Batch, targets: Int64) -> tuple[Float32, Bool]:
+def followed_logprobs(model: Any, batch: Batch, targets: Int64) -> tuple[Float32, Bool]:
     """Return how likely the token behind each of B rows' tokens is, after those up to there.
 
     Args:
@@ -72,7 +72,7 @@ def followed_log_shares(model: Any, batch: Batch, targets: Int64) -> tuple[Float
     return np.asarray(found.cpu().numpy(), np.float32), np.asarray(right.cpu().numpy(), np.bool_)
 
 
-def written_log_shares(model: Any, source: dict[str, torch.Tensor], targets: Int64, tokens: TargetTokens) -> Float32:
+def written_logprobs(model: Any, source: dict[str, torch.Tensor], targets: Int64, tokens: TargetTokens) -> Float32:
     """Return how likely each token of B given texts is, for its source and after the right ones before it.
 
     Args:

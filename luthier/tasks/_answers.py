@@ -67,7 +67,7 @@ def best_windows(best: Best, owners: Int64, texts: int) -> tuple[Int64, Float64]
     return reached[place], np.minimum.reduceat(best.null, firsts)
 
 
-def log_shares(logits: Sequence[Float32], keep: Sequence[Bool]) -> Float64:
+def log_probabilities(logits: Sequence[Float32], keep: Sequence[Bool]) -> Float64:
     """Return the log probability of each token to start and to end the answer.
 
     Returns:
@@ -84,7 +84,7 @@ def log_shares(logits: Sequence[Float32], keep: Sequence[Bool]) -> Float64:
 
 
 def _block(logits: Sequence[Float32], keep: Sequence[Bool], longest: int) -> Best:
-    shares = log_shares(logits, keep)
+    shares = log_probabilities(logits, keep)
     null = shares[:, 0].sum(-1)
     shares[:, 0] = -np.inf
     start, end = shares[..., 0], shares[..., 1]

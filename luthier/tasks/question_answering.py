@@ -20,7 +20,7 @@ from luthier.models.building import Attention, Built, build_classifier
 from luthier.models.encoding import Ragged
 from luthier.models.files import ModelFiles
 from luthier.schema import Bool, Example, Float32, FoundAnswer, Int64, LabelSet, Span, TextInput, parts
-from luthier.tasks._answers import Float64, best_spans, best_windows, log_shares
+from luthier.tasks._answers import Float64, best_spans, best_windows, log_probabilities
 from luthier.tasks._tokens import IGNORED, TokenTargets
 from luthier.tasks._words import widened
 from luthier.text.said import Said
@@ -288,7 +288,7 @@ def _answerable(codes: Int64) -> Bool:
 
 def _shares(logits: Sequence[Float32], keep: Sequence[Bool]) -> list[Float64]:
     """Return the log probabilities of each window, (T, 2), one by one: padded they could take much room."""
-    return [log_shares([one], [real])[0] for one, real in zip(logits, keep, strict=True)]
+    return [log_probabilities([one], [real])[0] for one, real in zip(logits, keep, strict=True)]
 
 
 def _overlap(found: Int64, right: Int64) -> Float64:

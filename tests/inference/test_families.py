@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from luthier.inference.backends.torch import TorchBackend, from_model
-from luthier.inference.writing import log_shares, write
+from luthier.inference.writing import target_logprobs, write
 from luthier.models.building import quiet
 from luthier.models.encoding import Encoder
 from luthier.models.lora import wrap
@@ -67,7 +67,7 @@ def test_it_weighs_texts_as_one_by_one_and_as_transformers_does(directory: Path)
     backend, encoder = opened(directory)
     wanted = ["a dog", "x", "", "雪", "some other text"]
     ragged = encoder.encode_ragged(TEXTS)
-    found = log_shares(backend, encoder, ragged, wanted)
+    found = target_logprobs(backend, encoder, ragged, wanted)
     for row, text in enumerate(wanted):
         ids = torch.tensor(encoder.encode_ragged([text]).ids)
         before = torch.cat((torch.tensor([[2]]), ids[:, :-1]), dim=1)

@@ -11,7 +11,7 @@ import torch
 
 from luthier.models import likelihood, tiny_generators
 from luthier.models.building import quiet
-from luthier.models.likelihood import continued_log_shares, followed_log_shares, written_log_shares
+from luthier.models.likelihood import continued_logprobs, followed_logprobs, written_logprobs
 from luthier.models.seq2seq import TargetTokens
 from luthier.schema import Batch
 
@@ -62,9 +62,9 @@ def test_likelihoods_are_those_of_single_rows(kind: str, step: int, tmp_path: Pa
     if kind in ("bart", "t5"):
         batch = prompts()
         given = {"input_ids": torch.from_numpy(batch.ids), "attention_mask": torch.from_numpy(batch.mask).long()}
-        found = written_log_shares(writer, given, padded(TEXTS, -100), TargetTokens(1, (2,), 1))
+        found = written_logprobs(writer, given, padded(TEXTS, -100), TargetTokens(1, (2,), 1))
     else:
-        found = continued_log_shares(writer, prompts(), padded(TEXTS, -100))
+        found = continued_logprobs(writer, prompts(), padded(TEXTS, -100))
     hook.remove()
     assert max(fed) <= step
     for row, (prompt, text) in enumerate(zip(PROMPTS, TEXTS, strict=True)):
@@ -85,7 +85,7 @@ def test_documents_are_read_piece_by_piece_as_if_whole(kind: str, step: int, tmp
     writer, fed = model(kind, tmp_path / "base"), []
     monkeypatch.setattr(likelihood, "LOGITS", step * 3 * 260)
     hook = writer.get_output_embeddings().register_forward_hook(lambda *given: fed.append(given[-1].shape[1]))
-    found, right = followed_log_shares(writer, prompts(), padded([[*ids[1:], -1] for ids in PROMPTS], -1))
+    found, right = followed_logprobs(writer, prompts(), padded([[*ids[1:], -1] for ids in PROMPTS], -1))
     hook.remove()
     assert max(fed) <= step
     for row, ids in enumerate(PROMPTS):

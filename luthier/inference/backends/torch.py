@@ -12,7 +12,7 @@ import numpy as np
 from luthier.bundle import EXACT, Manifest
 from luthier.inference.backends._modules import ATTENTION, check_threads, choose_device, open_module
 from luthier.models.hardware import memory
-from luthier.models.likelihood import continued_log_shares, followed_log_shares, written_log_shares
+from luthier.models.likelihood import continued_logprobs, followed_logprobs, written_logprobs
 from luthier.models.seq2seq import target_tokens
 from luthier.plugins import require
 from luthier.recipe import Decoding
@@ -96,7 +96,7 @@ class TorchBackend:
             marks = Marks(tokens.eos, tokens.pad, (tokens.start,), never)
         return generate(self._opened, batch, decoding, marks, text_of=text_of, rows=rows, stop=stop)
 
-    def log_shares(self, batch: Batch, targets: Int64) -> Float32:
+    def target_logprobs(self, batch: Batch, targets: Int64) -> Float32:
         """Return how likely each token of B given texts is, after the right ones before it.
 
         Args:
@@ -108,15 +108,15 @@ class TorchBackend:
         """
         model = self._opened
         if not model.config.is_encoder_decoder:
-            return continued_log_shares(model, batch, targets)
-        return written_log_shares(model, self._inputs(batch), targets, target_tokens(model.config, self.name))
+            return continued_logprobs(model, batch, targets)
+        return written_logprobs(model, self._inputs(batch), targets, target_tokens(model.config, self.name))
 
     @property
     def vocabulary(self) -> int:
         """Return V, the number of different tokens."""
         return int(self._opened.config.get_text_config().vocab_size)
 
-    def log_shares_at(self, batch: Batch, wanted: Bool) -> Float32:
+    def logprobs_at(self, batch: Batch, wanted: Bool) -> Float32:
         """Return log probabilities of all tokens at M places, (M, V); see ``inference.modelling.TellsTokens``."""
         import torch
 
@@ -127,9 +127,9 @@ class TorchBackend:
             found = logits.float().log_softmax(-1)
         return np.asarray(found.cpu().numpy(), dtype=np.float32)
 
-    def log_shares_behind(self, batch: Batch, targets: Int64) -> tuple[Float32, Bool]:
+    def next_token_logprobs(self, batch: Batch, targets: Int64) -> tuple[Float32, Bool]:
         """Return how likely the token behind each token is; see ``inference.modelling.TellsTokens``."""
-        return followed_log_shares(self._opened, batch, targets)
+        return followed_logprobs(self._opened, batch, targets)
 
     def fold(self) -> None:
         """Add an adapter, if there is one, to the weights of its base; see ``inference.backend.Folds``."""
