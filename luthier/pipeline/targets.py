@@ -31,8 +31,8 @@ def encoded_targets(loaded: Loaded, directory: Path, settings: Any) -> tuple[dic
     longest = Encoder.load(directory, written=True).max_length
     limit: int = settings.max_target_length or min(longest, USUAL)
     try:
-        targets = TargetEncoder(directory, max_length=limit, normalize=loaded.recipe.prepare.normalize,
-                                language=settings.target_language)
+        targets = TargetEncoder.load(directory, max_length=limit, normalize=loaded.recipe.prepare.normalize,
+                                     language=settings.target_language)
     except ModelError as error:
         if limit <= longest:
             raise

@@ -174,7 +174,7 @@ def _target_ids(directory: Path, normalize: Form, language: str | None) -> Calla
     def opened() -> TargetEncoder:
         from luthier.models.targets import TargetEncoder
 
-        return TargetEncoder(directory, normalize=normalize, language=language)
+        return TargetEncoder.load(directory, normalize=normalize, language=language)
 
     return lambda texts: opened().ids(texts)
 
