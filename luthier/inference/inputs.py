@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from luthier.errors import DataError
 from luthier.schema import Candidates, Conversation, Marked, TextInput, Turn
 from luthier.text import check_marked, marked
+from luthier.text.candidates import listed
 from luthier.text.conversations import parsed
 from luthier.text.marks import FORM
 
@@ -100,31 +101,12 @@ def _conversation(row: Any, number: int) -> Conversation:
                         row=number) from None
 
 
-def listed(row: Any) -> Candidates:
-    """Return the query and the passages in what a caller sends.
-
-    Raises:
-        ValueError: it is no object with just these, or they are no texts.
-    """
-    query, passages = row.get("query"), row.get("passages")
-    if unknown := [key for key in row if key not in ("query", "passages")]:
-        raise ValueError(f"unknown key {unknown[0]!r:.60}")
-    if not isinstance(query, str):
-        raise ValueError(f"expected a text for \"query\", got {type(query).__name__}")
-    if isinstance(passages, str) or not isinstance(passages, Sequence) or not all(
-            isinstance(one, str) for one in passages):
-        raise ValueError("expected a list of texts for \"passages\"")
-    return Candidates(query, tuple(passages))
-
-
 def _candidates(row: Any, number: int) -> TextInput:
     if _is_pair(row):
         found: TextInput = row
         return found
-    if isinstance(row, Candidates):
-        row = {"query": row.query, "passages": row.passages}
     fix = 'give (query, passage) to have one scored, or {"query": …, "passages": [...]} to have several ordered'
-    if not isinstance(row, Mapping):
+    if not isinstance(row, Candidates | Mapping):
         raise DataError(f"expected a query with passages, got {type(row).__name__} {row!r:.60}", fix, row=number)
     try:
         return listed(row)

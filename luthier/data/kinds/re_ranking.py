@@ -34,6 +34,7 @@ from luthier.data.layout_values import Layout, Seen
 from luthier.data.rows import Record
 from luthier.errors import DataError
 from luthier.schema import Candidates, Example, LabelSet, Passages, ProblemType
+from luthier.text.candidates import listed
 from luthier.text.normalize import Form
 
 __all__ = ["NONE_LEFT", "OWN_INPUT", "PROBLEM", "REPEATED", "SURENESS", "TASK", "check", "described", "divided",
@@ -115,13 +116,11 @@ def from_memory(row: Any, label: Any, name: str, *, labelled: bool) -> Example:
 
 
 def _listed_in_memory(row: Candidates | Mapping[str, Any], name: str) -> Example:
-    asked = row if isinstance(row, Mapping) else {"query": row.query, "passages": row.passages}
-    query, passages = asked.get("query"), asked.get("passages")
-    if not isinstance(query, str) or isinstance(passages, str) or not isinstance(passages, Sequence) or not all(
-            isinstance(one, str) for one in passages):
-        raise DataError('expected a text for "query" and a list of texts for "passages"',
-                        'give {"query": …, "passages": [...]}')
-    return Example(name, query, passages=Passages((), candidates=tuple(passages)))
+    try:
+        asked = listed(row)
+    except ValueError as error:
+        raise DataError(str(error), 'give {"query": …, "passages": [...]}') from None
+    return Example(name, asked.query, passages=Passages((), candidates=asked.passages))
 
 
 def _relevance(cell: Any) -> float:
