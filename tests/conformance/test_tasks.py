@@ -113,7 +113,7 @@ class Case:
             return np.eye(2 * len(targets), dtype=np.float32)[np.where(targets[:, 1] == 2, wrong, targets[:, 0])]
         if self.labels.of_candidates:
             return 20 * targets[:, 1:] - 10
-        if self.labels.of_numbers:
+        if self.labels.problem_type == "regression":
             return targets[:, None]
         if self.labels.of_answers:
             return [np.stack([np.where((row > 0) & (row & bit > 0), 10, -10) for bit in (1, 2)], axis=1)
@@ -182,7 +182,7 @@ def examples(labels: LabelSet) -> list[Example]:
         found = [(f"found {number}", "never", "not this", "nor that")[: 3 + number % 2] for number in range(len(texts))]
         return [Example(f"x:{number}", text, passages=Passages(own[:1], own[1:], candidates=own))
                 for number, (text, own) in enumerate(zip(texts, found, strict=True))]
-    if labels.of_numbers:
+    if labels.problem_type == "regression":
         return [Example(f"x:{number}", text, value=float(number + 1)) for number, text in enumerate(texts)]
     if labels.of_texts:
         return [Example(f"x:{number}", text, targets=(f"words of {number}", "or others")[: 1 + number % 2])

@@ -139,6 +139,12 @@ def test_texts_that_stand_in_their_contexts_are_answers(tmp_path: Path) -> None:
     assert inspect(write(tmp_path / "b.jsonl", asked)).problem_type == "single_label_classification"
 
 
+def test_a_label_beside_an_answer_is_what_is_learned(tmp_path: Path) -> None:
+    given = [{"question": f"Who {number}?", "context": f"In {number} it was Ann{number}.", "answer": f"Ann{number}",
+              "label": ("faithful", "made up")[number % 2]} for number in range(12)]
+    assert inspect(write(tmp_path / "a.jsonl", given)).label == "label"
+
+
 def test_few_plain_texts_are_answers_only_when_asked(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", [{"question": "q?", "context": CONTEXT, "answer": word, "label": word}
                                         for word in ("Bob", "food")])

@@ -1,5 +1,6 @@
 """Cells of tables that spell lists and objects."""
 
+import time
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from luthier.data.cells.labels import as_list, spelt
     ("[array([1, 2]), 3]", [[1, 2], 3]),
     ("[{'role': 'user', 'content': 'a ] b'}\n {'role': 'assistant', 'content': \"it's\"}]",
      [{"role": "user", "content": "a ] b"}, {"role": "assistant", "content": "it's"}]),
+    ("[u'a', u'b']", ["a", "b"]),
+    ("['see array([1, 2]) here']", ["see array([1, 2]) here"]),
     ("['a' ... 'b']", None),
     ("[unk]", None),
     ("[see] (below)", None),
@@ -53,3 +56,9 @@ def test_columns_that_say_yes_or_no_are_several_labels(tmp_path: Any) -> None:
     assert [row.labels for row in found[:4]] == [(), ("toxic", "insult"), ("threat",), ("toxic",)]
     assert [row.line for row in bad] == [5]
     assert any("--label toxic,insult,threat" in note for note in inspect(path).notes)
+
+
+def test_texts_in_brackets_cost_little() -> None:
+    started = time.perf_counter()
+    assert as_list("[" + r"INSERT \'x\' " * 8000 + "]") is None
+    assert time.perf_counter() - started < 2

@@ -64,6 +64,12 @@ def test_columns_that_count_anything_are_no_tokens(file, numbers):
     assert [row[1] for row in values(path)] == [["Ann", "lives", "in", "Oslo"], ["No", "way"]]
 
 
+def test_lines_without_a_number_behind_the_head_are_not_lost(file):
+    head = "".join(f"{number % 9 + 1}\tw{number}\tNN\tO\n{chr(10) * (number % 9 == 8)}" for number in range(9 * 900))
+    path = file(head + "1\tAnn\tNNP\tB-PER\n*\tOslo\tNNP\tB-LOC\n")
+    assert values(path)[-1][1] == ["Ann", "Oslo"]
+
+
 def test_words_that_are_two_of_conll_u_stand_once(file):
     path = file("1\tvamos\tVERB\tO\n2-3\tal\t_\tO\n2\ta\tADP\tO\n3\tel\tDET\tO\n4\tOslo\tPROPN\tB-LOC\n\n"
                 "1\tsi\tADV\tO\n1.1\tno\t_\tO\n")

@@ -130,6 +130,12 @@ def test_the_last_answer_with_a_weight_is_the_one_to_learn(tmp_path: Path) -> No
     assert dialogue.hashed(row) != dialogue.hashed(other)
 
 
+@pytest.mark.parametrize(("weight", "learned"), [("1", True), ("0", False), (1.0, True), (None, True), (True, True)])
+def test_weights_as_files_write_them(weight: Any, learned: bool) -> None:
+    turns = parsed([{**ASKED, "weight": "of a user"}, {**ANSWERED, "weight": weight}]).turns
+    assert [turn.learned for turn in turns] == [True, learned]
+
+
 def test_conversations_as_data_frames_write_them(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("messages\n\"[{'role': 'user', 'content': 'it''s'.replace}]\"\n"

@@ -336,6 +336,12 @@ def test_a_table_with_one_token_a_row_is_joined_to_sentences(filled, name, delim
     assert not bad
 
 
+def test_rows_before_the_first_number_are_a_sentence(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("sentence_id,token,tag\n,Anna,B-PER\n,left,O\n2,Rome,B-GEO\n", encoding="utf-8")
+    assert [row.text for row in read_all(inspect(path), max_bad_rows=0)[0]] == ["Anna left", "Rome"]
+
+
 def test_a_sentence_with_a_bad_row_is_left_out_whole(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("sentence_id,token,tag\n1,Anna,B-PER\n1,x,O,too,many\n1,met,O\n2,Rome,B-GEO\n", encoding="utf-8")

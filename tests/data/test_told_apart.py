@@ -38,6 +38,31 @@ def test_a_label_beside_two_texts_is_what_is_learned(tmp_path: Path, names: tupl
     assert layout.label == names[2]
 
 
+@pytest.mark.parametrize(("names", "kind"), [
+    (("dialogue", "summary", "topic"), "text_generation"), (("src", "tgt", "domain"), "text_generation"),
+    (("source", "target", "domain"), "text_generation"),
+    (("source", "target", "category"), "single_label_classification"),
+    (("对话", "摘要", "标签"), "single_label_classification"),
+    (("src", "tgt", "label"), "single_label_classification"),
+])
+def test_what_stands_beside_a_source_is_said(tmp_path: Path, names: tuple[str, str, str], kind: str) -> None:
+    layout = inspect(file_of(tmp_path, lambda number: {
+        names[0]: words(number, "first"), names[1]: words(number, "second"), names[2]: LABELS[number % 3]}))
+    assert layout.problem_type == kind
+    assert layout.label == (names[1] if kind == "text_generation" else names[2])
+    said = f"column {names[2]!r} is not learned" if kind == "text_generation" else "--task text-to-text learns"
+    assert any(said in note for note in layout.notes)
+
+
+def test_targets_that_are_labels_stay_labels(tmp_path: Path) -> None:
+    path = file_of(tmp_path, lambda number: {"text": words(number, "a"), "target": f"class {number % 25}",
+                                             "reason": words(number, "because")})
+    assert inspect(path).label == "target"
+    path = file_of(tmp_path, lambda number: {"text": words(number, "a"), "targets": "['dd', 'ff']",
+                                             "rating": number % 5})
+    assert inspect(path).label == "targets"
+
+
 def test_a_number_beside_two_texts_is_what_is_learned(tmp_path: Path) -> None:
     layout = inspect(file_of(tmp_path, lambda number: {
         "prompt": words(number, "one"), "response": words(number, "two"), "score": number / 7}))

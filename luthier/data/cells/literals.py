@@ -7,9 +7,10 @@ import json
 import re
 from typing import Any
 
-_ARRAY = re.compile(r"array\((\[.*?\])(?:,\s*dtype=\w+)?\)", re.DOTALL)
-"""What data frames write for a list within an object."""
-_PART = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[][{}(),:]|[^][{}(),:'"\s]+""", re.DOTALL)
+_TEXT = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
+_ARRAY = re.compile(rf"({_TEXT}|\\.)|array\((\[.*?\])(?:,\s*dtype=\w+)?\)", re.DOTALL)
+"""A text, or what data frames write for a list within an object."""
+_PART = re.compile(rf"""[uUbBrR]{{0,2}}(?:{_TEXT})|[][{{}}(),:]|(?:\\.|[^][{{}}(),:'"\s\\])+""", re.DOTALL)
 """A text, a mark or a word of Python."""
 _OPENING, _CLOSING, _BETWEEN = frozenset("[{("), frozenset("]})"), frozenset(",:")
 
@@ -25,12 +26,16 @@ def parsed(text: str) -> Any:
     except (ValueError, RecursionError):
         pass  # then it may be Python's
     try:
-        found = ast.literal_eval(_with_commas(_ARRAY.sub(r"\1", text)))
+        found = ast.literal_eval(_with_commas(_ARRAY.sub(_members, text)))
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
         raise ValueError(f"is neither JSON nor a list of Python's: {text[:40]!r}") from error
     if isinstance(found, list) and Ellipsis in found:
         raise ValueError("was cut where it was written: NumPy leaves out the middle of long arrays")
     return found
+
+
+def _members(found: re.Match[str]) -> str:
+    return found[2] if found[1] is None else found[1]
 
 
 def _with_commas(text: str) -> str:

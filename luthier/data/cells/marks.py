@@ -29,11 +29,6 @@ def has_place(member: Mapping[str, Any]) -> bool:
     return _key(member, _STARTS) is not None and _key(member, (*_ENDS, *_LENGTHS)) is not None
 
 
-def is_inclusive(member: Mapping[str, Any]) -> bool:
-    """Tell whether the last character of a span belongs to it, by the keys of an object that does not say its words."""
-    return _are_cmeees(_key(member, _STARTS), _key(member, _ENDS)) and _words_of(member) is None
-
-
 def of_member(text: str, member: Any) -> Iterator[Mark]:
     """Yield the marks of one member of a list: an object, ``[start, end, label]`` or a ``Span``.
 
@@ -79,7 +74,7 @@ def _of_object(text: str, member: Mapping[str, Any]) -> Iterator[Mark]:
     start = _place(member[first])
     end = _place(member[behind]) + (0 if last else start)
     words = _words_of(member)
-    if _are_cmeees(first, last):
+    if words is not None and (plain(first), plain(last or "")) == _CMEEE:
         end = _end_behind(text, start, end, words)
     _check_words(text, start, end, words)
     named = _key(member, _LABELS)
@@ -96,18 +91,12 @@ def _words_of(member: Mapping[str, Any]) -> str | None:
     return words if isinstance(words, str) and words.strip() else None
 
 
-def _are_cmeees(first: str | None, last: str | None) -> bool:
-    return (plain(first or ""), plain(last or "")) == _CMEEE
-
-
-def _end_behind(text: str, start: int, last: int, words: str | None) -> int:
+def _end_behind(text: str, start: int, last: int, words: str) -> int:
     """Return the end of a span that has the keys of CMeEE, behind its last character.
 
     Others use these keys for an end that is behind the last character already, which the words tell.
     """
     ends = (last + 1, last)
-    if words is None:
-        return ends[0]
     # Punctuation behind a span does not count when words are compared loosely; how long they are tells it apart.
     return max(ends, key=lambda end: (text[start:end] == words, loose_key(text[start:end]) == loose_key(words),
                                       -abs(end - start - len(words.strip()))))

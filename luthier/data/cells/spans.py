@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from luthier.data.cells.labels import as_list, label_name, spelt
-from luthier.data.cells.marks import Mark, has_place, is_inclusive, of_clue, of_member
+from luthier.data.cells.marks import Mark, has_place, of_clue, of_member
 from luthier.data.cells.places import is_whole
 from luthier.data.cells.tags import entities, is_meant_as_tag
 from luthier.schema import Span
@@ -175,7 +175,7 @@ def _form_of_list(value: list[Any]) -> str | None:
     if all(isinstance(one, str) for one in value):
         return _form_of_tags(value)
     if all(isinstance(one, Mapping) and has_place(one) for one in value):
-        return f"objects with start, end and label{', the last character included' * any(map(is_inclusive, value))}"
+        return "objects with start, end and label"
     triples = all(isinstance(one, list | tuple) and len(one) == 3 and is_whole(one[0]) and is_whole(one[1])
                   for one in value)
     return "lists of start, end and label" if triples else None

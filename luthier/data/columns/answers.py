@@ -61,8 +61,9 @@ def find_questions(seen: Seen, task: str | None, *, labelled: bool) -> Asked | N
     context = _named(present, columns.text_b, CONTEXT_NAMES, (question,))
     answers = _named(present, columns.label, ANSWER_NAMES, (question, context))
     start = roles.named(present, START_NAMES)
+    free = [column for column in present if column not in (question, context, answers)]
     if task is None and not (question and context and answers and (
-            start or _placed(seen.rows, answers) or _found(seen.rows, answers, context))):
+            start or _placed(seen.rows, answers) or _found(seen.rows, answers, context, free))):
         return None
     if question is None or context is None:
         raise DataError(f"{seen.path}: found no column for the {'question' if question is None else 'context'} among "
@@ -70,7 +71,6 @@ def find_questions(seen: Seen, task: str | None, *, labelled: bool) -> Asked | N
     if answers is None and labelled:
         raise DataError(f"{seen.path}: found no column of answers among {roles.shown(present)}",
                         f"name it: --label COLUMN; its cells are {FORMS}, empty lists where there is no answer")
-    free = [column for column in present if column not in (question, context, answers)]
     return Asked(question, context, answers if labelled else None, roles.named(free, IMPOSSIBLE_NAMES),
                  roles.named(free, GROUP_NAMES), start)
 
@@ -89,9 +89,11 @@ def _placed(rows: Rows, column: str) -> bool:
     return any(forms) and 2 * sum(form is not None for form in forms) > len(forms)
 
 
-def _found(rows: Rows, column: str, context: str) -> bool:
-    """Tell whether cells hold texts of which most stand in their contexts, and which are no few classes."""
-    if roles.few_values(rows, [column]):
+def _found(rows: Rows, column: str, context: str, free: Sequence[str]) -> bool:
+    """Tell whether cells hold texts of which most stand in their contexts, which are no few classes, and have no label
+    beside them.
+    """
+    if roles.few_values(rows, [column]) or roles.named(free, (*roles.LABEL_NAMES, *roles.NUMBER_NAMES)):
         return False
     pairs = [(str(row.get(context)), text) for row in rows if (cell := row.get(column)) not in (None, "")
              for text in (as_list(cell) or [cell]) if isinstance(text, str)]

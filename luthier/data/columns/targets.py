@@ -31,7 +31,8 @@ _SURE = frozenset((("src", "tgt"), ("sourcetext", "targettext"), ("sourcetext", 
                    ("dialog", "summary"), ("conversation", "summary"), ("incorrect", "correct"), ("原文", "译文"),
                    ("源文本", "目标文本"), ("对话", "摘要")))
 """Those that mean nothing else: a topic or a field beside them labels nothing."""
-_LABELS = ("label", "labels", "goldlabel", "labeltext", "score", *roles.NUMBER_NAMES)
+_LABELS = ("label", "labels", "goldlabel", "labeltext", "class", "target", "score", "rating", "标签", "标记", "标注",
+           *roles.NUMBER_NAMES)
 """Names of what is learned even beside these."""
 ASKED_PAIRS = (("input", "output"), ("inputs", "targets"), ("input", "target"), ("prompt", "completion"),
                ("text", "target"), ("text", "label"), ("question", "answer"))
@@ -116,6 +117,13 @@ def are_surely_texts(seen: Seen, present: Sequence[str], pair: tuple[str, str]) 
     if roles.plain(pair[1]) in roles.LABEL_NAMES:  # what only holds few values is no likelier label than the target
         return roles.named(free, (*roles.LABEL_NAMES, *roles.NUMBER_NAMES)) is None
     return labels_beside(seen.rows, present, pair) is None
+
+
+def beside(seen: Seen, present: Sequence[str], pair: tuple[str, str]) -> list[str]:
+    """Return what to say of a column that looks like a label beside a source and its target, which are learned."""
+    label = labels_beside(seen.rows, present, pair)
+    return [f"column {label!r} is not learned: --task text-classification --label {label} learns it instead"
+            ] if label else []
 
 
 def passed_over(seen: Seen) -> list[str]:

@@ -17,6 +17,7 @@ from luthier.data.columns.targets import (
     TARGET_NAMES,
     TEXT_TO_TEXT,
     are_surely_texts,
+    beside,
     cell_of,
     flat_columns,
     named_targets,
@@ -51,7 +52,10 @@ def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
     present = flat_columns(seen)
     pair = named_targets(present, asked=task == TASK)
     if task is None:
-        return _layout(seen, *pair) if labelled and pair is not None and _is_ours(seen, present, pair) else None
+        if not labelled or pair is None or not _is_ours(seen, present, pair):
+            return None
+        layout = _layout(seen, *pair)
+        return replace(layout, notes=(*layout.notes, *beside(seen, present, pair)))
     if not labelled and seen.columns.label is None:
         source = _asked(seen, "text", seen.columns.text, present) or (pair[0] if pair else None)
         return _layout(seen, source or find_texts(seen, task, labelled=False).text, None)

@@ -56,7 +56,7 @@ def sentences(rows: Iterable[Record | BadRow], columns: TokenColumns) -> Iterato
     """
     before: Any = None
     sentence: list[Record] = []
-    whole = first_numbered = after_bad = False
+    whole, first_numbered, after_bad = True, False, False
     for row in rows:
         if isinstance(row, BadRow):
             yield row

@@ -29,6 +29,7 @@ INNER, OUTER = -1, -2
 _COUNTED = 2
 """Lines from which on numbers show that they count."""
 _NUMBER = re.compile(r"[0-9]{1,9}(?:[-.][0-9]{1,9})?")
+_WITHIN = re.compile(r"[0-9]{1,9}[-.][0-9]{1,9}")
 
 _Sentence = list[tuple[int, str]]
 """Number and content of each line."""
@@ -81,7 +82,7 @@ def _record(sentence: _Sentence, skip: int, last: int) -> Record | BadRow:
         if DAMAGE in line:
             return BadRow(number, "bytes that do not belong to the file's encoding")
         cells = columns_of(line)
-        if skip and not cells[0].isdecimal():
+        if skip and _WITHIN.fullmatch(cells[0]):
             continue  # CoNLL-U: 2-3 for what is written in one word, 5.1 for what is not written
         cells = cells[skip:]
         if len(cells) < 2:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from luthier.bundle import RESTORE, Manifest
 from luthier.errors import BundleError, LimitError, ModelError
 from luthier.models.files import read_json
+from luthier.models.hardware import cores
 from luthier.plugins import require
 
 if TYPE_CHECKING:
@@ -56,6 +57,21 @@ def check_threads(threads: int | None) -> None:
     asked: object = threads  # whatever the caller's caller gave
     if asked is not None and not (isinstance(asked, int) and 1 <= asked <= MOST_THREADS):
         raise LimitError(f"threads is {threads}; expected 1 to {MOST_THREADS}", "leave it out to use every core")
+
+
+def use_threads(threads: int | None) -> None:
+    """Set the threads of torch's operators, which a whole process shares: as many as asked, else no more than cores.
+
+    Raises:
+        LimitError: see ``check_threads``.
+    """
+    import torch
+
+    check_threads(threads)
+    now = torch.get_num_threads()
+    wanted = threads or min(now, cores())  # torch does not see the quota of a container
+    if wanted != now:
+        torch.set_num_threads(wanted)
 
 
 def choose_device(asked: str | None) -> tuple[str, str]:

@@ -12,7 +12,7 @@ import numpy as np
 from luthier.bundle import RESTORE, Manifest
 from luthier.errors import BundleError
 from luthier.inference.backend import Backend
-from luthier.inference.backends._modules import check_threads, choose_device, open_module, read_config
+from luthier.inference.backends._modules import choose_device, open_module, read_config, use_threads
 from luthier.inference.backends._workers import Workers
 from luthier.inference.backends.torch import from_model
 from luthier.models.architecture import config_of, unsupported
@@ -70,9 +70,7 @@ def load(
     require("torch")
     import torch
 
-    check_threads(threads)
-    if threads is not None:
-        torch.set_num_threads(threads)
+    use_threads(threads)
     kind: torch.dtype = getattr(torch, dtype)
     where, reason = choose_device(device)
     why = "only a CPU gains from it" if where != "cpu" else None

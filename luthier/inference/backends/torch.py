@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from luthier.bundle import EXACT, Manifest
-from luthier.inference.backends._modules import ATTENTION, check_threads, choose_device, open_module
+from luthier.inference.backends._modules import ATTENTION, choose_device, open_module, use_threads
 from luthier.models.hardware import memory
 from luthier.models.likelihood import continued_logprobs, followed_logprobs, written_logprobs
 from luthier.models.seq2seq import target_tokens
@@ -163,11 +163,7 @@ def load(
 ) -> TorchBackend:
     """Open a full bundle, or an adapter bundle with its base; see ``BackendModule.load``."""
     require(*PACKAGES)
-    import torch
-
-    check_threads(threads)
-    if threads is not None:
-        torch.set_num_threads(threads)
+    use_threads(threads)
     where, reason = choose_device(device)
     return from_model(open_module(directory, manifest, offline=offline), device=where, reason=reason)
 
