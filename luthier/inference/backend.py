@@ -51,7 +51,7 @@ class Backend(Protocol):
         ...
 
     def run_all(self, batches: Iterable[Batch]) -> Iterator[Float32]:
-        """Yield the logits of each batch, in order, computing several at once where that is faster.
+        """Yield the logits of each batch, in order, as ``run`` gives them, and several at once if that is faster.
 
         Args:
             batches: read a few ahead, in the caller's thread.

@@ -29,10 +29,10 @@ class Asked(Protocol):
         """Return the token ids of N rows."""
 
     def compute(self, ragged: Ragged) -> Logits:
-        """Return the logits of encoded rows."""
+        """Return the logits of W encoded rows: (W, C) float32, or W arrays (T, C)."""
 
     def decode(self, logits: Logits, ragged: Ragged, texts: Sequence[TextInput]) -> list[Any]:
-        """Return what N rows say by themselves."""
+        """Return what N rows say by themselves; see ``Predictor.decode``."""
 
 
 def follow_ups(predictor: Asked, answers: Sequence[Any], texts: Sequence[TextInput]) -> list[TextInput]:

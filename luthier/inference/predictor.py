@@ -171,7 +171,14 @@ class Predictor:
         return target_logprobs(self.backend, self.encoder, self.encode(self.checked(texts)), answers)
 
     def decode(self, logits: Logits, ragged: Ragged, texts: Sequence[TextInput]) -> list[Any]:
-        """Turn the logits of N rows into one answer each: the first one, where a task asks again after it."""
+        """Turn logits into an answer for each of N rows: the first one, where a task asks again after it.
+
+        Args:
+            logits: what ``compute`` gave for them: (W, C) float32, or W arrays (T, C) where each token has some. W is
+                N, or more where long texts were read in windows.
+            ragged: their W rows of token ids.
+            texts: the N rows.
+        """
         answers: list[Any] = self.task.decode(logits, ragged, texts, self.labels, self.task_settings)
         return answers
 

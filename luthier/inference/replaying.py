@@ -144,6 +144,10 @@ def as_documents(rows: Sequence[TextInput]) -> list[TextInput]:
 def standard(predictor: Predictor, logits: Logits) -> Logits:
     """Return logits as they are compared: numbers as deviations from their mean, whatever their unit, and the D numbers
     of a vector of length 1 as if their mean square were 1, whatever its width.
+
+    Args:
+        predictor: tells what they mean.
+        logits: (N, C) float32, or N arrays (T, C), which stay as they are.
     """
     if predictor.labels.of_embeddings and not isinstance(logits, list):
         return np.asarray(logits * np.float32(np.sqrt(logits.shape[1])), np.float32)

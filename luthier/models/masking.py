@@ -68,7 +68,12 @@ class Masking:
         return Hidden(np.where(hidden, given, ids), np.where(hidden, ids, UNASKED))
 
     def fixed(self, ids: Int64, words: Int64) -> Hidden:
-        """Hide words as the row itself decides: the same ones whenever and beside whatever it is asked."""
+        """Hide words as the row itself decides: the same ones whenever and beside whatever it is asked.
+
+        Args:
+            ids: (T,) int64, token ids.
+            words: (T,) int64, the word that each belongs to.
+        """
         return self.drawn(ids, words, [zlib.crc32(np.asarray(ids, np.int64).tobytes())])
 
 

@@ -202,6 +202,10 @@ def metrics(logits: Sequence[Float32], targets: TokenTargets, labels: LabelSet,
             _settings: Settings | None = None) -> dict[str, float]:
     """Score texts for validation: spans of tokens that agree in both ends and type, as ``seqeval`` counts them.
 
+    Args:
+        logits: W arrays (T, K) float32, T tokens of each of W windows.
+        targets: as ``targets`` gives them.
+
     Returns:
         A number for each of ``METRICS``; ``accuracy`` is that of tags, ``loss`` the mean over tokens in nats.
     """

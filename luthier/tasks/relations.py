@@ -181,6 +181,10 @@ def metrics(logits: Sequence[Float32], targets: TokenTargets, labels: LabelSet,
             _settings: Settings | None = None) -> dict[str, float]:
     """Score texts for validation.
 
+    Args:
+        logits: W arrays (T, 2 C) float32, T tokens of each of W windows.
+        targets: as ``targets`` gives them.
+
     Returns:
         A number for each of ``METRICS``; F1 is that of relations, the negative one left out, and ``relation_f1`` their
         mean where labels have directions, else that of all rows together.

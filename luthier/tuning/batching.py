@@ -59,6 +59,14 @@ def by_length(lengths: npt.ArrayLike, *, max_tokens: int, max_rows: int = 256) -
     """Cut all rows into batches for a forward pass only: longest first, at most ``max_tokens`` padded tokens each.
 
     Longest first, so that the largest memory need shows at once.
+
+    Args:
+        lengths: (N,) whole numbers, tokens of each row.
+        max_tokens: of a batch, padding included.
+        max_rows: of a batch.
+
+    Returns:
+        Arrays (B,) int64 of numbers of rows, which hold each once.
     """
     sizes = np.asarray(lengths, dtype=np.int64)
     order = np.argsort(-sizes, kind="stable")

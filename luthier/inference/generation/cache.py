@@ -32,7 +32,7 @@ class RoomyLayer(DynamicLayer):  # type: ignore[misc]  # transformers is untyped
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_args: Any, **_kwargs: Any,
                ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Add new ones behind those there and return all."""
+        """Add keys and values of new tokens, (R, heads, T, D) each, behind those there, and return all."""
         start, added = self.keys.shape[2], key_states.shape[2]
         if start + added > self._wide[0].shape[2]:
             room = added + max(_ROOM, start // 4)
@@ -43,12 +43,15 @@ class RoomyLayer(DynamicLayer):  # type: ignore[misc]  # transformers is untyped
         return self.keys, self.values
 
     def reorder_cache(self, beam_idx: torch.Tensor) -> None:
-        """Take rows, each any number of times and in any order, with their room."""
+        """Take the rows ``beam_idx``, (R,) int64, each any number of times and in any order, with their room."""
         keys, values = self._wide
         self._show((keys.index_select(0, beam_idx), values.index_select(0, beam_idx)), self.keys.shape[2])
 
     def exchange(self, changed: torch.Tensor, origins: torch.Tensor, shared: int) -> None:
-        """Give some rows what others hold, but for the first ``shared`` tokens, which they hold already."""
+        """Give the rows ``changed``, (M,) int64, what the rows ``origins``, (M,) int64, hold.
+
+        The first ``shared`` tokens are left alone: they hold these already.
+        """
         for part in (self.keys, self.values):
             part[changed, :, shared:] = part[origins, :, shared:]
 
