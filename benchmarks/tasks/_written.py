@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,6 +58,14 @@ def generated(model: Any, tokenizer: Any, rows: Sequence[Sequence[int]], size: i
             made = made[:, batch["input_ids"].shape[1] :]
         found += [text.strip() for text in tokenizer.batch_decode(made, skip_special_tokens=True)]
     return found
+
+
+def alike(one: str, other: str) -> bool:
+    """Tell whether two texts are the same, but for what is left of a character where a text was cut within one, which
+    Luthier leaves out, and for white space around them.
+    """
+    around = string.whitespace + "\ufffd"
+    return one.strip(around) == other.strip(around)
 
 
 def by_length(rows: Sequence[Sequence[int]]) -> list[int]:

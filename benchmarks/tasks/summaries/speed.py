@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from benchmarks._job import Job
-from benchmarks.tasks._written import generated
+from benchmarks.tasks._written import alike, generated
 from benchmarks.tasks.family import read_lines
 from benchmarks.tasks.speed import Asked, bundle_of, compare, spread
 from benchmarks.tasks.summaries import MOST_TOKENS
@@ -32,7 +32,7 @@ def main(job_file: str, answer_file: str) -> None:
     compare(job, answer_file, Asked(
         asked, lambda numbers, size: generated(model, tokenizer, [rows[number] for number in numbers], size,
                                                most=MOST_TOKENS),
-        lambda answer: answer.generated_text.strip(), alone=ALONE, rounds=1))
+        lambda answer: answer.generated_text, alone=ALONE, rounds=1, alike=alike))
 
 
 if __name__ == "__main__":
