@@ -200,11 +200,7 @@ def firm(logits: Sequence[Float32], ragged: Ragged, texts: Sequence[TextInput], 
 
 def metrics(logits: Sequence[Float32], targets: TokenTargets, labels: LabelSet,
             _settings: Settings | None = None) -> dict[str, float]:
-    """Score texts for validation: spans of tokens that agree in both ends and type, as ``seqeval`` counts them.
-
-    Args:
-        logits: W arrays (T, K) float32, T tokens of each of W windows.
-        targets: as ``targets`` gives them.
+    """Score W arrays of logits (T, K) for validation: spans that agree in ends and type, as ``seqeval`` counts them.
 
     Returns:
         A number for each of ``METRICS``; ``accuracy`` is that of tags, ``loss`` the mean over tokens in nats.

@@ -221,11 +221,7 @@ def firm(logits: Sequence[Float32], ragged: Ragged, texts: Sequence[TextInput], 
 
 def metrics(logits: Sequence[Float32], targets: TokenTargets, _labels: LabelSet,
             settings: Settings | None = None) -> dict[str, float]:
-    """Score W windows for validation, each by itself: in tokens, and with no answer as one that may always be given.
-
-    Args:
-        logits: W arrays (T, 2) float32, start and end of each token.
-        targets: as ``targets`` gives them.
+    """Score W arrays of logits (T, 2) for validation, by tokens, with no answer as one that may always be given.
 
     Returns:
         A number for each of ``METRICS``: ``f1`` is the mean overlap of stretches, 1 or 0 where either is empty;

@@ -80,7 +80,7 @@ def _turn(message: Any, number: int) -> Turn:
 def _is_learned(weight: Any, number: int) -> bool:
     """Tell whether an answer counts: without a weight, or a number that is none, it does."""
     found = _WEIGHTS.get(weight.strip(), weight) if isinstance(weight, str) else weight
-    if found is None or found != found:
+    if found is None or found != found:  # NaN, of a data frame
         return True
     if found not in (0, 1):
         raise ValueError(f"message {number} has the weight {weight!r:.40}; expected 0 or 1")

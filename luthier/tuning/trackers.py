@@ -74,13 +74,14 @@ def open_trackers(
         if name not in _OPEN:
             raise RecipeError(f"report_to names {name!r}; known: {', '.join(sorted(_OPEN))}", did_you_mean(name, _OPEN))
     parameters = dict(_flat(settings))
-    opened = []
+    opened = list[Listener]()
     with ExitStack() as stack:
         for name in names:
-            opened.append(_OPEN[name](run_name, directory, parameters))
-            stack.callback(opened[-1].close, failed=True)
+            tracker = _OPEN[name](run_name, directory, parameters)
+            stack.callback(tracker.close, failed=True)
+            opened.append(tracker)
         stack.pop_all()  # all are open: whoever gets them closes them
-    return list(opened)
+    return opened
 
 
 def numbers(event: Event) -> Iterator[tuple[str, float]]:

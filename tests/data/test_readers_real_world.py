@@ -269,3 +269,14 @@ def test_a_file_that_may_not_be_read_is_told(file, monkeypatch):
     monkeypatch.setattr("pathlib.Path.open", refuse)
     with pytest.raises(DataError, match=r"a\.csv cannot be read: Permission denied\n  -> check the path and its perm"):
         inspect(path)
+
+
+def test_lists_of_rows_beside_those_that_are_read_are_named(file):
+    rows = [{"text": f"text {number}", "label": "ab"[number % 2]} for number in range(4)]
+    said = "the rows below 'train' are read, and not those below 'test'"
+    both = inspect(file("both.json", json.dumps({"version": "1", "train": rows, "test": rows})))
+    assert any(said in note for note in both.notes)
+    assert len(read_all(both, max_bad_rows=0)[0]) == 4
+    alone = inspect(file("alone.json", json.dumps({"version": "1", "train": rows})))
+    nested = inspect(file("nested.json", json.dumps({"train": [{**row, "seen": [{"by": "x"}]} for row in rows]})))
+    assert not any("are read, and not" in note for layout in (alone, nested) for note in layout.notes)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from luthier.errors import MissingExtraError, RecipeError, TuningError
-from luthier.tuning import Events, open_trackers
+from luthier.tuning import Events, open_trackers, trackers
 from luthier.tuning.trackers import Tracker, numbers
 
 STEP = {"event": "step", "step": 3, "loss": 0.5, "learning_rate": 1e-4, "grad_norm": 1.0, "rows_per_second": 9.0,
@@ -53,6 +53,18 @@ def test_a_missing_package_names_its_extra(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setattr("luthier.plugins.importlib.util.find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"'mlflow'(.|\n)*pip install 'luthier\[track\]'"):
         open_trackers(["mlflow"], "run", tmp_path, {})
+
+
+def test_a_tracker_that_cannot_be_opened_leaves_none_open(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(*_: Any) -> Tracker:
+        raise OSError("no route to host")
+
+    ended: list[bool] = []
+    monkeypatch.setitem(trackers._OPEN, "tensorboard", lambda *_: Tracker("one", lambda *_: None, ended.append))
+    monkeypatch.setitem(trackers._OPEN, "mlflow", refuse)
+    with pytest.raises(OSError, match="no route"):
+        open_trackers(["tensorboard", "mlflow"], "run", tmp_path, {})
+    assert ended == [True]
 
 
 def test_none_by_default(tmp_path: Path) -> None:

@@ -30,18 +30,19 @@ def argument_columns(present: Sequence[str]) -> Iterator[dict[str, str]]:
 
     Places come before words alone, which may stand in a text more than once.
     """
+    listed = {roles.plain(column): column for column in reversed(present)}
     for head, tail in zip(HEAD_NAMES, TAIL_NAMES, strict=True):
         names = {"head": head, "tail": tail}
-        own = _found(present, {role: [name] for role, name in names.items()})
-        types = _found(present, {f"{role} type": [name + ending for ending in TYPE_ENDINGS]
-                                 for role, name in names.items()})
+        own = _found(listed, {role: [name] for role, name in names.items()})
+        types = _found(listed, {f"{role} type": [name + ending for ending in TYPE_ENDINGS]
+                                for role, name in names.items()})
         for endings in END_ENDINGS:
-            ends = _found(present, {f"{role} {side}": [name + ending] for role, name in names.items()
-                                    for side, ending in zip(("start", "end"), endings, strict=True)})
+            ends = _found(listed, {f"{role} {side}": [name + ending] for role, name in names.items()
+                                   for side, ending in zip(("start", "end"), endings, strict=True)})
             if len(ends) == _BOTH * len(endings) and (len(own) == _BOTH or not _count_tokens(ends)):
                 yield {**own, **ends, **types}
         for ending in PLACE_ENDINGS:
-            places = _found(present, {f"{role} place": [name + ending] for role, name in names.items()})
+            places = _found(listed, {f"{role} place": [name + ending] for role, name in names.items()})
             either = {role.partition(" ")[0] for role in (*own, *places)}
             if places and len(either) == _BOTH:
                 yield {**own, **places, **types}
@@ -49,9 +50,10 @@ def argument_columns(present: Sequence[str]) -> Iterator[dict[str, str]]:
             yield {**own, **types}
 
 
-def _found(present: Sequence[str], wanted: Mapping[str, Sequence[str]]) -> dict[str, str]:
+def _found(listed: Mapping[str, str], wanted: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Return the columns that there are: what they are called here -> column."""
-    return {role: column for role, names in wanted.items() if (column := roles.named(present, names))}
+    return {role: next(listed[name] for name in names if name in listed)
+            for role, names in wanted.items() if any(name in listed for name in names)}
 
 
 def _count_tokens(ends: Mapping[str, str]) -> bool:

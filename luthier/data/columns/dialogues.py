@@ -7,7 +7,7 @@ from typing import Any
 
 from luthier.data import names as roles
 from luthier.data.cells.labels import as_list
-from luthier.data.columns.targets import are_texts, labels_beside
+from luthier.data.columns.targets import alike, are_texts, labels_beside
 from luthier.data.columns.texts import asked_column
 from luthier.data.layout_values import Seen
 from luthier.data.names import shown
@@ -103,10 +103,7 @@ def passed_over(seen: Seen) -> list[str]:
     """Return what to say of a file with prompts and answers that is read for the label beside them."""
     listed = {roles.plain(column): column for column in reversed(seen.present)}
     pair = next(((listed[one], listed[other]) for one, other in PAIRS if one in listed and other in listed), None)
-    if pair is None or seen.columns.text or seen.columns.label or not are_texts(seen.rows, *pair):
-        return []
-    return [f"columns {pair[0]!r} and {pair[1]!r} look like prompts and their answers: --task {DIALOGUE} learns to "
-            "answer instead of the label"]
+    return alike(seen, pair, DIALOGUE, "prompts and their answers")
 
 
 def _are_messages(rows: Sequence[Mapping[str, Any]], column: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from luthier.data import names as roles
+from luthier.data.cells.flags import flag
 from luthier.data.cells.labels import spelt
 from luthier.data.cells.texts import check_characters
 from luthier.data.columns.targets import labels_beside
@@ -24,8 +25,7 @@ PASSAGE_NAMES = ("passage", "document", "answer", "answers", "response", "reply"
 """Names of the columns, as ``plain`` writes them, the likelier first. ``ANCHOR_NAMES`` with ``POSITIVE_NAMES`` tell the
 task, too."""
 _VERDICTS = ("label", "labels", "goldlabel", "relation", "match", "duplicate", "isduplicate", "标签", "关系")
-_YES_OR_NO = ({"0", "1"}, {"0.0", "1.0"}, {"true", "false"}, {"yes", "no"}, {"y", "n"}, {"是", "否"})
-"""How columns are called, and what they hold, that say whether a pair belongs together."""
+"""How columns are called that say whether a pair belongs together."""
 _TEXTS = ("text", "passage", "content")
 """Keys of a passage that is an object."""
 
@@ -66,9 +66,9 @@ def _check_verdicts(seen: Seen) -> None:
         DataError: names it.
     """
     for column in seen.present:
-        cells = {str(cell).casefold() for row in seen.rows if (cell := row.get(column)) not in (None, "")}
+        said = {flag(cell) for row in seen.rows if (cell := row.get(column)) not in (None, "")}
         known = roles.plain(column) in _VERDICTS and bool(roles.few_values(seen.rows, [column]))
-        if known or cells in _YES_OR_NO:
+        if known or said == {True, False}:
             raise DataError(f"{seen.path}: column {column!r} seems to say of each pair whether its texts belong "
                             "together, and here all of them would count as right",
                             f"for re-ranking write it as a number and name it: --label {column}; for similarity leave "

@@ -86,10 +86,13 @@ def named_targets(present: Sequence[str], *, asked: bool) -> tuple[str, str] | N
 def are_texts(rows: Rows, source: str, target: str) -> bool:
     """Tell whether the cells of two columns are texts, and those of the second no labels, which repeat."""
     sources = [cell for row in rows if (cell := cell_of(row, source)) not in (None, "")]
-    targets = [cell for row in rows if (cell := cell_of(row, target)) not in (None, "", [])]
-    if not sources or not targets or not all(isinstance(cell, str) for cell in sources):
-        return False
-    if not all(isinstance(cell, str) or _is_texts(cell) for cell in targets):
+    return bool(sources) and all(isinstance(cell, str) for cell in sources) and are_targets(rows, target)
+
+
+def are_targets(rows: Rows, column: str) -> bool:
+    """Tell whether the cells of a column are texts, or lists of texts, and no labels, which repeat."""
+    targets = [cell for row in rows if (cell := cell_of(row, column)) not in (None, "", [])]
+    if not targets or not all(isinstance(cell, str) or _is_texts(cell) for cell in targets):
         return False
     spelt = [repr(cell) for cell in targets]
     numeric = all(isinstance(cell, str) and roles.is_number(cell) for cell in targets)
@@ -128,12 +131,15 @@ def beside(seen: Seen, present: Sequence[str], pair: tuple[str, str]) -> list[st
 
 def passed_over(seen: Seen) -> list[str]:
     """Return what to say of a file with sources and targets that is read for the label beside them."""
-    present = flat_columns(seen)
-    pair = named_targets(present, asked=False)
+    return alike(seen, named_targets(flat_columns(seen), asked=False), TEXT_TO_TEXT,
+                 "texts and what is to be written for them")
+
+
+def alike(seen: Seen, pair: tuple[str, str] | None, task: str, what: str) -> list[str]:
+    """Return what to say of two columns that look like those of another task, where nobody named others."""
     if pair is None or seen.columns.text or seen.columns.label or not are_texts(seen.rows, *pair):
         return []
-    return [f"columns {pair[0]!r} and {pair[1]!r} look like texts and what is to be written for them: --task "
-            f"{TEXT_TO_TEXT} learns that instead of the label"]
+    return [f"columns {pair[0]!r} and {pair[1]!r} look like {what}: --task {task} learns that instead of the label"]
 
 
 def _is_texts(cell: Any) -> bool:

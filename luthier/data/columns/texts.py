@@ -15,6 +15,7 @@ from luthier.data.cells.labels import as_list
 from luthier.data.cells.paths import columns_in
 from luthier.data.cells.spans import glue_of
 from luthier.data.columns import entities
+from luthier.data.columns.targets import are_targets
 from luthier.data.layout_values import Layout, Seen
 from luthier.errors import DataError
 
@@ -163,13 +164,6 @@ def _labelled_pair(seen: Seen, free: Sequence[str]) -> tuple[str, str, str] | No
     return (texts[0], texts[1], "two of texts beside a label") if longer <= _ALIKE * shorter else None
 
 
-def _are_written(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
-    """Tell whether a column holds texts of which more than half differ, and so no labels."""
-    cells = [cell for row in rows if (cell := row.get(column)) not in (None, "")]
-    texts = [cell for cell in cells if isinstance(cell, str) and as_list(cell) is None and not roles.is_number(cell)]
-    return bool(cells) and len(texts) == len(cells) and 2 * len(set(texts)) > len(texts)
-
-
 def _differ(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
     """Tell whether a column holds texts that do not repeat as labels do."""
     return roles.longest_text(rows, [column]) is not None and not roles.few_values(rows, [column])
@@ -196,7 +190,8 @@ def _label(seen: Seen, free: list[str], *, numeric: bool) -> tuple[str, list[str
     named = roles.matching(free, roles.LABEL_NAMES)
     if named:
         # What is to be written is called so, too, and may have a label beside it.
-        written = roles.plain(named[0]) in _WRITTEN and _are_written(rows, named[0])
+        written = roles.plain(named[0]) in _WRITTEN and are_targets(rows, named[0]) and not any(
+            as_list(row.get(named[0])) for row in rows)
         rest = [one for one in named if roles.plain(one) not in _WRITTEN and not _differ(rows, one)]
         chosen = rest[0] if written and rest else named[0]
         return chosen, [f"the label is in column {chosen!r}, by its name"]

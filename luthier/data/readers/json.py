@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from luthier.errors import DataError
 SUFFIXES: tuple[str, ...] = (".json",)
 IS_TEXT = True
 
+_LIST = re.compile(r":\s*\[\s*\{")
 _SPACE = re.compile(r"[ \t\r\n]*")
 _Rows = list[tuple[int, Any]]
 
@@ -81,7 +83,9 @@ def notes(path: Path, encoding: str | None) -> list[str]:
     """Return which other lists of rows stand beside those that are read."""
     with open_text(path, encoding) as file:
         text = file.read().removeprefix("\ufeff")
-    if not text.startswith("{", _skip(text, 0)) or _is_lines(text):
+    # Parsed once more only where several lists of objects begin, in the rows or beside them.
+    several = len(list(islice(_LIST.finditer(text), 2))) > 1
+    if not several or not text.startswith("{", _skip(text, 0)) or _is_lines(text):
         return []
     try:
         value = json.loads(text)

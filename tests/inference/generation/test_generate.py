@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 from luthier.errors import LimitError, ModelError
 from luthier.inference.generation import Decoding, Marks, generate
+from luthier.inference.generation.ending import Ending
 from luthier.models import tiny_generators
 from luthier.schema import Batch
 
@@ -231,3 +233,17 @@ def test_a_tiny_model_learns_to_spell_backwards(tmp_path: Any) -> None:
     for decoding in (Decoding(max_new_tokens=16), Decoding(max_new_tokens=16, num_beams=3)):
         written = generate(model, batch, decoding, marks, text_of=tokenizer.decode, rows=range(200))
         assert np.mean([one.text == word[::-1] for one, word in zip(written, asked, strict=True)]) > 0.95
+
+
+def test_half_a_character_at_the_end_of_a_cut_text_is_left_out() -> None:
+    def spelt(numbers: Sequence[int]) -> str:
+        return bytes(numbers).decode("utf-8", errors="replace")
+
+    def written(*ids: int) -> tuple[str, str]:
+        found = Ending(Marks((2,), 1), (), spelt, torch.tensor([2])).result(ids, 0.0)
+        return found.text, found.finish
+
+    whole = tuple("你好".encode())
+    assert written(*whole[:5]) == ("你", "length")
+    assert written(*whole) == ("你好", "length")
+    assert written(*whole[:5], 2) == ("你\ufffd", "stop")
