@@ -190,7 +190,8 @@ class ValidationSettings(Settings):
     eval_steps: int | None = Field(None, ge=1)
     """Optimiser steps between validations; once an epoch when left out."""
     early_stopping_patience: int | None = Field(3, ge=1)
-    """Validations without a better metric, once it is above 0, before the run stops; ``null`` never stops early."""
+    """Validations without a better metric, or a clearly lower loss at the same one, before the run stops, once the
+    metric is above 0; ``null`` never stops early."""
     save_steps: int | None = Field(None, ge=1)
     """Optimiser steps between checkpoints; with each validation when left out."""
     save_total_limit: int = Field(2, ge=1)

@@ -44,7 +44,7 @@ class Progress:
     best_loss: float | None = None
     """Validation loss at the best step: it decides between equal metrics."""
     stale: int = 0
-    """Validations since the best."""
+    """Validations since the last that showed learning."""
     stopped_early: bool = False
     seconds: float = 0.0
     recent_losses: list[float] = field(default_factory=list)

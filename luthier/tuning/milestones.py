@@ -7,8 +7,12 @@ from dataclasses import replace
 
 from luthier.models.freezing import training_mode
 from luthier.tuning import checkpoints
+from luthier.tuning.checkpoints import Progress
 from luthier.tuning.state import Run, report, seconds
 from luthier.tuning.validation import better, predict_logits
+
+_FALL = 0.02
+"""Share of the first validation's loss by which a later one has to fall, at the same score, to count as learning."""
 
 
 def validates_at(run: Run, step: int) -> bool:
@@ -32,11 +36,13 @@ def validate(run: Run, step: int) -> None:
     training_mode(job.model)
     metrics = job.task.metrics(logits, job.valid.targets, job.labels, job.task_settings)
     gained = better(metric, metrics[metric], progress.best_metric)
-    best = gained or (metrics[metric] == progress.best_metric and better("loss", metrics["loss"], progress.best_loss))
+    fall = _fall(progress, metrics[metric], metrics["loss"])
+    best = gained or fall > 0
+    learns = gained or (best and fall > _FALL * progress.history[0]["metrics"]["loss"])
     if best:
         progress.best_step, progress.best_metric, progress.best_loss = step, metrics[metric], metrics["loss"]
         checkpoints.save_best(job.directory, job.model, step)
-    if gained:
+    if learns:
         progress.stale = 0
     elif progress.best_metric != 0.0:  # what has found no entity yet may still be about to
         progress.stale += 1
@@ -52,6 +58,13 @@ def validate(run: Run, step: int) -> None:
         run.events.emit("early_stop", step=step, best_step=progress.best_step,
                         reason=f"no better {metric} in {patience} validations")
     run.reported = time.perf_counter()
+
+
+def _fall(progress: Progress, score: float, loss: float) -> float:
+    """Return how far the loss is below the best step's; 0 where the score is another."""
+    if progress.best_loss is None or score != progress.best_metric:
+        return 0.0
+    return progress.best_loss - loss
 
 
 def save(run: Run, step: int) -> None:

@@ -152,6 +152,22 @@ def test_early_stopping(toy: Toy, tmp_path: Path) -> None:
     assert stop["reason"] == "no better f1_macro in 2 validations"
 
 
+def test_a_loss_that_falls_at_the_same_score_counts_as_learning(
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss falls by half and then hardly; what stops the run is the second."""
+    fallen = iter([0.8, 0.7, 0.6, 0.5, 0.499, 0.498, 0.497, 0.496, 0.495])
+
+    def metrics(*_: object) -> dict[str, float]:
+        return {"f1_macro": 1.0, "loss": next(fallen)}
+
+    job = toy.job(tmp_path, validation={"early_stopping_patience": 2, "eval_steps": 2})
+    monkeypatch.setattr(job.task, "metrics", metrics)
+    fitted, seen = run(job)
+    assert (fitted.stopped_early, fitted.steps) == (True, 12)
+    assert next(event for event in seen if event["event"] == "early_stop")["best_step"] == 12, "the lowest loss is kept"
+
+
 def test_a_run_that_learns_nothing_says_so(toy: Toy, tmp_path: Path) -> None:
     constant = np.zeros(len(toy.valid), np.int64)
     job = toy.job(tmp_path, train={"learning_rate": 1e-9}, valid=Encoded(toy.valid.ragged, constant))
