@@ -147,6 +147,48 @@ def test_of_two_answers_the_better_one_is_learned(chosen: Any, tmp_path: Path) -
     assert (problem, found.targets) == ("dialogue", ("better",))
 
 
+ASKED = {"role": "user", "content": "where is {n}?"}
+ANSWERED = [{"role": "assistant", "content": "in hall {n}"}]
+
+
+@pytest.mark.parametrize("row", [
+    {"prompt": [ASKED], "completion": ANSWERED},
+    {"prompt": [ASKED], "completion": [{"role": "assistant", "content": "let me see"}, *ANSWERED]},
+    {"prompt": [ASKED], "chosen": ANSWERED, "rejected": [{"role": "assistant", "content": "no"}]},
+    {"prompt": [ASKED], "chosen": [ASKED, *ANSWERED], "rejected": [ASKED, {"role": "assistant", "content": "no"}]},
+    {"chosen": [ASKED, *ANSWERED], "rejected": [ASKED, {"role": "assistant", "content": "no"}]},
+    {"prompt": "where is {n}?", "chosen": "in hall {n}", "rejected": "no"},
+    {"prompt": "where is {n}?", "chosen": [ASKED, *ANSWERED], "rejected": [ASKED, *ANSWERED]},
+])
+def test_files_of_trl_are_conversations(row: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(json.dumps(row).replace("{n}", str(n)) for n in range(12)), encoding="utf-8")
+    problem, found = second(path)
+    assert (problem, found.targets) == ("dialogue", ("in hall 1",))
+    assert found.conversation is not None
+    assert found.conversation.turns[0].content == "where is 1?"
+    noted = any("'rejected' is not learned" in note for note in inspect(path).notes)
+    assert noted == ("rejected" in row)
+
+
+def test_prompts_alone_can_be_answered(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(json.dumps({"prompt": [ASKED]}) for _ in range(12)), encoding="utf-8")
+    layout = inspect(path, task="dialogue", labelled=False)
+    assert read_all(layout, max_bad_rows=0)[0][1].text == "where is {n}?"
+
+
+@pytest.mark.parametrize("more", ["", "\tCC-BY 2.0 (France), tatoeba.org #{n} by someone"])
+def test_parallel_texts_without_a_header(more: str, tmp_path: Path) -> None:
+    path = tmp_path / "deu.tsv"
+    path.write_text(table("", "House {n} is red.\tHaus {n} ist rot." + more), encoding="utf-8")
+    problem, found = second(path, task="text-to-text")
+    assert (problem, found.text, found.targets) == ("text_generation", "House 1 is red.", ("Haus 1 ist rot.",))
+    with pytest.raises(DataError, match="found no label column") as caught:
+        inspect(path)
+    assert "where texts are to be written: --task text-to-text" in str(caught.value)
+
+
 def test_turns_may_hold_text(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     turns = [{"role": "user", "text": "你好"}, {"role": "assistant", "text": "您好"}]

@@ -16,17 +16,21 @@ from luthier.errors import DataError
 DIALOGUE = "dialogue"
 """Name of the task."""
 
-MESSAGES = ("messages", "conversations", "conversation", "dialog", "dialogue", "turns", "chat", "对话", "会话")
-"""Names of a column of messages, as ``plain`` writes them, the likelier first."""
+MESSAGES = ("messages", "conversations", "conversation", "dialog", "dialogue", "turns", "chat", "对话", "会话",
+            "prompt", "chosen")
+"""Names of a column of messages, as ``plain`` writes them, the likelier first; TRL calls what comes before an answer
+``prompt``, and of two conversations the better one ``chosen``."""
+CONTINUED = ("completion", "chosen")
+"""Names of a column with what follows the messages; of two answers it is the better one."""
 PAIRS = (("instruction", "output"), ("instruction", "response"), ("prompt", "completion"), ("prompt", "response"),
-         ("instruction", "completion"), ("指令", "输出"))
+         ("instruction", "completion"), ("prompt", "chosen"), ("instruction", "chosen"), ("指令", "输出"))
 """Names of a prompt and its answer."""
 ASKED_PAIRS = (("query", "response"), ("question", "answer"), ("question", "response"), ("input", "output"),
                ("user", "assistant"), ("text", "target"), ("问题", "回答"), ("问题", "答案"))
 """Names that other tasks have as well: only where the task was asked for."""
 PROMPTS = tuple(dict.fromkeys([prompt for prompt, _ in (*PAIRS, *ASKED_PAIRS)] + ["text", "message", "文本"]))
 ANSWERS = tuple(dict.fromkeys(answer for _, answer in (*PAIRS, *ASKED_PAIRS)))
-_BESIDE = ("input", "context", "system", "history", "id", "输入")
+_BESIDE = ("input", "context", "system", "history", "rejected", "id", "输入")
 """Names of columns that stand beside a prompt and its answer, and label nothing."""
 _INSTRUCTIONS = ("instruction", "指令")
 _DOLLY = {"instruction", "context", "response", "category"}

@@ -83,6 +83,14 @@ def named_targets(present: Sequence[str], *, asked: bool) -> tuple[str, str] | N
     return (spoken[0], spoken[1]) if len(spoken) == 2 else None
 
 
+def unnamed_targets(seen: Seen, present: Sequence[str]) -> tuple[str, str] | None:
+    """Return the first two columns of texts in a table without a header, as parallel texts are laid out."""
+    if not all(roles.UNNAMED.fullmatch(column) for column in present):
+        return None
+    texts = [column for column in present if are_targets(seen.rows, column)]
+    return (texts[0], texts[1]) if len(texts) > 1 else None
+
+
 def are_texts(rows: Rows, source: str, target: str) -> bool:
     """Tell whether the cells of two columns are texts, and those of the second no labels, which repeat."""
     sources = [cell for row in rows if (cell := cell_of(row, source)) not in (None, "")]

@@ -203,8 +203,10 @@ def _label(seen: Seen, free: list[str], *, numeric: bool) -> tuple[str, list[str
     likely = counted if numeric else roles.few_values(rows, free)
     if not likely:
         others = roles.shown(free) or "the other columns (there are none)"
+        written = not numeric and any(are_targets(rows, column) for column in free)
         raise DataError(f"{seen.path}: found no label column among {others}",
-                        "name it: --label COLUMN (or data.label=COLUMN)")
+                        "name it: --label COLUMN (or data.label=COLUMN)" + (
+                            "; where texts are to be written: --task text-to-text" if written else ""))
     why = "numbers" if numeric else "few distinct values"
     others = f" ({roles.shown(likely[1:])} would do as well: name it with --label)" if likely[1:] else ""
     return likely[0], [f"the label is in column {likely[0]!r}: it holds {why}{others}", *_several(rows, free)]

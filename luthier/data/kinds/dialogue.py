@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from luthier.data import begun, split
+from luthier.data import names as roles
 from luthier.data.cells.labels import as_list, spelt
 from luthier.data.cells.texts import text_cell
-from luthier.data.columns.dialogues import DIALOGUE, messages_column, messages_of, prompt_and_answer
+from luthier.data.columns.dialogues import CONTINUED, DIALOGUE, messages_column, messages_of, prompt_and_answer
 from luthier.data.columns.texts import asked_column, check_distinct
 from luthier.data.kind import BY_KEYS
 from luthier.data.kinds.text_generation import described, label_names, lines, settled, target, unlearnable
@@ -38,7 +39,8 @@ NONE_LEFT = ("no row is left for {name}: conversations with one prompt stay toge
 sampled = split.sample
 leaking = begun.leaking
 
-_INPUT, _SYSTEM, _HISTORY, _CHOSEN = "input", "system", "history", "chosen"
+_INPUT, _SYSTEM, _HISTORY, _CONTINUED = "input", "system", "history", "continued"
+_REJECTED = "rejected"
 _OTHER_NAMES = {"输入": _INPUT, "context": _INPUT}
 
 
@@ -66,8 +68,8 @@ def example(record: Record, layout: Layout, name: str) -> Example:
         system = text_cell(record.values, layout.more[_SYSTEM]) if _SYSTEM in layout.more else ""
         if not blank(system) and whole.turns[0].role != "system":
             whole = Conversation((Turn("system", system), *whole.turns))
-        if _CHOSEN in layout.more and whole.turns[-1].role == "user":
-            whole = parsed([*whole.turns, _chosen(record.values.get(layout.more[_CHOSEN]))])
+        if _CONTINUED in layout.more and whole.turns[-1].role == "user":
+            whole = parsed([*whole.turns, *_continued(record.values.get(layout.more[_CONTINUED]))])
         return _example(name, whole, labelled=layout.label is not None)
     parts = [text_cell(record.values, column) for column in (layout.text, layout.more.get(_INPUT)) if column]
     said = "\n\n".join(part for part in parts if not blank(part))
@@ -84,11 +86,16 @@ def example(record: Record, layout: Layout, name: str) -> Example:
     return _example(name, Conversation((*turns, Turn("assistant", answer))), labelled=True)
 
 
-def _chosen(cell: Any) -> Any:
-    """Return the better one of two answers as a message."""
-    value = spelt(cell)
-    last = value[-1] if isinstance(value, list) and value else value
-    return last if isinstance(last, Mapping) else {"role": "assistant", "content": last}
+def _continued(cell: Any) -> list[Any]:
+    """Return the messages after a prompt: all where they begin with an answer, else the last, of a whole conversation.
+
+    Raises:
+        ValueError: there are none.
+    """
+    value = [found] if isinstance(found := spelt(cell), Mapping) else found
+    if roles.are_messages(value):
+        return value if parsed(value[:1]).turns[0].role == "assistant" else value[-1:]
+    return [{"role": "assistant", "content": value[-1] if isinstance(value, list) and value else value}]
 
 
 def _history(values: Mapping[str, Any], layout: Layout) -> list[Turn]:
@@ -197,9 +204,13 @@ def _layout(seen: Seen, text: str, label: str | None, told: str) -> Layout:
     names = {one.casefold(): one for one in reversed(seen.present)}
     names = {_OTHER_NAMES[one]: column for one, column in names.items() if one in _OTHER_NAMES} | names
     more = {"messages": text} if messages else {}
-    more |= {role: names[role] for role in (_SYSTEM, *((_CHOSEN,) if messages else (_INPUT, _HISTORY)))
+    more |= {role: names[role] for role in (_SYSTEM, *(() if messages else (_INPUT, _HISTORY)))
              if role in names and names[role] not in (text, label)}
+    follows = next((names[one] for one in CONTINUED if messages and names.get(one, text) != text), None)
+    more |= {_CONTINUED: follows} if follows else {}
     beside = (f", with {more[_INPUT]!r} below them" if _INPUT in more else "") + (
-        f" and the turns of {more[_HISTORY]!r} before them" if _HISTORY in more else "")
+        f" and the turns of {more[_HISTORY]!r} before them" if _HISTORY in more else "") + (
+        f", and {follows!r} what follows them" if follows else "") + (
+        f"; {names[_REJECTED]!r} is not learned" if _REJECTED in names else "")
     return Layout(path=seen.path, reader="", encoding=None, text=text, text_b=None, label=label, label_separator=None,
                   notes=(*seen.notes, f"dialogue: {told}{beside}"), problem_type=PROBLEM, more=more)

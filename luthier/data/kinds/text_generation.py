@@ -21,6 +21,7 @@ from luthier.data.columns.targets import (
     cell_of,
     flat_columns,
     named_targets,
+    unnamed_targets,
 )
 from luthier.data.columns.texts import asked_column, check_distinct, find_texts
 from luthier.data.kind import BY_KEYS
@@ -171,9 +172,10 @@ def _asked(seen: Seen, role: str, name: str | None, present: Sequence[str]) -> s
 
 
 def _chosen(seen: Seen, present: Sequence[str], pair: tuple[str, str] | None) -> tuple[str, str]:
-    """Return the columns of sources and targets: as asked, else by their names."""
+    """Return the columns of sources and targets: as asked, else by their names, else by their order."""
     source = _asked(seen, "text", seen.columns.text, present)
     wanted = _asked(seen, "label", seen.columns.label, present)
+    pair = pair or unnamed_targets(seen, present)
     if source is None and wanted is None and pair is not None:
         return pair
     if source is None:
