@@ -16,6 +16,7 @@ from luthier.errors import ModelError
 from luthier.models import _tokenizer_files as tokenizer_files
 from luthier.models.architecture import problem_of
 from luthier.models.files import ModelFiles, read_json
+from luthier.models.heads import modules_of, pass_first_token_on, reset_head, unnamed_head
 from luthier.schema import LabelSet, ProblemType
 
 if TYPE_CHECKING:
@@ -94,12 +95,12 @@ def build_classifier(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model, info = open_weights(directory, config, attention, outputs.problem_type)
-        head_differs = _unnamed_head(directory, outputs)
+        head_differs = unnamed_head(directory, outputs)
         missing = set(info["missing_keys"]) | {str(entry[0]) for entry in info["mismatched_keys"]}
         if head_differs:
-            missing |= _reset_head(model)
+            missing |= reset_head(model)
         if not (outputs.per_token or outputs.of_embeddings):
-            _pass_first_token_on(model, missing)
+            pass_first_token_on(model, missing)
     # An encoder alone has no prefix: all of it is the encoder.
     prefix = "" if outputs.of_embeddings else model.base_model_prefix + "."
     lost = sorted(key for key in missing if key.startswith(prefix) and "pooler" not in key)
@@ -108,7 +109,7 @@ def build_classifier(
             f"the weights in {directory} lack {len(lost)} tensors of a {config.model_type} encoder, such as {lost[0]}",
             "the file is damaged or of another architecture: fetch the model again",
         )
-    return Built(model.eval(), () if outputs.of_embeddings else _modules_of(model, missing))
+    return Built(model.eval(), () if outputs.of_embeddings else modules_of(model, missing))
 
 
 def load_classifier(directory: Path, *, attention: Attention = "sdpa") -> torch.nn.Module:
@@ -279,63 +280,3 @@ def explained(directory: Path, what: str = "a text classifier") -> Iterator[None
             f"{directory} cannot be opened as {what}: {first}",
             "it needs a config.json of a model type that transformers knows and a model.safetensors",
         ) from error
-
-
-def _unnamed_head(directory: Path, labels: LabelSet) -> bool:
-    """Return whether the directory holds a classifier of another kind, or of other labels or another order."""
-    stored = read_json(directory / "config.json")
-    if not any(str(name).endswith(("SequenceClassification", "TokenClassification", "QuestionAnswering"))
-               for name in stored.get("architectures") or ()):
-        return False
-    if problem_of(stored) != (labels.problem_type if labels.per_token else None):
-        return True
-    if labels.of_answers:
-        return False  # the two outputs mean the same in every such model, and are mostly left unnamed
-    if labels.of_candidates and stored.get("problem_type") is None and len(stored.get("id2label") or {}) == 1:
-        return False  # so does the one output of models that score pairs
-    names = stored.get("id2label") or {}
-    return [names.get(str(number)) for number in range(len(names))] != list(labels.names)
-
-
-def _reset_head(model: Any) -> set[str]:
-    """Give the head new weights (its outputs mean other labels) and return the names of its parameters."""
-    import torch
-
-    names = set()
-    for name, parameter in model.named_parameters():
-        if name.startswith(model.base_model_prefix + "."):
-            continue
-        names.add(name)
-        with torch.no_grad():
-            if parameter.dim() > 1:
-                parameter.normal_(0.0, getattr(model.config, "initializer_range", 0.02))
-            elif name.endswith("bias"):
-                parameter.zero_()
-    return names
-
-
-def _pass_first_token_on(model: Any, missing: set[str]) -> None:
-    """Start a pooler that the weights lack as the identity.
-
-    Random weights of 0.02 would pass on little of the first token, and each seed another part of it: with them,
-    macro F1 of e5-small on Financial PhraseBank was 1.7 points lower over three seeds (docs/log.md).
-    """
-    import torch
-
-    for name, parameter in model.named_parameters():
-        if name in missing and name.endswith("pooler.dense.weight") and parameter.shape[0] == parameter.shape[1]:
-            torch.nn.init.eye_(parameter)
-
-
-def _modules_of(model: torch.nn.Module, missing: set[str]) -> tuple[str, ...]:
-    """Return the outermost modules all of whose parameters are missing from the checkpoint."""
-    parameters = [name for name, _ in model.named_parameters()]
-    found: dict[str, None] = {}
-    for key in sorted(missing):
-        parts = key.split(".")
-        for depth in range(1, len(parts)):
-            module = ".".join(parts[:depth])
-            if all(name in missing for name in parameters if name.startswith(module + ".")):
-                found[module] = None
-                break
-    return tuple(found)
