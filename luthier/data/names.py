@@ -111,6 +111,15 @@ def named_pair(columns: Sequence[str]) -> tuple[str, str] | None:
     return None
 
 
+def asked_or_named(columns: Sequence[str], asked: str | None, names: Sequence[str],
+                   taken: Sequence[str | None]) -> str | None:
+    """Return the free column that the caller asked for; with none asked for, that with the likeliest of the names."""
+    free = [column for column in columns if column not in taken]
+    if asked is None:
+        return named(free, names)
+    return asked if asked in free else named(free, [plain(asked)])
+
+
 def named(columns: Sequence[str], names: Sequence[str]) -> str | None:
     """Return the column with the likeliest of these names, or ``None``."""
     return next(iter(matching(columns, names)), None)

@@ -35,9 +35,9 @@ def judge_labels(answers: Sequence[Answer], truth: Bool, labels: LabelSet) -> Ju
             "evaluate with the bundle that these labels belong to",
         )
     probabilities = np.stack([prediction.probabilities for prediction in predictions]).astype(np.float32)
-    chosen = np.zeros_like(truth)
+    chosen, place = np.zeros_like(truth), {name: number for number, name in enumerate(labels.names)}
     for row, prediction in enumerate(predictions):
-        chosen[row, [labels.index(name) for name in prediction.labels]] = True
+        chosen[row, [place[name] for name in prediction.labels]] = True
     outcomes = label_outcomes(truth, chosen, multi_label=labels.multi_label, ways=level_counts(truth, chosen, labels))
     scores = score(probabilities, truth, labels, chosen=chosen)
     found = outcomes.metrics(np.ones((1, len(truth))), np.arange(len(truth)))

@@ -140,7 +140,7 @@ def _confidence(found: Sequence[Entities], gold: SpanRows) -> Float32:
     A finder tells how sure it is of what it found, never of what it did not.
     """
     scores = [
-        max((one.score for one in row.entities if one.span not in set(true)), default=0.0)
-        for row, true in zip(found, gold, strict=True)
+        max((one.score for one in row.entities if one.span not in right), default=0.0)
+        for row, right in zip(found, map(set, gold), strict=True)
     ]
     return np.array(scores, dtype=np.float32)

@@ -142,7 +142,7 @@ def evaluate(
         scores=judged.scores,
         intervals=intervals(judged.outcomes, _draws(settings, seed)),
         seconds=seconds,
-        truncated=sum(answer.truncated for answer in given),
+        truncated=sum(answer.truncated for answer in answers),
         errors=tuple(errors[: settings.max_errors]),
         wrong=int((~judged.outcomes.right).sum()),
         predictions=tuple(answers),

@@ -13,7 +13,7 @@ from luthier.evaluation.texts import Texts
 from luthier.schema import Bool, Float32, Int64
 
 PERPLEXITY = "perplexity"
-_MOST = 700.0
+MOST = 700.0
 """Largest mean whose exponential is a float."""
 
 
@@ -46,7 +46,7 @@ class Weighed:
         """
         sums = times @ self.logs[rows]
         mean = -sums[:, 0] / np.maximum(sums[:, 1], 1)
-        return {**self.texts.metrics(times, rows), PERPLEXITY: np.exp(np.minimum(mean, _MOST))}
+        return {**self.texts.metrics(times, rows), PERPLEXITY: np.exp(np.minimum(mean, MOST))}
 
     def same_truth(self, other: RowOutcomes) -> bool:
         """Return whether the same texts were right for another system's rows, in the same order."""

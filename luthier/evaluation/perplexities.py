@@ -8,15 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from luthier.errors import DataError
-from luthier.evaluation.likelihoods import PERPLEXITY
+from luthier.evaluation.likelihoods import MOST, PERPLEXITY
 from luthier.evaluation.outcomes import Array, Keys, RowOutcomes
 from luthier.evaluation.scores import Judged, Scores
 from luthier.schema import Answer, Bool, Document, Example, Float32, Int64, Likelihood, TextInput
 
 ACCURACY = "accuracy"
 BITS_CHARACTER, BITS_BYTE = "bits_per_character", "bits_per_byte"
-_MOST = 700.0
-"""Largest mean whose exponential is a float."""
 _LOG, _TOKENS, _RIGHT, _CHARACTERS, _BYTES = range(5)
 
 
@@ -56,7 +54,7 @@ class Perplexities:
         """
         sums = times @ self.sums[rows]
         tokens = np.maximum(sums[:, _TOKENS], 1)
-        found = {PERPLEXITY: np.exp(np.minimum(-sums[:, _LOG] / tokens, _MOST)), ACCURACY: sums[:, _RIGHT] / tokens}
+        found = {PERPLEXITY: np.exp(np.minimum(-sums[:, _LOG] / tokens, MOST)), ACCURACY: sums[:, _RIGHT] / tokens}
         if self.whole:
             bits = -sums[:, _LOG] / np.log(2)
             found |= {BITS_CHARACTER: bits / np.maximum(sums[:, _CHARACTERS], 1),

@@ -106,9 +106,10 @@ def _next(source: Iterator[Any], window: int, room: int) -> list[Any]:
 
 
 def _size(row: Any) -> int:
-    """Return the characters of something that may be a row."""
+    """Return the characters of something that may be a row, those of passages and messages within it too."""
     if isinstance(row, Marked):
         return len(row.text)
+    if isinstance(row, str):
+        return len(row)
     several = isinstance(row, tuple | list | Conversation | Candidates)
-    held = row.values() if isinstance(row, Mapping) else row if several else (row,)
-    return sum(len(part) for part in held if isinstance(part, str))
+    return sum(map(_size, row.values() if isinstance(row, Mapping) else row if several else ()))

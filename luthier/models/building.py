@@ -5,7 +5,7 @@ The one door to transformers' model classes. Weights come from safetensors only 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,21 +95,27 @@ def build_classifier(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model, info = open_weights(directory, config, attention, outputs.problem_type)
-        head_differs = unnamed_head(directory, outputs)
         missing = set(info["missing_keys"]) | {str(entry[0]) for entry in info["mismatched_keys"]}
-        if head_differs:
+        if not outputs.of_embeddings and unnamed_head(directory, outputs):
             missing |= reset_head(model)
         if not (outputs.per_token or outputs.of_embeddings):
             pass_first_token_on(model, missing)
     # An encoder alone has no prefix: all of it is the encoder.
     prefix = "" if outputs.of_embeddings else model.base_model_prefix + "."
     lost = sorted(key for key in missing if key.startswith(prefix) and "pooler" not in key)
-    if lost:
-        raise ModelError(
-            f"the weights in {directory} lack {len(lost)} tensors of a {config.model_type} encoder, such as {lost[0]}",
-            "the file is damaged or of another architecture: fetch the model again",
-        )
+    refuse_lost(directory, lost, f"{config.model_type} encoder")
     return Built(model.eval(), () if outputs.of_embeddings else modules_of(model, missing))
+
+
+def refuse_lost(directory: Path, lost: Sequence[str], what: str) -> None:
+    """Refuse weights that lack tensors of the model itself.
+
+    Raises:
+        ModelError: some are lost.
+    """
+    if lost:
+        raise ModelError(f"the weights in {directory} lack {len(lost)} tensors of a {what}, such as {lost[0]}",
+                         "the file is damaged or of another architecture: fetch the model again")
 
 
 def load_classifier(directory: Path, *, attention: Attention = "sdpa") -> torch.nn.Module:

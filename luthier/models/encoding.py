@@ -123,6 +123,11 @@ class Encoder:
             encoder._reader = replace(encoder._reader, spelled_end=(end, unknown))
         return encoder
 
+    @property
+    def spelled_end(self) -> tuple[int, int] | None:
+        """Return the id that ends texts, and what stands for it where a text spells it; ``None`` where that is free."""
+        return self._reader.spelled_end
+
     def encode(self, texts: Sequence[TextInput]) -> Batch:
         """Encode N texts or pairs and pad them to the longest: ``ids (N, T) int64``, ``mask (N, T) bool``.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from luthier.errors import ModelError
-from luthier.models.building import ATTENTION_DROPOUTS, DROPOUTS, Attention, Built, open_weights, set_rates
+from luthier.models.building import ATTENTION_DROPOUTS, DROPOUTS, Attention, Built, open_weights, refuse_lost, set_rates
 from luthier.models.files import ModelFiles, read_json
 from luthier.models.writers import named_config
 from luthier.schema import LabelSet
@@ -60,10 +60,7 @@ def build_masked(
         model, info = open_weights(directory, config, attention, outputs.problem_type)
     missing = set(info["missing_keys"]) | {str(entry[0]) for entry in info["mismatched_keys"]}
     lost = sorted(key for key in missing if key.startswith(f"{model.base_model_prefix}.") and "pooler" not in key)
-    if lost:
-        raise ModelError(
-            f"the weights in {directory} lack {len(lost)} tensors of a {config.model_type} encoder, such as {lost[0]}",
-            "the file is damaged or of another architecture: fetch the model again")
+    refuse_lost(directory, lost, f"{config.model_type} encoder")
     return Built(model.eval(), _new_parts(model, missing))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from luthier.errors import ModelError
 from luthier.models.building import (
     ATTENTION_DROPOUTS,
     DROPOUTS,
@@ -13,6 +12,7 @@ from luthier.models.building import (
     explained,
     open_weights,
     quiet,
+    refuse_lost,
     set_rates,
 )
 from luthier.schema import LabelSet, ProblemType
@@ -72,8 +72,5 @@ def open_writer(
     kind: ProblemType = "text_generation" if config.is_encoder_decoder else "dialogue"
     model, info = open_weights(directory, config, attention, kind)
     lost = sorted({*info["missing_keys"], *(str(entry[0]) for entry in info["mismatched_keys"])})
-    if lost:
-        raise ModelError(
-            f"the weights in {directory} lack {len(lost)} tensors of a {config.model_type} model, such as {lost[0]}",
-            "the file is damaged or of another architecture: fetch the model again")
+    refuse_lost(directory, lost, f"{config.model_type} model")
     return model.eval()

@@ -68,7 +68,7 @@ def _key(encoder: Encoder, directory: Path, texts: Sequence[TextInput], offsets:
     known = [(file.name, sha256_of(file)) for file in sorted(directory.iterdir())
              if file.is_file() and file.suffix not in _WEIGHTS]
     decides = (VERSION, version("tokenizers"), known, encoder.max_length, encoder.normalize, encoder.overlap, offsets)
-    own = encoder.language, getattr(encoder, "prompt", None), reach
+    own = encoder.language, getattr(encoder, "prompt", None), reach, getattr(encoder, "spelled_end", None)
     more = tuple(one for one in own if one is not None)
     told = hashlib.sha256(repr((*decides, *more)).encode())
     for text in texts:

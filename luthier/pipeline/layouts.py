@@ -11,7 +11,8 @@ from luthier.inference import Predictor
 
 
 def layout_of(predictor: Predictor, data: str | Path, asked: Columns | None, *, labelled: bool) -> Layout:
-    """Find text (and label) in a file: as asked, else under their names in training, else by looking at the file.
+    """Find text (and label) in a file: each as asked, else under its name in training, else by looking
+    at the file.
 
     Raises:
         DataError: the file cannot be used.
@@ -19,15 +20,18 @@ def layout_of(predictor: Predictor, data: str | Path, asked: Columns | None, *, 
     kind = kind_of(predictor.labels.problem_type)
     known_kind = predictor.manifest is not None and (labelled or kind.OWN_INPUT)
     task = kind.TASK if known_kind else None  # a text is a text, whatever is made of it; a question needs its context
-    if asked is not None and any((asked.text, asked.text_b, asked.label)):
-        return inspect(data, asked, labelled=labelled, task=task)
-    known = recipe_of(predictor).get("data", {})
-    label = (known.get("label"), known.get("label_separator")) if labelled else (None, None)
-    try:
-        return inspect(data, Columns(known.get("text"), known.get("text_b"), *label), labelled=labelled, task=task)
-    except DataError:
-        # The names of the training file are a guess here, not the user's word; a file that has others is no fault.
-        return inspect(data, Columns(label_separator=label[1]), labelled=labelled, task=task)
+    known, asked = recipe_of(predictor).get("data", {}), asked or Columns()
+    texts = known.get("text"), known.get("text_b")
+    label, separator = (known.get("label"), known.get("label_separator")) if labelled else (None, None)
+    # The names of the training file are a guess here, not the user's word: a file that has others is no fault.
+    for text, text_b, named in dict.fromkeys(((*texts, label), (None, None, label), (*texts, None), (None,) * 3)):
+        found = Columns(asked.text or text, asked.text_b or text_b, asked.label or named,
+                        asked.label_separator or separator)
+        try:
+            return inspect(data, found, labelled=labelled, task=task)
+        except DataError as error:
+            fault = error
+    raise fault
 
 
 def recipe_of(predictor: Predictor) -> dict[str, Any]:

@@ -76,8 +76,8 @@ def run(
         place = stack.enter_context(workplace(Path(recipe.out), resume=resume, restart=restart))
         view: list[Listener] = [stack.enter_context(ProgressView())] if progress else []
         out, settings = Path(recipe.out), recipe.model_dump(mode="json")
-        trackers = open_trackers(recipe.report_to, out.name, out.parent, settings)
-        events = stack.enter_context(Events.open(place.events, [*view, *trackers, *listeners], resume=resume))
+        events = stack.enter_context(Events.open(place.events, [*view, *listeners], resume=resume))
+        events.listeners += tuple(open_trackers(recipe.report_to, out.name, out.parent, settings))
         return _Stages(place, events, resume).carry_out(recipe, loaded)
 
 

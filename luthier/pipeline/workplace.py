@@ -22,7 +22,6 @@ from luthier.bundle import MANIFEST
 from luthier.bundle.write import refuse_foreign
 from luthier.errors import TuningError
 from luthier.recipe import Recipe
-from luthier.tuning import read_events
 
 _OURS = re.compile(r"lock|recipe\.(yaml|tmp)|\.?events\.jsonl(\.tmp)?|(\.tmp-)?(checkpoint|best)-.*")
 """Names of what a run keeps; its directory is removed when it has finished."""
@@ -52,7 +51,7 @@ class Workplace:
 
     def stepped(self) -> bool:
         """Return whether optimiser steps are on record, which may show why a run failed."""
-        return self.events.exists() and any(event["event"] == "step" for event in read_events(self.events))
+        return self.events.exists() and b'"event": "step"' in self.events.read_bytes()
 
     def checkpoints(self) -> list[Path]:
         """Return the checkpoint directories that are there, in no order."""

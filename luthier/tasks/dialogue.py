@@ -6,7 +6,6 @@ Each answer and its end token are learned after all that stands before them; wha
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -18,6 +17,7 @@ from luthier.models.files import ModelFiles
 from luthier.recipe import Decoding
 from luthier.schema import Example, Float32, Generated, LabelSet, TextInput
 from luthier.tasks import text_to_text
+from luthier.tasks._modelling import told
 from luthier.tasks._texts import first_targets, following
 from luthier.tasks._tokens import TokenTargets
 from luthier.tasks.text_to_text import GUESS, UNWEIGHED, Written, condensed, finish, loss, outputs, weighed
@@ -45,8 +45,6 @@ HEAD_LEARNING_RATE = None
 ANSWERING = ("decoding",)
 """Settings that only decide how it answers, and may be changed where a bundle is used."""
 BEST_METRIC = "loss"
-_MOST = 700.0
-"""Largest loss whose exponential is a float."""
 
 
 class Settings(recipe.Settings):
@@ -138,12 +136,10 @@ def metrics(found: Sequence[Float32], targets: TokenTargets, labels: LabelSet,
         A number for each of ``METRICS``: ``accuracy`` is the share of tokens that were the likeliest, ``loss`` the mean
         over tokens in nats, ``perplexity`` its exponential.
     """
-    scored = text_to_text.metrics(found, targets, labels)
-    return {**scored, "perplexity": math.exp(min(scored["loss"], _MOST))}
+    return told(text_to_text.metrics(found, targets, labels))
 
 
 def guessed(train: TokenTargets, valid: TokenTargets, labels: LabelSet,
             _settings: Settings | None = None) -> dict[str, float]:
     """Return the metrics of a model that knows how common each token of an answer is, and read nothing."""
-    scored = text_to_text.guessed(train, valid, labels)
-    return {**scored, "perplexity": math.exp(min(scored["loss"], _MOST))}
+    return told(text_to_text.guessed(train, valid, labels))

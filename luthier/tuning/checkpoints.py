@@ -43,6 +43,8 @@ class Progress:
     best_metric: float | None = None
     best_loss: float | None = None
     """Validation loss at the best step: it decides between equal metrics."""
+    learned_loss: float | None = None
+    """That of the last validation that showed learning: from it later ones have to fall."""
     stale: int = 0
     """Validations since the last that showed learning."""
     stopped_early: bool = False
@@ -98,11 +100,13 @@ def save(
         os.rename(temporary, target)
     except OSError as error:
         raise _unwritable(directory, error) from error
-    _prune(directory, limit)
+    _prune(directory, progress.step, limit)
 
 
 def save_best(directory: Path, model: torch.nn.Module, step: int) -> None:
-    """Write the weights of the best step so far; the file is complete once it has its name.
+    """Write the weights of the best step so far, then remove those that neither it nor a checkpoint needs.
+
+    The file is complete once it has its name.
 
     Raises:
         TuningError: the disk is full or not writable.
@@ -115,6 +119,10 @@ def save_best(directory: Path, model: torch.nn.Module, step: int) -> None:
         os.replace(temporary, target)
     except OSError as error:
         raise _unwritable(directory, error) from error
+    needed = {target.name, *map(_best_of, _checkpoints(directory))}
+    for path in _ours(directory):
+        if path.name.startswith("best-") and path.name not in needed:
+            _remove(path)
 
 
 def newest(directory: Path, fingerprint: str) -> Checkpoint | None:
@@ -199,36 +207,54 @@ def _best_record(directory: Path, progress: Progress) -> dict[str, str] | None:
     return {"file": path.name, "sha256": sha256_of(path)}
 
 
+def _state_of(path: Path) -> dict[str, Any] | None:
+    """Return a checkpoint's state as it stands there; ``None`` where it is damaged or of another format."""
+    try:
+        state = json.loads((path / STATE).read_text(encoding="utf-8"))
+        return state if state["format"] == FORMAT else None
+    except (OSError, ValueError, KeyError, TypeError):
+        # Damaged or cut short: this is what the checkpoint before it is kept for.
+        return None
+
+
 def _read_whole(path: Path) -> dict[str, Any] | None:
     """Return a checkpoint's state when every file has the hash that it was written with."""
+    state = _state_of(path)
+    if state is None:
+        return None
     try:
-        state: dict[str, Any] = json.loads((path / STATE).read_text(encoding="utf-8"))
         hashes = {path / name: digest for name, digest in state["files"].items()}
         if state["best"] is not None:
             hashes[path.parent / state["best"]["file"]] = state["best"]["sha256"]
-        if state["format"] == FORMAT and all(sha256_of(file) == digest for file, digest in hashes.items()):
-            return state
-    except (OSError, ValueError, KeyError):
-        # Damaged or cut short: this is what the checkpoint before it is kept for.
+        return state if all(sha256_of(file) == digest for file, digest in hashes.items()) else None
+    except (OSError, KeyError):
         return None
-    return None
 
 
-def _prune(directory: Path, limit: int) -> None:
-    kept = _checkpoints(directory)[-limit:]
-    needed = {path.name for path in kept}
-    for path in kept:
-        best = json.loads((path / STATE).read_text(encoding="utf-8"))["best"]
-        needed.add(best["file"] if best else "")
+def _best_of(path: Path) -> str:
+    """Return the name of the best weights that a checkpoint needs; none where it is damaged or has none."""
+    state = _state_of(path)
+    best = state and state["best"]
+    return best["file"] if best else ""
+
+
+def _prune(directory: Path, step: int, limit: int) -> None:
+    """Remove all but the newest checkpoints up to a step; later ones are damaged, for a run has passed over them."""
+    kept = [path for path in _checkpoints(directory) if _step_of(path) <= step and _state_of(path) is not None][-limit:]
+    needed = {*(path.name for path in kept), *map(_best_of, kept)}
     for path in _ours(directory):
         if path.name not in needed:
             _remove(path)
 
 
+def _step_of(path: Path) -> int:
+    return int(path.name.rpartition("-")[2])
+
+
 def _checkpoints(directory: Path) -> list[Path]:
     """Return the checkpoint directories from old to new."""
     found = [path for path in _ours(directory) if path.name.startswith("checkpoint-")]
-    return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]))
+    return sorted(found, key=_step_of)
 
 
 def _ours(directory: Path) -> list[Path]:

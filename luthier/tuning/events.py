@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from luthier.errors import TuningError
+
 Event = Mapping[str, Any]
 Listener = Callable[[Event], None]
 """Gets every event; may have a method ``close(failed: bool)``, called when the stream ends, and whether by an error."""
@@ -38,9 +40,15 @@ class Events:
             path: the file.
             listeners: who else gets each event.
             resume: keep the steps that stand in the file. What has no step goes: the resumed run says it again.
+
+        Raises:
+            TuningError: a run to be resumed has a damaged file.
         """
         events = cls(path, listeners)
-        events._keep(lambda event: resume and "step" in event)
+        if resume:
+            events._keep(lambda event: "step" in event)
+        else:
+            path.unlink(missing_ok=True)
         return events
 
     def __enter__(self) -> Events:
@@ -89,9 +97,19 @@ class Events:
 
 
 def read_events(path: Path) -> list[dict[str, Any]]:
-    """Return the events of a file in order; a last line that a kill cut short is left out."""
+    """Return the events of a file in order; a last line that a kill cut short is left out.
+
+    Raises:
+        TuningError: another line is damaged.
+    """
     *whole, _cut = path.read_bytes().split(b"\n")
-    return [json.loads(line) for line in whole]
+    found = []
+    for number, line in enumerate(whole, 1):
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            raise TuningError(f"{path}: line {number} is damaged", "start anew with --restart") from None
+    return found
 
 
 def _nothing(_failed: bool) -> None:

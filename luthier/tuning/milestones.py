@@ -9,10 +9,11 @@ from luthier.models.freezing import training_mode
 from luthier.tuning import checkpoints
 from luthier.tuning.checkpoints import Progress
 from luthier.tuning.state import Run, report, seconds
-from luthier.tuning.validation import better, predict_logits
+from luthier.tuning.validation import LOWER_IS_BETTER, better, predict_logits
 
 _FALL = 0.02
-"""Share of the first validation's loss by which a later one has to fall, at the same score, to count as learning."""
+"""Share of the first validation's loss by which later ones have to fall, at the best score, to count as learning: what
+falls below it altogether is too little to matter."""
 
 
 def validates_at(run: Run, step: int) -> bool:
@@ -35,16 +36,15 @@ def validate(run: Run, step: int) -> None:
     logits = predict_logits(job, run.feed, run.device, run.precision)
     training_mode(job.model)
     metrics = job.task.metrics(logits, job.valid.targets, job.labels, job.task_settings)
-    gained = better(metric, metrics[metric], progress.best_metric)
-    fall = _fall(progress, metrics[metric], metrics["loss"])
-    best = gained or fall > 0
-    learns = gained or (best and fall > _FALL * progress.history[0]["metrics"]["loss"])
+    score, loss = metrics[metric], metrics["loss"]
+    gained, same = better(metric, score, progress.best_metric), score == progress.best_metric
+    best = gained or (same and better("loss", loss, progress.best_loss))
     if best:
-        progress.best_step, progress.best_metric, progress.best_loss = step, metrics[metric], metrics["loss"]
+        progress.best_step, progress.best_metric, progress.best_loss = step, score, loss
         checkpoints.save_best(job.directory, job.model, step)
-    if learns:
-        progress.stale = 0
-    elif progress.best_metric != 0.0:  # what has found no entity yet may still be about to
+    if gained or (same and _has_fallen(progress, loss)):
+        progress.stale, progress.learned_loss = 0, loss
+    elif progress.best_metric != 0.0 or metric in LOWER_IS_BETTER:  # no entity found yet: one may still be
         progress.stale += 1
     train_loss = sum(progress.recent_losses) / max(len(progress.recent_losses), 1)
     entry = {"step": step, "epoch": round(step / run.per_epoch, 4), "train_loss": train_loss, "metrics": metrics,
@@ -60,11 +60,10 @@ def validate(run: Run, step: int) -> None:
     run.reported = time.perf_counter()
 
 
-def _fall(progress: Progress, score: float, loss: float) -> float:
-    """Return how far the loss is below the best step's; 0 where the score is another."""
-    if progress.best_loss is None or score != progress.best_metric:
-        return 0.0
-    return progress.best_loss - loss
+def _has_fallen(progress: Progress, loss: float) -> bool:
+    """Tell whether the loss is clearly below that of the last validation that showed learning."""
+    before = progress.learned_loss
+    return before is not None and before - loss > _FALL * progress.history[0]["metrics"]["loss"]
 
 
 def save(run: Run, step: int) -> None:

@@ -9,7 +9,7 @@ import pytest
 from luthier.errors import ModelError
 from luthier.models import tiny
 from luthier.models.building import build_classifier, load_classifier, quiet
-from luthier.schema import LabelSet
+from luthier.schema import LabelSet, ProblemType
 
 pytestmark = pytest.mark.slow  # imports torch and transformers
 
@@ -111,6 +111,21 @@ def test_a_known_head_is_kept_and_one_of_other_labels_is_not(finished: Path) -> 
     assert swapped.new_modules == ("classifier",)
     assert not torch.equal(swapped.model.classifier.weight, kept.model.classifier.weight)
     assert build_classifier(finished, LabelSet(("a", "b"))).new_modules == ("classifier",)
+
+
+@pytest.mark.parametrize("stored", ["single_label_classification", "token_classification", "question_answering"])
+@pytest.mark.parametrize("wanted", ["similarity", "retrieval"])
+def test_any_head_is_left_out_where_texts_are_embedded(stored: ProblemType, wanted: ProblemType, model: Path,
+                                                       tmp_path: Path) -> None:
+    import torch
+
+    names = {"question_answering": ("start", "end"), "token_classification": ("O", "B-X", "I-X")}
+    with quiet():
+        first = build_classifier(model, LabelSet(names.get(stored, ("a", "b")), stored)).model
+        first.save_pretrained(tmp_path / "finished")
+    built = build_classifier(tmp_path / "finished", LabelSet(("embedding",), wanted))
+    assert built.new_modules == ()
+    assert torch.equal(built.model.embeddings.word_embeddings.weight, first.bert.embeddings.word_embeddings.weight)
 
 
 def test_a_classifier_without_its_head_is_refused(model: Path) -> None:

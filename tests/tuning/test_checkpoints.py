@@ -63,6 +63,30 @@ def test_only_the_newest_stay_and_the_best_they_need(tmp_path: Path) -> None:
     assert names(tmp_path) == ["best-2.safetensors", "checkpoint-4", "checkpoint-5"]
 
 
+def test_best_weights_that_nothing_needs_go_at_once(tmp_path: Path) -> None:
+    save(tmp_path, 1, best=1)
+    model, _ = make()
+    for step in (2, 3, 4):
+        checkpoints.save_best(tmp_path, model, step)
+    assert names(tmp_path) == ["best-1.safetensors", "best-4.safetensors", "checkpoint-1"]
+
+
+def test_what_a_run_passed_over_breaks_no_later_checkpoint(tmp_path: Path) -> None:
+    for step in (1, 2, 3):
+        save(tmp_path, step, limit=3)
+    for step in (2, 3):
+        state = tmp_path / f"checkpoint-{step}" / "state.json"
+        state.write_bytes(b"\0" * state.stat().st_size)
+    found = checkpoints.newest(tmp_path, "run")
+    assert found is not None
+    assert found.progress.step == 1
+    save(tmp_path, 2, limit=3)
+    assert names(tmp_path) == ["checkpoint-1", "checkpoint-2"]
+    (tmp_path / "checkpoint-1" / "state.json").write_bytes(b"")
+    save(tmp_path, 4, limit=3)
+    assert names(tmp_path) == ["checkpoint-2", "checkpoint-4"]
+
+
 def test_the_best_weights_come_back(tmp_path: Path) -> None:
     best = save(tmp_path, 2, best=2)
     model = save(tmp_path, 4, best=2)

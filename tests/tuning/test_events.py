@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from luthier.errors import TuningError
 from luthier.tuning import Events, read_events
 
 
@@ -73,6 +74,15 @@ def test_a_new_run_starts_a_new_file(tmp_path: Path) -> None:
     path = written(tmp_path / "events.jsonl")
     Events.open(path, resume=False).emit("run_started")
     assert [event["event"] for event in read_events(path)] == ["run_started"]
+
+
+def test_a_damaged_line_stops_who_resumes_and_nobody_else(tmp_path: Path) -> None:
+    path = written(tmp_path / "events.jsonl")
+    path.write_bytes(path.read_bytes().replace(b"run_started", b"\0" * 11))
+    with pytest.raises(TuningError, match=r"line 1 is damaged\n  -> start anew with --restart"):
+        Events.open(path, resume=True)
+    Events.open(path, resume=False).emit("run_started")
+    assert len(read_events(path)) == 1
 
 
 def test_a_resumed_run_writes_nothing_twice(tmp_path: Path) -> None:

@@ -168,6 +168,29 @@ def test_a_loss_that_falls_at_the_same_score_counts_as_learning(
     assert next(event for event in seen if event["event"] == "early_stop")["best_step"] == 12, "the lowest loss is kept"
 
 
+def stopped_at(toy: Toy, directory: Path, monkeypatch: pytest.MonkeyPatch, found: list[dict[str, float]],
+               metric: str = "f1_macro") -> int:
+    """Return after how many validations a run stops that finds these metrics, at a patience of 2."""
+    left = iter(found)
+    validation = {"early_stopping_patience": 2, "eval_steps": 2, "metric_for_best_model": metric}
+    job = toy.job(directory, validation=validation)
+    monkeypatch.setattr(job.task, "metrics", lambda *_: next(left))
+    return run(job)[0].steps // 2
+
+
+def test_small_falls_of_the_loss_add_up(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [{"f1_macro": 1.0, "loss": 1 - 0.015 * number} for number in range(20)]
+    assert stopped_at(toy, tmp_path, monkeypatch, found) == 15
+
+
+def test_a_score_of_zero_is_waited_for_unless_less_is_better(
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [{"f1_macro": 0.0, "loss": 0.0} for _ in range(20)]
+    assert stopped_at(toy, tmp_path / "more", monkeypatch, found) == 15
+    assert stopped_at(toy, tmp_path / "less", monkeypatch, found, "loss") == 3
+
+
 def test_a_run_that_learns_nothing_says_so(toy: Toy, tmp_path: Path) -> None:
     constant = np.zeros(len(toy.valid), np.int64)
     job = toy.job(tmp_path, train={"learning_rate": 1e-9}, valid=Encoded(toy.valid.ragged, constant))

@@ -57,9 +57,9 @@ def find_questions(seen: Seen, task: str | None, *, labelled: bool) -> Asked | N
     columns, present = seen.columns, seen.present
     if task not in (None, QUESTIONS) or (task is None and (not labelled or columns.label_separator)):
         return None
-    question = _named(present, columns.text, QUESTION_NAMES, ())
-    context = _named(present, columns.text_b, CONTEXT_NAMES, (question,))
-    answers = _named(present, columns.label, ANSWER_NAMES, (question, context))
+    question = roles.asked_or_named(present, columns.text, QUESTION_NAMES, ())
+    context = roles.asked_or_named(present, columns.text_b, CONTEXT_NAMES, (question,))
+    answers = roles.asked_or_named(present, columns.label, ANSWER_NAMES, (question, context))
     start = roles.named(present, START_NAMES)
     free = [column for column in present if column not in (question, context, answers)]
     if task is None and not (question and context and answers and (
@@ -73,13 +73,6 @@ def find_questions(seen: Seen, task: str | None, *, labelled: bool) -> Asked | N
                         f"name it: --label COLUMN; its cells are {FORMS}, empty lists where there is no answer")
     return Asked(question, context, answers if labelled else None, roles.named(free, IMPOSSIBLE_NAMES),
                  roles.named(free, GROUP_NAMES), start)
-
-
-def _named(present: Sequence[str], asked: str | None, names: Sequence[str], taken: Sequence[str | None]) -> str | None:
-    free = [column for column in present if column not in taken]
-    if asked is None:
-        return roles.named(free, names)
-    return asked if asked in free else roles.named(free, [roles.plain(asked)])
 
 
 def _placed(rows: Rows, column: str) -> bool:

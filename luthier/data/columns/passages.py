@@ -45,8 +45,8 @@ def find_passages(seen: Seen, *, asked: bool) -> tuple[str, str, tuple[str, ...]
     named = columns.text_b or columns.label
     if columns.label_separator or (columns.text_b and columns.label):
         return None
-    query = _named(present, columns.text, QUERY_NAMES if asked else ANCHOR_NAMES, ())
-    passage = _named(present, named, (*POSITIVE_NAMES, *(PASSAGE_NAMES if asked else ())), (query,))
+    query = roles.asked_or_named(present, columns.text, QUERY_NAMES if asked else ANCHOR_NAMES, ())
+    passage = roles.asked_or_named(present, named, (*POSITIVE_NAMES, *(PASSAGE_NAMES if asked else ())), (query,))
     if asked and not (columns.text and named):
         _check_verdicts(seen)
     if asked and not (query and passage) and (pair := roles.named_pair(present)) and not named:
@@ -105,13 +105,6 @@ def joined(rows: Sequence[Example]) -> Example:
     negative = dict.fromkeys(text for one in every for text in one.negative if text not in graded)
     grades = () if all(grade == 1 for grade in graded.values()) else tuple(graded.values())
     return replace(rows[0], passages=Passages(tuple(graded), tuple(negative), grades))
-
-
-def _named(present: Sequence[str], asked: str | None, names: Sequence[str], taken: Sequence[str | None]) -> str | None:
-    free = [column for column in present if column not in taken]
-    if asked is None:
-        return roles.named(free, names)
-    return asked if asked in free else roles.named(free, [roles.plain(asked)])
 
 
 def _told_by_names(seen: Seen, query: str, passage: str) -> bool:

@@ -116,8 +116,9 @@ def label_set(_names: tuple[str, ...], rows: Sequence[Example]) -> LabelSet:
 def hashed(row: Example) -> list[object]:
     """Return the spans and the relations as they stand in the row."""
     spans = row.spans or ()
+    places = {span: number for number, span in reversed(tuple(enumerate(spans)))}
     return [[[span.start, span.end, span.label] for span in spans],
-            [[spans.index(one.subject), spans.index(one.object), one.label] for one in row.triples or ()]]
+            [[places[one.subject], places[one.object], one.label] for one in row.triples or ()]]
 
 
 def remarks(splits: Splits, labels: LabelSet) -> list[str]:
