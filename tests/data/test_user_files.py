@@ -18,6 +18,12 @@ def table(header: str, row: str, rows: int = 20) -> str:
     return header + "".join(row.format(n=n, l=("good", "poor")[n % 2], b=n % 2) + "\n" for n in range(rows))
 
 
+def many(path: Path, row: dict[str, Any]) -> Path:
+    """Write rows of JSON in which ``{n}`` is the number."""
+    path.write_text("\n".join(json.dumps(row).replace("{n}", str(n)) for n in range(12)), encoding="utf-8")
+    return path
+
+
 def second(path: Path, **asked: Any) -> tuple[str | None, Example]:
     layout = inspect(path, **asked)
     return layout.problem_type, read_all(layout, max_bad_rows=0)[0][1]
@@ -135,8 +141,7 @@ def test_where_instructions_are_from_labels_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("chosen", [
-    {"from": "gpt", "value": "better"}, "better",
-    [{"role": "user", "content": "x"}, {"role": "assistant", "content": "better"}],
+    {"from": "gpt", "value": "better"}, "better", ["better"], [{"role": "assistant", "content": "better"}],
 ])
 def test_of_two_answers_the_better_one_is_learned(chosen: Any, tmp_path: Path) -> None:
     turns = [{"from": "human", "value": "hello"}, {"from": "gpt", "value": "first"}, {"from": "human", "value": "more"}]
@@ -148,34 +153,56 @@ def test_of_two_answers_the_better_one_is_learned(chosen: Any, tmp_path: Path) -
 
 
 ASKED = {"role": "user", "content": "where is {n}?"}
+MORE = [ASKED, {"role": "assistant", "content": "what?"}]
 ANSWERED = [{"role": "assistant", "content": "in hall {n}"}]
+WORSE = [ASKED, {"role": "assistant", "content": "no"}]
 
 
-@pytest.mark.parametrize("row", [
-    {"prompt": [ASKED], "completion": ANSWERED},
-    {"prompt": [ASKED], "completion": [{"role": "assistant", "content": "let me see"}, *ANSWERED]},
-    {"prompt": [ASKED], "chosen": ANSWERED, "rejected": [{"role": "assistant", "content": "no"}]},
-    {"prompt": [ASKED], "chosen": [ASKED, *ANSWERED], "rejected": [ASKED, {"role": "assistant", "content": "no"}]},
-    {"chosen": [ASKED, *ANSWERED], "rejected": [ASKED, {"role": "assistant", "content": "no"}]},
-    {"prompt": "where is {n}?", "chosen": "in hall {n}", "rejected": "no"},
-    {"prompt": "where is {n}?", "chosen": [ASKED, *ANSWERED], "rejected": [ASKED, *ANSWERED]},
+@pytest.mark.parametrize(("row", "turns"), [
+    ({"prompt": [ASKED], "completion": ANSWERED}, 1),
+    ({"prompt": [ASKED], "completion": [{"role": "assistant", "content": "let me see"}, *ANSWERED]}, 2),
+    ({"prompt": [*MORE, ASKED], "response": "in hall {n}"}, 3),
+    ({"prompt": MORE, "completion": [ASKED, *ANSWERED]}, 3),
+    ({"prompt": [ASKED], "chosen": ANSWERED, "rejected": WORSE[1:]}, 1),
+    ({"prompt": [ASKED], "chosen": [ASKED, *ANSWERED], "rejected": WORSE}, 1),
+    ({"prompt": [ASKED], "chosen": [*MORE, ASKED, *ANSWERED], "rejected": WORSE}, 3),
+    ({"chosen": [ASKED, *ANSWERED], "rejected": WORSE}, 1),
+    ({"prompt": "where is {n}?", "chosen": "in hall {n}", "rejected": "no"}, 1),
+    ({"prompt": "where is {n}?", "chosen": [ASKED, *ANSWERED], "rejected": WORSE}, 1),
 ])
-def test_files_of_trl_are_conversations(row: dict[str, Any], tmp_path: Path) -> None:
-    path = tmp_path / "rows.jsonl"
-    path.write_text("\n".join(json.dumps(row).replace("{n}", str(n)) for n in range(12)), encoding="utf-8")
+def test_files_of_trl_are_conversations(row: dict[str, Any], turns: int, tmp_path: Path) -> None:
+    path = many(tmp_path / "rows.jsonl", row)
     problem, found = second(path)
     assert (problem, found.targets) == ("dialogue", ("in hall 1",))
     assert found.conversation is not None
+    assert [turn.role for turn in found.conversation.turns] == ["user", "assistant", "user"][:turns]
     assert found.conversation.turns[0].content == "where is 1?"
     noted = any("'rejected' is not learned" in note for note in inspect(path).notes)
     assert noted == ("rejected" in row)
 
 
-def test_prompts_alone_can_be_answered(tmp_path: Path) -> None:
-    path = tmp_path / "rows.jsonl"
-    path.write_text("\n".join(json.dumps({"prompt": [ASKED]}) for _ in range(12)), encoding="utf-8")
+@pytest.mark.parametrize(("row", "fault"), [
+    ({"prompt": [ASKED], "completion": ANSWERED, "label": True}, "tells good answers from bad ones"),
+    ({"messages": [ASKED, *ANSWERED], "kto_tag": False}, "tells good answers from bad ones"),
+    ({"messages": [ASKED], "chosen": ["best", "worst"]}, "expected an answer or messages, came a list"),
+    ({"prompt": [ASKED], "chosen": [{"role": "user", "content": "x"}, *ANSWERED]}, "begins with a turn of the user"),
+    ({"prompt": [*MORE, ASKED], "score": 3}, "found no"),
+])
+def test_what_nobody_should_learn_is_refused(row: dict[str, Any], fault: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=fault):
+        second(many(tmp_path / "rows.jsonl", row))
+
+
+def test_prompts_are_answered_whatever_stands_beside_them(tmp_path: Path) -> None:
+    path = many(tmp_path / "rows.jsonl", {"prompt": [ASKED], "completion": ""})
     layout = inspect(path, task="dialogue", labelled=False)
-    assert read_all(layout, max_bad_rows=0)[0][1].text == "where is {n}?"
+    assert read_all(layout, max_bad_rows=0)[0][1].text == "where is 1?"
+
+
+def test_a_system_prompt_has_many_names(tmp_path: Path) -> None:
+    path = many(tmp_path / "rows.jsonl", {"system_prompt": "Be short.", "prompt": "Why {n}?", "response": "So {n}."})
+    problem, found = second(path)
+    assert (problem, found.text) == ("dialogue", "system: Be short.\n\nuser: Why 1?")
 
 
 @pytest.mark.parametrize("more", ["", "\tCC-BY 2.0 (France), tatoeba.org #{n} by someone"])

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from luthier.data import names as roles
+from luthier.data.cells.flags import are_flags
 from luthier.data.cells.labels import as_list
 from luthier.data.columns.targets import alike, are_texts, labels_beside
 from luthier.data.columns.texts import asked_column
@@ -20,8 +21,11 @@ MESSAGES = ("messages", "conversations", "conversation", "dialog", "dialogue", "
             "prompt", "chosen")
 """Names of a column of messages, as ``plain`` writes them, the likelier first; TRL calls what comes before an answer
 ``prompt``, and of two conversations the better one ``chosen``."""
-CONTINUED = ("completion", "chosen")
+PROMPT = "prompt"
+CONTINUED = ("completion", "chosen", "response", "answer", "output", "回答", "答案")
 """Names of a column with what follows the messages; of two answers it is the better one."""
+_JUDGED = ("label", "ktotag")
+"""Names of a column that tells good answers from bad ones."""
 PAIRS = (("instruction", "output"), ("instruction", "response"), ("prompt", "completion"), ("prompt", "response"),
          ("instruction", "completion"), ("prompt", "chosen"), ("instruction", "chosen"), ("指令", "输出"))
 """Names of a prompt and its answer."""
@@ -30,7 +34,8 @@ ASKED_PAIRS = (("query", "response"), ("question", "answer"), ("question", "resp
 """Names that other tasks have as well: only where the task was asked for."""
 PROMPTS = tuple(dict.fromkeys([prompt for prompt, _ in (*PAIRS, *ASKED_PAIRS)] + ["text", "message", "文本"]))
 ANSWERS = tuple(dict.fromkeys(answer for _, answer in (*PAIRS, *ASKED_PAIRS)))
-_BESIDE = ("input", "context", "system", "history", "rejected", "id", "输入")
+_BESIDE = ("input", "context", "system", "systemprompt", "systemmessage", "history", "chathistory", "rejected", "id",
+           "输入")
 """Names of columns that stand beside a prompt and its answer, and label nothing."""
 _INSTRUCTIONS = ("instruction", "指令")
 _DOLLY = {"instruction", "context", "response", "category"}
@@ -41,6 +46,24 @@ def messages_column(seen: Seen) -> str | None:
     """Return the column whose cells are lists of messages."""
     named = roles.matching(seen.present, MESSAGES)
     return next((column for column in named if _are_messages(seen.rows, column)), None)
+
+
+def follows(seen: Seen, messages: str) -> str | None:
+    """Return the column with what follows the messages."""
+    free = [column for column in seen.present if column != messages]
+    return roles.named(free, CONTINUED)
+
+
+def refuse_judged(seen: Seen) -> None:
+    """Refuse files that mark bad answers beside conversations, as TRL's for KTO: all of them would be learned.
+
+    Raises:
+        DataError: there is such a column.
+    """
+    judged = roles.named(seen.present, _JUDGED)
+    if judged is not None and are_flags(seen.rows, judged):
+        raise DataError(f"{seen.path}: column {judged!r} tells good answers from bad ones, and all would be learned",
+                        "keep the rows of good answers, and leave the column out")
 
 
 def messages_of(cell: Any) -> Any:

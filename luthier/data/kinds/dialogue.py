@@ -10,7 +10,15 @@ from luthier.data import begun, split
 from luthier.data import names as roles
 from luthier.data.cells.labels import as_list, spelt
 from luthier.data.cells.texts import text_cell
-from luthier.data.columns.dialogues import CONTINUED, DIALOGUE, messages_column, messages_of, prompt_and_answer
+from luthier.data.columns.dialogues import (
+    DIALOGUE,
+    PROMPT,
+    follows,
+    messages_column,
+    messages_of,
+    prompt_and_answer,
+    refuse_judged,
+)
 from luthier.data.columns.texts import asked_column, check_distinct
 from luthier.data.kind import BY_KEYS
 from luthier.data.kinds.text_generation import described, label_names, lines, settled, target, unlearnable
@@ -41,7 +49,8 @@ leaking = begun.leaking
 
 _INPUT, _SYSTEM, _HISTORY, _CONTINUED = "input", "system", "history", "continued"
 _REJECTED = "rejected"
-_OTHER_NAMES = {"输入": _INPUT, "context": _INPUT}
+_OTHER_NAMES = {"输入": _INPUT, "context": _INPUT, "system_prompt": _SYSTEM, "system_message": _SYSTEM,
+                "chat_history": _HISTORY}
 
 
 def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
@@ -49,6 +58,10 @@ def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
     if task not in (None, TASK) or (task is None and not labelled):
         return None
     messages = messages_column(seen)
+    if messages is not None and labelled:
+        refuse_judged(seen)
+        if roles.plain(messages) == PROMPT and follows(seen, messages) is None:
+            messages = None  # nobody answers
     if messages is not None and {seen.columns.text, seen.columns.label} <= {None, messages}:
         return _layout(seen, messages, messages if labelled else None, f"column {messages!r} holds the messages")
     if messages is not None and seen.columns.text is not None and task == TASK:
@@ -68,8 +81,9 @@ def example(record: Record, layout: Layout, name: str) -> Example:
         system = text_cell(record.values, layout.more[_SYSTEM]) if _SYSTEM in layout.more else ""
         if not blank(system) and whole.turns[0].role != "system":
             whole = Conversation((Turn("system", system), *whole.turns))
-        if _CONTINUED in layout.more and whole.turns[-1].role == "user":
-            whole = parsed([*whole.turns, *_continued(record.values.get(layout.more[_CONTINUED]))])
+        unanswered = whole.turns[-1].role == "user" or roles.plain(layout.text) == PROMPT
+        if _CONTINUED in layout.more and layout.label is not None and unanswered:
+            whole = _continued(whole, record.values.get(layout.more[_CONTINUED]))
         return _example(name, whole, labelled=layout.label is not None)
     parts = [text_cell(record.values, column) for column in (layout.text, layout.more.get(_INPUT)) if column]
     said = "\n\n".join(part for part in parts if not blank(part))
@@ -86,16 +100,25 @@ def example(record: Record, layout: Layout, name: str) -> Example:
     return _example(name, Conversation((*turns, Turn("assistant", answer))), labelled=True)
 
 
-def _continued(cell: Any) -> list[Any]:
-    """Return the messages after a prompt: all where they begin with an answer, else the last, of a whole conversation.
+def _continued(before: Conversation, cell: Any) -> Conversation:
+    """Return a conversation with what follows it: an answer, messages, or the whole conversation once more.
 
     Raises:
-        ValueError: there are none.
+        ValueError: the cell holds nothing that follows.
     """
     value = [found] if isinstance(found := spelt(cell), Mapping) else found
-    if roles.are_messages(value):
-        return value if parsed(value[:1]).turns[0].role == "assistant" else value[-1:]
-    return [{"role": "assistant", "content": value[-1] if isinstance(value, list) and value else value}]
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
+        value = value[0]
+    if not isinstance(value, list):
+        return parsed([*before.turns, {"role": "assistant", "content": value}])
+    if not roles.are_messages(value):
+        raise ValueError(f"expected an answer or messages, came a list such as {str(value)[:40]}")
+    after = parsed(value)
+    if after.turns[: len(before)] == before.turns:
+        return after
+    if after.turns[0].role == before.turns[-1].role:
+        raise ValueError(f"what follows begins with a turn of the {after.turns[0].role}, as the messages before it end")
+    return parsed([*before.turns, *after.turns])
 
 
 def _history(values: Mapping[str, Any], layout: Layout) -> list[Turn]:
@@ -206,11 +229,11 @@ def _layout(seen: Seen, text: str, label: str | None, told: str) -> Layout:
     more = {"messages": text} if messages else {}
     more |= {role: names[role] for role in (_SYSTEM, *(() if messages else (_INPUT, _HISTORY)))
              if role in names and names[role] not in (text, label)}
-    follows = next((names[one] for one in CONTINUED if messages and names.get(one, text) != text), None)
-    more |= {_CONTINUED: follows} if follows else {}
+    following = follows(seen, text) if messages else None
+    more |= {_CONTINUED: following} if following else {}
     beside = (f", with {more[_INPUT]!r} below them" if _INPUT in more else "") + (
         f" and the turns of {more[_HISTORY]!r} before them" if _HISTORY in more else "") + (
-        f", and {follows!r} what follows them" if follows else "") + (
+        f", and {following!r} what follows them" if following else "") + (
         f"; {names[_REJECTED]!r} is not learned" if _REJECTED in names else "")
     return Layout(path=seen.path, reader="", encoding=None, text=text, text_b=None, label=label, label_separator=None,
                   notes=(*seen.notes, f"dialogue: {told}{beside}"), problem_type=PROBLEM, more=more)
