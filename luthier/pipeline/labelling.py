@@ -82,6 +82,9 @@ def predict_file(
             done.rows += 1
             done.truncated += prediction.truncated
             clock.tick()
+        if done.first_bad is not None and not done.rows:
+            raise DataError(f"{data}: none of its rows can be answered; the first, line {done.first_bad.line}: "
+                            f"{done.first_bad.reason}", "name the column that the model shall read: --text COLUMN")
     clock.tick(last=True)
     return done
 

@@ -249,6 +249,18 @@ def guessed(train: TokenTargets, valid: TokenTargets, labels: LabelSet,
     return metrics([logits[: len(row)] for row in valid.rows], valid, labels, settings)
 
 
+def remarks(examples: Sequence[Example], ragged: Ragged, targets: TokenTargets, _labels: LabelSet,
+            settings: Settings) -> list[str]:
+    """Say how many answers are too long to be found whole, counting each in the window where it is whole."""
+    longest = np.zeros(len(examples), np.int64)
+    for owner, row in zip(_places(ragged)[1].tolist(), targets.rows, strict=True):
+        start, end = (int(np.argmax((row > 0) & (row & bit > 0))) for bit in (START, END))
+        longest[owner] = max(longest[owner], end - start + 1 if start else 0)
+    cut = int((longest > settings.max_answer_tokens).sum())
+    return [f"{cut:,} of {len(examples):,} train answers have more than {settings.max_answer_tokens} tokens, and none "
+            f"so long is ever given: task.max_answer_tokens={longest.max()} allows all of them"] if cut else []
+
+
 def _wanted(example: Example) -> Span | None:
     """Return the stretch that shall be found; ``None`` where there is none."""
     if example.answers is None or example.text_b is None:

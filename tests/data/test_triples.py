@@ -290,3 +290,12 @@ def test_relations_in_a_form_that_is_not_read_are_told(tmp_path: Path) -> None:
     assert layout.problem_type == "token_classification"
     assert any("column 'relations' lists something that is not read" in note for note in layout.notes)
     assert not any("not read" in note for note in inspect(path, task="named-entities").notes)
+
+
+@pytest.mark.parametrize(("text", "words", "start"), [
+    ("Theodore came; Theo works for Acme", "Theo", 15), ("Theodore works for Acme", "Theo", 0),
+    ("张三丰在张三，Acme", "张三", 0), ("v20 and 20 of Acme", "20", 8), ("他用Theo写了Acme", "Theo", 2),
+])
+def test_words_are_found_where_they_are_whole(text: str, words: str, start: int) -> None:
+    found = spoken(text, [{"head": words, "relation": "of", "tail": "Acme"}])
+    assert found.triples[0].subject.start == start

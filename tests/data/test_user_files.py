@@ -100,12 +100,56 @@ def test_numbers_of_rows_are_not_learned(tmp_path: Path) -> None:
     (table("sentence1,sentence2,label\n", "one {n},two {n},{l}"), "similarity"),
     (table("sentence1,sentence2,label\n", "one {n},two {n},{l}"), "re-ranking"),
     (table("query,response,is_good\n", "one {n},two {n},{b}"), "re-ranking"),
+    (table("sentence1;sentence2;score\n", "one {n};two {n};{n},5"), "similarity"),
+    (table("sentence1,sentence2,score\n", "one {n},two {n},{n}%"), "similarity"),
+    (table("question,answer,similarity\n", "one {n},two {n},{n}"), "similarity"),
+    (table("query,passage,relevance\n", "one {n},two {n},{l}"), "re-ranking"),
 ])
 def test_pairs_that_do_not_all_belong_together_are_not_taken_for_such(content: str, task: str, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(DataError, match="seems to say of each pair whether its texts belong together"):
         inspect(path, task=task)
+
+
+@pytest.mark.parametrize(("header", "task", "problem"), [
+    ("sentence1,sentence2,score\n", "similarity", "similarity"),
+    ("query,passage,relevance\n", "re-ranking", "re_ranking"),
+    ("query,passage,relevance_score\n", "re-ranking", "re_ranking"),
+    ("query,passage,rel\n", "re-ranking", "re_ranking"),
+])
+def test_a_cell_without_a_number_is_a_bad_row_and_changes_no_other(
+    header: str, task: str, problem: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(table(header, "one {n},two {n},{n}") + "three,four,n/a\n", encoding="utf-8")
+    layout = inspect(path, task=task)
+    rows, bad = read_all(layout, max_bad_rows=1)
+    assert (layout.problem_type, len(rows), [row.line for row in bad]) == (problem, 20, [22])
+    assert rows[1].value == 1.0
+
+
+def test_numbered_classes_of_inference_are_no_degrees(tmp_path: Path) -> None:
+    path = tmp_path / "nli.csv"
+    path.write_text(table("premise,hypothesis,label\n", "one {n},two {n},{b}"), encoding="utf-8")
+    with pytest.raises(DataError, match="seems to number classes, which tell no degree"):
+        inspect(path, task="similarity")
+    assert second(path, task="similarity", columns=Columns(label="label"))[1].value == 1.0
+
+
+@pytest.mark.parametrize("cell", ["[1, 0, 1]", "[0.0, 1.0, 0.0]"])
+def test_lists_that_say_of_each_label_whether_it_applies_need_their_names(cell: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(table("", '{{"text": "a thing {n}", "labels": ' + cell + "}}"), encoding="utf-8")
+    with pytest.raises(DataError, match=r"say 0 or 1 of 3 labels, and not what these are called"):
+        inspect(path)
+
+
+def test_a_table_of_tags_and_tokens_is_no_table_of_texts(tmp_path: Path) -> None:
+    path = tmp_path / "movies.txt"
+    path.write_text("B-PER\tAnn\nO\tlives\nO\tin\nB-LOC\tRome\n\n" * 10, encoding="utf-8")
+    with pytest.raises(DataError, match="holds tags of tokens, such as 'B-PER': a row of the table is no text"):
+        inspect(path)
 
 
 def test_a_category_beside_questions_and_answers_says_nothing_of_the_pair(tmp_path: Path) -> None:
@@ -203,6 +247,13 @@ def test_a_system_prompt_has_many_names(tmp_path: Path) -> None:
     path = many(tmp_path / "rows.jsonl", {"system_prompt": "Be short.", "prompt": "Why {n}?", "response": "So {n}."})
     problem, found = second(path)
     assert (problem, found.text) == ("dialogue", "system: Be short.\n\nuser: Why 1?")
+
+
+def test_a_number_before_parallel_texts_is_no_source(tmp_path: Path) -> None:
+    path = tmp_path / "deu.tsv"
+    path.write_text(table("", "a0{n}f\tHouse {n} is red.\tHaus {n} ist rot."), encoding="utf-8")
+    assert second(path, task="text-to-text")[1].text == "House 1 is red."
+    assert second(path, task="text-to-text", labelled=False)[1].text == "House 1 is red."
 
 
 @pytest.mark.parametrize("more", ["", "\tCC-BY 2.0 (France), tatoeba.org #{n} by someone"])

@@ -202,3 +202,15 @@ def test_the_rows_decide_whether_there_may_be_no_answer() -> None:
     assert task.settle(task.Settings(), [full])[0].unanswerable is False
     asked = task.Settings(unanswerable=True)
     assert task.settle(asked, [full]) == (asked, [])
+
+
+def test_answers_that_are_too_long_are_counted() -> None:
+    words = "the tower was built by four hundred men"
+    rows = [Example(str(number), "who", words, answers=(GoldAnswer(said, words.index(said)),))
+            for number, said in enumerate(("four hundred men", "the tower", words))]
+    ragged = ragged_of([window(words)] * 3, [0, 1, 2])
+    targets = task.targets(rows, LABELS, ragged)
+    said = task.remarks(rows, ragged, targets, LABELS, task.Settings(max_answer_tokens=2))
+    assert said == ["2 of 3 train answers have more than 2 tokens, and none so long is ever given: "
+                    "task.max_answer_tokens=8 allows all of them"]
+    assert task.remarks(rows, ragged, targets, LABELS, task.Settings(max_answer_tokens=8)) == []

@@ -83,6 +83,10 @@ def _spelled(cell: Any) -> float:
     raise ValueError(f"{shown} is no number")
 
 
+MOST = 0.9
+"""Share of the cells of a column of numbers that must be numbers: the others are bad rows."""
+
+
 def numbers_in(rows: Sequence[Mapping[str, Any]], column: str, *, share: float = 1.0) -> list[float] | None:
     """Return the numbers of a column, without its empty cells; ``None`` when too many others are no numbers.
 

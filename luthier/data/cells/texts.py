@@ -94,11 +94,15 @@ def texts_in_memory(row: Any) -> tuple[str, str | None]:
     Raises:
         DataError: it is neither.
     """
-    if isinstance(row, str):
-        return str(row), None
-    pair = as_list(row)
-    if pair is not None and len(pair) == 2 and all(isinstance(part, str) for part in pair):
-        return str(pair[0]), str(pair[1])
+    pair = None if isinstance(row, str) else as_list(row)
+    if isinstance(row, str) or (pair is not None and len(pair) == 2 and all(isinstance(part, str) for part in pair)):
+        texts = [str(part) for part in pair or (row,)]
+        try:
+            for text in texts:
+                check_characters(text, "text")
+        except ValueError as error:
+            raise DataError(str(error), "leave such characters out: text.encode('utf-8', 'ignore').decode()") from None
+        return texts[0], texts[1] if pair else None
     raise DataError(f"expected a text or a pair of texts, came {type(row).__name__}",
                     "make every text a string, such as [str(text) for text in texts]; drop missing ones")
 

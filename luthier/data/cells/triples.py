@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ _LABELS = ("label", "type", "relation", "predicate", "relationtype", "关系")
 """Keys of an object for one relation, as ``plain`` writes them, the likelier first."""
 _IDS = ("id", "entityid")
 _TYPES = ("type", "label", "entitytype", "entitygroup")
+_SPELT = r"[0-9A-Za-z\u00c0-\u024f\u0370-\u052f]"
+"""Letters of scripts with spaces between words, and digits: where one goes on, a word is not whole."""
 _SHOWN = 5
 """Words that are not in the text named in a message."""
 
@@ -57,7 +60,7 @@ def linked(text: str, entities: Any, relations: Any, tokens: Places | None = Non
 
 
 def spoken(text: str, cell: Any) -> Found:
-    """Return the words of DuIE's ``spo_list`` where they stand first in the text, with the relations between them.
+    """Return the words of DuIE's ``spo_list``, where they first stand whole in the text, with their relations.
 
     Args:
         text: what the words stand in.
@@ -206,16 +209,20 @@ def _checked(one: Triple) -> Triple:
 
 
 def _words(text: str, link: Mapping[str, Any], side: str, missing: list[str]) -> Span | None:
-    """Return where the words of one end stand first; where they do not, add them to ``missing``."""
+    """Return where the words of one end stand first, if they can as whole words; where they do not, add them to
+    ``missing``.
+    """
     words, kind = (value.get("@value") if isinstance(value, Mapping) else value
                    for value in (link.get(side), link.get(f"{side}_type")))
     if not isinstance(words, str) or not words.strip():
         raise ValueError(f"the {side} of a relation is {words!r:.40}, expected words of the text")
-    start = text.find(words.strip())
+    words = words.strip()
+    whole = re.search(rf"(?<!{_SPELT}){re.escape(words)}(?!{_SPELT})", text)
+    start = whole.start() if whole else text.find(words)
     if start < 0:
         missing.append(words)
         return None
-    return Span(start, start + len(words.strip()), label_name(kind) or side)
+    return Span(start, start + len(words), label_name(kind) or side)
 
 
 def _is_link(link: Any) -> bool:

@@ -11,8 +11,8 @@ from luthier.data.columns.passages import NEGATIVE_NAMES, PASSAGE_NAMES, POSITIV
 from luthier.data.columns.texts import asked_column
 from luthier.data.layout_values import Seen
 
-RELEVANCE_NAMES = ("relevance", "relevant", "isrelevant", "grade", "label", "score", "target", "相关性", "相关度",
-                   "相关", "标签", "分数", "得分")
+RELEVANCE_NAMES = ("relevance", "relevant", "isrelevant", "grade", "label", "score", "target", "relevancescore",
+                   "relevancelabel", "rel", "gain", "rating", "相关性", "相关度", "相关", "标签", "分数", "得分")
 """Names of a column that tells how relevant a passage is, as ``plain`` writes them, the likelier first."""
 LIST_NAMES = ("passages", "documents", "candidates", "texts", "answers", "候选", "段落")
 """Names of a column of lists of passages."""
@@ -73,4 +73,5 @@ def _relevance(seen: Seen) -> str | None:
 
 def _tells(seen: Seen, column: str) -> bool:
     cells = [row.get(column) for row in seen.rows]
-    return all(isinstance(cell, bool) for cell in cells) or numbers.numbers_in(seen.rows, column) is not None
+    return all(isinstance(cell, bool) for cell in cells) or numbers.numbers_in(
+        seen.rows, column, share=numbers.MOST) is not None

@@ -24,8 +24,10 @@ PASSAGE_NAMES = ("passage", "document", "answer", "answers", "response", "reply"
                  "回答", "回复", "段落")
 """Names of the columns, as ``plain`` writes them, the likelier first. ``ANCHOR_NAMES`` with ``POSITIVE_NAMES`` tell the
 task, too."""
-_VERDICTS = ("label", "labels", "goldlabel", "relation", "match", "duplicate", "isduplicate", "标签", "关系")
-"""How columns are called that say whether a pair belongs together."""
+_VERDICTS = ("label", "labels", "goldlabel", "relation", "match", "duplicate", "isduplicate", "relevance", "relevant",
+             "isrelevant", "relevancescore", "relevancelabel", "rel", "gain", "grade", "score", "scores", "rating",
+             "标签", "关系", "相关性", "相关度", "相关", *roles.NUMBER_NAMES)
+"""How columns are called that say whether a pair belongs together, or how well."""
 _TEXTS = ("text", "passage", "content")
 """Keys of a passage that is an object."""
 
@@ -48,7 +50,7 @@ def find_passages(seen: Seen, *, asked: bool) -> tuple[str, str, tuple[str, ...]
     query = roles.asked_or_named(present, columns.text, QUERY_NAMES if asked else ANCHOR_NAMES, ())
     passage = roles.asked_or_named(present, named, (*POSITIVE_NAMES, *(PASSAGE_NAMES if asked else ())), (query,))
     if asked and not (columns.text and named):
-        _check_verdicts(seen)
+        _check_verdicts(seen, (query, passage))
     if asked and not (query and passage) and (pair := roles.named_pair(present)) and not named:
         query, passage = pair
     if query is None or passage is None or not holds_texts(seen.rows, passage):
@@ -59,20 +61,22 @@ def find_passages(seen: Seen, *, asked: bool) -> tuple[str, str, tuple[str, ...]
     return query, passage, tuple(negatives)
 
 
-def _check_verdicts(seen: Seen) -> None:
+def _check_verdicts(seen: Seen, taken: tuple[str | None, ...]) -> None:
     """Refuse a column that says of each pair whether its texts belong together: all would be taken for right ones.
 
     Raises:
         DataError: names it.
     """
-    for column in seen.present:
-        said = {flag(cell) for row in seen.rows if (cell := row.get(column)) not in (None, "")}
-        known = roles.plain(column) in _VERDICTS and bool(roles.few_values(seen.rows, [column]))
-        if known or said == {True, False}:
+    for column in (one for one in seen.present if one not in taken):
+        cells = [cell for row in seen.rows if (cell := row.get(column)) not in (None, "")]
+        known = roles.plain(column) in _VERDICTS and (
+            len({repr(cell) for cell in cells}) > 1 or any(isinstance(cell, list) for cell in cells))
+        if known or {flag(cell) for cell in cells} == {True, False}:
             raise DataError(f"{seen.path}: column {column!r} seems to say of each pair whether its texts belong "
                             "together, and here all of them would count as right",
-                            f"for re-ranking write it as a number and name it: --label {column}; for similarity leave "
-                            "the right pairs and this column out, or name both columns: --text QUERY --label PASSAGE")
+                            "write plain numbers in it, such as 0.8, and name all three: --text ONE --text-b OTHER "
+                            f"--label {column}; or keep the right pairs, and leave the column out; or name both "
+                            "columns of texts: --text QUERY --label PASSAGE")
 
 
 def passages_of(positive: Any, negatives: Sequence[Any]) -> Passages:

@@ -87,8 +87,14 @@ def unnamed_targets(seen: Seen, present: Sequence[str]) -> tuple[str, str] | Non
     """Return the first two columns of texts in a table without a header, as parallel texts are laid out."""
     if not all(roles.UNNAMED.fullmatch(column) for column in present):
         return None
-    texts = [column for column in present if are_targets(seen.rows, column)]
+    texts = [column for column in present if are_targets(seen.rows, column) and _prose(seen.rows, column)]
     return (texts[0], texts[1]) if len(texts) > 1 else None
+
+
+def _prose(rows: Rows, column: str) -> bool:
+    """Tell whether most cells of a column have words, and are no numbers of documents or addresses of pages."""
+    cells = [str(cell) for row in rows if (cell := row.get(column)) not in (None, "")]
+    return 2 * sum(not cell.isascii() or len(cell.split()) > 1 for cell in cells) > len(cells)
 
 
 def are_texts(rows: Rows, source: str, target: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,9 @@ from luthier.errors import DataError
 
 _WRITTEN = ("target", "targets", "output")
 """Names of labels that texts which shall be written have as well."""
+_TAG = re.compile(r"O|[BIOESLUM]-\S+")
+_FEW = 10
+"""Cells from which on tags are surely such."""
 _ALIKE = 4
 """Times as long as the texts of one unnamed column those of another may be to make a pair."""
 
@@ -51,12 +55,29 @@ def find_texts(seen: Seen, task: str | None, *, labelled: bool, numeric: bool = 
     if labelled or columns.label:
         label, more = _label(seen, [one for one in seen.present if one not in (text, text_b)], numeric=numeric)
         notes += more
+    _refuse_tags(seen, (text, label))
     levels = columns_in(label) if label is not None and label not in seen.present else [label]
     for level in levels:
         check_distinct(seen.path, {"text": text, "text_b": text_b, "label": level})
     layout = Layout(path=seen.path, reader="", encoding=None, text=text, text_b=text_b, label=label,
                     label_separator=columns.label_separator if label else None, notes=(*seen.notes, *notes))
     return with_tokens(layout, seen, tokens) if text == tokens else layout
+
+
+def _refuse_tags(seen: Seen, columns: Sequence[str | None]) -> None:
+    """Refuse a table of tokens and their tags, each of which would be a text.
+
+    Raises:
+        DataError: the cells of a column are tags.
+    """
+    for column in columns:
+        cells = [str(cell) for row in seen.rows if column is not None and (cell := row.get(column)) not in (None, "")]
+        tags = [cell for cell in cells if _TAG.fullmatch(cell)]
+        if len(cells) >= _FEW and len(tags) > numbers.MOST * len(cells) and len(set(tags)) > 1:
+            raise DataError(f"{seen.path}: column {column!r} holds tags of tokens, such as {tags[0]!r}: a row of the "
+                            "table is no text",
+                            "write CoNLL's form: a token and its tag on each line, the tag last, and an empty line "
+                            "between sentences")
 
 
 def with_tokens(layout: Layout, seen: Seen, tokens: str) -> Layout:

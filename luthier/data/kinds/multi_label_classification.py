@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from luthier.data import classes, clean, split
-from luthier.data.cells.flags import are_flags, flagged
+from luthier.data.cells.flags import are_flags, flag, flagged
 from luthier.data.cells.labels import as_list, natural_order
 from luthier.data.cells.labels import label_names as names_in
 from luthier.data.cells.paths import columns_in, separator_in
@@ -20,6 +20,7 @@ from luthier.data.layout_values import Layout, Seen
 from luthier.data.names import shown
 from luthier.data.report import DataReport
 from luthier.data.rows import Record
+from luthier.errors import DataError
 from luthier.schema import Example, LabelSet, ProblemType
 
 PROBLEM: ProblemType = "multi_label_classification"
@@ -57,8 +58,24 @@ def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
         every = bool(cells) and all(as_list(cell) is not None for cell in cells)
         if not every and not any(isinstance(cell, list) for cell in cells):
             return None
+        _refuse_places(layout, cells)
         told = [f"a row may carry several labels: the cells of {layout.label!r} are lists"] if every else []
     return replace(layout, problem_type=PROBLEM, notes=(*layout.notes, *told))
+
+
+def _refuse_places(layout: Layout, cells: Sequence[Any]) -> None:
+    """Refuse lists with a 0 or 1 for each label, whose names they do not tell.
+
+    Raises:
+        DataError: names the column.
+    """
+    lists = [as_list(cell) or [] for cell in cells]
+    repeated = any(len(set(map(str, one))) < len(one) for one in lists)
+    if repeated and len(set(map(len, lists))) == 1 and all(flag(member) is not None for one in lists for member in one):
+        raise DataError(f"{layout.path}: the lists in column {layout.label!r} say 0 or 1 of {len(lists[0])} labels, "
+                        "and not what these are called",
+                        'write the names of those that apply, such as ["late", "damaged"], or a column of 0 and 1 for '
+                        "each: --label late,damaged")
 
 
 def example(record: Record, layout: Layout, name: str) -> Example:

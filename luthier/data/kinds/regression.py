@@ -30,8 +30,6 @@ NONE_LEFT = split.NONE_LEFT
 
 normal = clean.normal_texts
 
-_MOST = 0.9
-"""Share of the cells of a column of amounts that are numbers; the others, such as ``85%``, are bad rows."""
 
 
 def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
@@ -45,7 +43,7 @@ def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
     if task == TASK:
         _check_numbers(seen, label)
         return replace(layout, problem_type=PROBLEM)
-    found = None if layout.label_separator is not None else numbers.numbers_in(seen.rows, label, share=_MOST)
+    found = None if layout.label_separator is not None else numbers.numbers_in(seen.rows, label, share=numbers.MOST)
     if found is None or not numbers.are_amounts(found):
         return None
     return replace(layout, problem_type=PROBLEM, notes=(

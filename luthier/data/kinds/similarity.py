@@ -37,6 +37,8 @@ PROBLEM: ProblemType = "similarity"
 TASK = "similarity"
 SURENESS = ONLY_ASKED
 OWN_INPUT = False
+_CLASSES = 4
+"""Of inference: entailment, neutral, contradiction, and none."""
 REPEATED = ("different scores", "averaged to one a pair")
 
 
@@ -46,7 +48,7 @@ def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
     if task != TASK or not labelled or not (columns.text_b or roles.named_pair(seen.present)):
         return None
     scores = [column for column in seen.present if not roles.numbers_rows(column)
-              and numbers.numbers_in(seen.rows, column)]
+              and numbers.numbers_in(seen.rows, column, share=numbers.MOST)]
     score = columns.label or roles.named(scores, (*roles.LABEL_NAMES, *roles.NUMBER_NAMES))
     if score is None and len(scores) > 1:
         raise DataError(f"{seen.path}: several columns of numbers may tell how alike the texts are: "
@@ -54,9 +56,24 @@ def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
     score = score or next(iter(scores), None)
     if score is None or roles.plain(score) not in map(roles.plain, scores):
         return None
+    if columns.label is None:
+        _refuse_classes(seen, score)
     layout = find_texts(replace(seen, columns=replace(columns, label=score)), task, labelled=True, numeric=True)
     note = f"similarity: column {layout.label!r} tells how alike {layout.text!r} and {layout.text_b!r} are"
     return replace(layout, problem_type=PROBLEM, notes=(*layout.notes, note))
+
+
+def _refuse_classes(seen: Seen, score: str) -> None:
+    """Refuse the numbers of the classes of inference, which have no order.
+
+    Raises:
+        DataError: premises and hypotheses stand beside whole numbers.
+    """
+    listed = {roles.plain(column) for column in seen.present}
+    found = numbers.numbers_in(seen.rows, score, share=numbers.MOST) or []
+    if {"premise", "hypothesis"} <= listed and numbers.whole(found) and len(set(found)) <= _CLASSES:
+        raise DataError(f"{seen.path}: column {score!r} seems to number classes, which tell no degree of similarity",
+                        f"learn them with --task text-classification, or name the column: --label {score}")
 
 
 def check(split: str, rows: Sequence[Example]) -> None:

@@ -57,6 +57,7 @@ def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
             return None
         layout = _layout(seen, *pair)
         return replace(layout, notes=(*layout.notes, *beside(seen, present, pair)))
+    pair = pair or unnamed_targets(seen, present)
     if not labelled and seen.columns.label is None:
         source = _asked(seen, "text", seen.columns.text, present) or (pair[0] if pair else None)
         return _layout(seen, source or find_texts(seen, task, labelled=False).text, None)
@@ -175,7 +176,6 @@ def _chosen(seen: Seen, present: Sequence[str], pair: tuple[str, str] | None) ->
     """Return the columns of sources and targets: as asked, else by their names, else by their order."""
     source = _asked(seen, "text", seen.columns.text, present)
     wanted = _asked(seen, "label", seen.columns.label, present)
-    pair = pair or unnamed_targets(seen, present)
     if source is None and wanted is None and pair is not None:
         return pair
     if source is None:
