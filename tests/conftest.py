@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -21,6 +22,9 @@ os.environ["WANDB_MODE"] = "offline"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 for name in ("HF_TOKEN", "HF_ENDPOINT", "HF_HUB_OFFLINE", "MLFLOW_TRACKING_URI"):
     os.environ.pop(name, None)
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("luthier", deadline=None)
+hypothesis.settings.load_profile("luthier")
 # A shell ignores Ctrl-C for what it starts in the background, and tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, OFFLINE)

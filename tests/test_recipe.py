@@ -112,6 +112,22 @@ def test_overrides_reach_every_depth_and_read_exponents_as_numbers() -> None:
     assert "seed" not in MINIMAL
 
 
+@pytest.mark.parametrize(("override", "meant"), [
+    ("num_train_epochs=5", "train.num_train_epochs"), ("lr=1e-4", "train.learning_rate"),
+    ("epochs=5", "train.num_train_epochs"), ("max_length=64", "model.max_length"),
+    ("train.lr=1", "train.learning_rate"),
+    ("threshold=0.6", "task.threshold"), ("learning_rat=1", "train.learning_rate"), ("sed=1", "seed"),
+])
+def test_settings_are_found_whatever_section_was_meant(override: str, meant: str) -> None:
+    with pytest.raises(RecipeError, match=f"unknown setting, did you mean '{meant}'"):
+        build(recipe.apply_overrides(MINIMAL, [override]))
+
+
+def test_a_file_among_the_settings_is_to_be_written() -> None:
+    with pytest.raises(RecipeError, match="to write there: --out out.csv"):
+        recipe.apply_overrides(MINIMAL, ["out.csv"])
+
+
 @pytest.mark.parametrize("override", ["train.learning_rate", "=3", " =x"])
 def test_what_is_not_an_override_is_refused(override: str) -> None:
     with pytest.raises(RecipeError, match="is not an override"):

@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
+from luthier import plugins
+
 
 def command(
     source: Annotated[str, Argument(help="A file of rows (csv, tsv, txt, jsonl, json, conll, parquet, xlsx; text also "
@@ -14,11 +16,13 @@ def command(
     overrides: Annotated[
         list[str] | None, Argument(help="Any setting of the recipe, such as train.num_train_epochs=2 seed=1.")
     ] = None,
-    text: Annotated[str | None, Option(help="Column with the text.")] = None,
+    text: Annotated[str | None, Option(help="Column with the text. [default: told by names and contents]")] = None,
     text_b: Annotated[str | None, Option(help="Column with the second text of a pair.")] = None,
-    label: Annotated[str | None, Option(help="Column with the label or labels.")] = None,
+    label: Annotated[str | None, Option(help="Column with the label; several: FIRST,SECOND. [default: told by "
+                                             "names and contents]")] = None,
     label_separator: Annotated[str | None, Option(help="What stands between several labels in a cell.")] = None,
-    task: Annotated[str | None, Option(help="What to learn, such as regression. [default: told from the data]")] = None,
+    task: Annotated[str | None, Option(help=f"What to learn: {', '.join(plugins.names('tasks'))}. "
+                                            "[default: told from the data]")] = None,
     valid: Annotated[str | None, Option(help="File for choosing the best step.")] = None,
     test: Annotated[str | None, Option(help="File for the final scores.")] = None,
     model: Annotated[str | None, Option(help="Packaged name, hub id or directory (see `luthier models`).")] = None,

@@ -140,6 +140,9 @@ def _check_size(splits: Splits, given: Splits, found: Found, kind: Kind) -> None
                         f"at least {LEAST_ROWS} are needed",
                         "give more documents, or part long ones: in a plain text file by blank lines"
                         if getattr(kind, "UNLABELLED", False) else
+                        "equal texts have different labels: if another column tells them apart, its task must be asked "
+                        "for (--task), or the second text named (--text-b COLUMN); entities stand in one row a text"
+                        if 2 * found.contradictory_rows > read else
                         "label more rows: a few dozen for each label is a start, a few hundred is good")
     for name, rows in splits.items():
         if not rows:

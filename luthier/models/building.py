@@ -186,7 +186,7 @@ def _check_sees_both_sides(config: Any, directory: Path) -> None:
     )
 
     kind = config.model_type
-    fix = ("take an encoder: minilm-l6 (English), e5-small (Chinese and many others), or one from a hub, such as "
+    fix = ("take an encoder: minilm-l6 (English), e5-small (Chinese and English), or one from a hub, such as "
            "bert-base-cased; {} this one")
     if getattr(config, "is_encoder_decoder", False):
         raise ModelError(f"{directory} holds an encoder-decoder ({kind}), which writes texts: it does not label "

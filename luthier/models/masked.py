@@ -103,7 +103,7 @@ def _check_kind(directory: Path) -> None:
     kind = config.get("model_type")
     if kind and (config.get("is_encoder_decoder") or kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES):
         raise ModelError(f"{directory} holds a {kind} model, which does not tell hidden tokens from those around them",
-                         "take an encoder: minilm-l6 (English), e5-small (Chinese and many others), or one from a hub, "
+                         "take an encoder: minilm-l6 (English), e5-small (Chinese and English), or one from a hub, "
                          "such as bert-base-cased; the task causal-language-modelling takes decoders")
 
 

@@ -24,6 +24,15 @@ CHOICES = {"task": "tasks", "method": "tuning.methods"}
 _MOST_VALUES = 100_000
 """In one recipe; weights for tens of thousands of labels fit."""
 
+_OTHER_NAMES = {
+    "lr": "train.learning_rate", "epochs": "train.num_train_epochs", "batch_size": "train.per_device_train_batch_size",
+    "warmup": "train.warmup_ratio", "fp16": "train.precision", "bf16": "train.precision",
+    "patience": "validation.early_stopping_patience", "threshold": "task.threshold",
+}
+"""Names that settings have elsewhere."""
+_WRITTEN = (".csv", ".jsonl", ".xlsx")
+"""How files end that answers are written to."""
+
 
 def build(values: Mapping[str, Any], settings_of: SettingsOf) -> Recipe:
     """Check raw values and return the recipe, with every choice's settings filled in.
@@ -105,7 +114,10 @@ def apply_overrides(values: Mapping[str, Any], overrides: Iterable[str]) -> dict
     for override in [overrides] if isinstance(overrides, str) else overrides:
         dotted, found, raw = override.partition("=")
         if not found or not dotted.strip():
-            raise RecipeError(f"{override!r} is not an override", "write section.key=value, such as seed=1")
+            raise RecipeError(f"{override!r} is not an override",
+                              f"to write there: --out {override}" if override.endswith(_WRITTEN) else
+                              "write section.key=value, such as train.num_train_epochs=5; of several columns --label "
+                              "FIRST,SECOND")
         set_dotted(result, dotted.strip(), parse_value(raw))
     return result
 
@@ -216,13 +228,24 @@ def _explain(error: ValidationError, root: type[BaseModel], prefix: str) -> list
         location = [str(part) for part in fault["loc"]]
         path = ".".join([prefix, *location] if prefix else location)
         if fault["type"] == "extra_forbidden":
-            near = get_close_matches(location[-1], _fields_at(root, location[:-1]), n=1, cutoff=0.5)
-            lines.append(f"{path}: unknown setting" + (f", did you mean {near[0]!r}?" if near else ""))
+            near = _meant(root, location)
+            lines.append(f"{path}: unknown setting" + (f", did you mean {near!r}?" if near else ""))
         elif fault["type"] == "missing":
             lines.append(f"{path}: missing")
         else:
             lines.append(f"{path}: {fault['msg'].removeprefix('Value error, ')}, got {_short(fault['input'])}")
     return list(dict.fromkeys(lines))
+
+
+def _meant(root: type[BaseModel], location: list[str]) -> str | None:
+    """Return the setting that an unknown name means: one of another section under its path."""
+    *outer, name = location
+    sections = {field: f"{section}.{field}" for section in root.model_fields for field in _fields_at(root, [section])}
+    if root is Recipe and name in {**sections, **_OTHER_NAMES}:
+        return _OTHER_NAMES.get(name) or sections[name]
+    near = get_close_matches(name, _fields_at(root, outer), n=1, cutoff=0.5)
+    far = get_close_matches(name, sections, n=1, cutoff=0.8) if root is Recipe and not outer else []
+    return sections[far[0]] if far else next(iter(near), None)
 
 
 def _short(value: Any) -> str:

@@ -22,7 +22,7 @@ def manifest(**changes: object) -> Manifest:
     return Manifest(**{**given, **changes})  # type: ignore[arg-type]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(names=st.lists(text, min_size=1, max_size=5, unique=True), kind=st.sampled_from(["full", "adapter"]),
        recipe=st.dictionaries(text, st.none() | st.integers() | text | st.lists(text, max_size=2), max_size=3),
        files=st.dictionaries(text, st.builds(FileRecord, text, st.integers(0, 10**12)), max_size=3),

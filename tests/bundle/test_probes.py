@@ -27,7 +27,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(written=probes)
 def test_probes_read_back_to_the_bit(directory, written):
     write_probes(directory, written)

@@ -2,7 +2,7 @@ import json
 from collections import Counter
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from luthier.data import BadRow, prepare
@@ -171,7 +171,6 @@ TEXTS = st.lists(st.tuples(st.integers(0, 60), LABELS, st.booleans()), min_size=
 
 
 @given(TEXTS, st.integers(0, 9))
-@settings(deadline=None)
 def test_splits_are_disjoint_complete_and_keep_groups_together(drawn, seed):
     examples = [Example(f"f:{i}", f"text {word}{'!' * loud}", None, (label,))
                 for i, (word, label, loud) in enumerate(drawn)]
@@ -185,7 +184,6 @@ def test_splits_are_disjoint_complete_and_keep_groups_together(drawn, seed):
 
 @given(st.lists(LABELS, min_size=1, max_size=200), st.integers(0, 9))
 @example(["a"] * 3 + ["b"] * 3 + ["c"] * 3 + ["d"] * 3, 0)
-@settings(deadline=None)
 def test_distinct_rows_are_stratified_within_one_row(drawn, seed):
     examples = [Example(f"f:{i}", f"text {i}", None, (label,)) for i, label in enumerate(drawn)]
     splits, whole, _ = stratified(examples, SHARES, seed)
@@ -203,7 +201,6 @@ def test_distinct_rows_are_stratified_within_one_row(drawn, seed):
 
 
 @given(st.lists(LABELS, min_size=10, max_size=200), st.integers(10, 60), st.integers(0, 9))
-@settings(deadline=None)
 def test_a_sample_has_the_size_asked_for_and_every_label(drawn, size, seed):
     examples = [Example(f"f:{i}", f"text {i}", None, (label,)) for i, label in enumerate(drawn)]
     chosen = sample(examples, size, seed)

@@ -92,7 +92,7 @@ def test_a_few_conversations_that_go_on_from_one_beginning_stand_together():
     assert not any("beginnings" in note for note in report.notes)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xy")), min_size=1, max_size=4),
                 min_size=12, max_size=60), st.integers(0, 5))
 def test_no_answer_of_a_later_split_is_ever_learned(drawn: list[list[tuple[str, str]]], seed: int):

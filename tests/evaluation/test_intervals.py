@@ -22,7 +22,7 @@ def answers(seed, rows, classes, share):
     return np.eye(classes, dtype=bool)[truth], np.eye(classes, dtype=bool)[chosen]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 1000), st.integers(1, 60), st.integers(2, 5))
 def test_values_are_the_scores_and_intervals_are_ordered(seed, rows, classes):
     truth, chosen = answers(seed, rows, classes, 0.7)

@@ -33,7 +33,7 @@ def draw(seed, rows, classes, *, multi=False, ties=True):
     return probabilities, truth
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(2, 6))
 def test_single_label_scores_equal_scikit_learn(seed, rows, classes):
     probabilities, truth = draw(seed, rows, classes)
@@ -60,7 +60,7 @@ def test_single_label_scores_equal_scikit_learn(seed, rows, classes):
     assert np.array_equal(again, scores.confusion)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(2, 6))
 def test_multi_label_scores_equal_scikit_learn(seed, rows, classes):
     probabilities, truth = draw(seed, rows, classes, multi=True)
@@ -75,7 +75,7 @@ def test_multi_label_scores_equal_scikit_learn(seed, rows, classes):
         assert [scores.values[f"{name}_{average}"] for name in ("precision", "recall", "f1")] == pytest.approx(expected)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 60), st.booleans())
 def test_curves_and_areas_equal_scikit_learn(seed, rows, ties):
     random = np.random.default_rng(seed)

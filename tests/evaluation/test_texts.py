@@ -47,7 +47,7 @@ def sacrebleu_of(rows: Sequence[tuple[str, list[str]]], tokenizer: str) -> tuple
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_every_draw_scores_as_sacrebleu_scores_its_rows(language: str, data: st.DataObject) -> None:
     rows = data.draw(rows_of(language))

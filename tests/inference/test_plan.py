@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from luthier.inference.batching import OVERHEAD_TOKENS, plan
@@ -9,7 +9,6 @@ from luthier.inference.batching import OVERHEAD_TOKENS, plan
 lengths = st.lists(st.integers(1, 600), max_size=120).map(lambda values: np.asarray(values, np.int64))
 
 
-@settings(deadline=None)
 @given(lengths=lengths, max_tokens=st.integers(1, 2000))
 def test_every_row_stands_in_exactly_one_batch_within_the_limit(lengths, max_tokens):
     batches = plan(lengths, max_tokens=max_tokens)
@@ -19,7 +18,6 @@ def test_every_row_stands_in_exactly_one_batch_within_the_limit(lengths, max_tok
         assert len(rows) == 1 or len(rows) * lengths[rows].max() <= max_tokens
 
 
-@settings(deadline=None)
 @given(lengths=lengths)
 def test_no_batch_holds_a_longer_row_than_the_one_before(lengths):
     longest = [int(lengths[rows].max()) for rows in plan(lengths, max_tokens=2048)]

@@ -38,7 +38,7 @@ def causal(directory: Path, length: int = 16, new_tokens: int = 4) -> BlockEncod
     return BlockEncoder.load(directory, max_length=length, normalize="nfc", new_tokens=new_tokens)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.text(alphabet="abc 很。", max_size=40), min_size=1, max_size=6), st.integers(8, 40))
 def test_blocks_of_hidden_tokens_hold_every_token_once(bert: Path, texts: list[str], length: int) -> None:
     encoder = masked(bert, length)
@@ -52,7 +52,7 @@ def test_blocks_of_hidden_tokens_hold_every_token_once(bert: Path, texts: list[s
         assert ((words == SPECIAL) == np.isin(ids, (2, 3))).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.text(alphabet="ab很", max_size=20), min_size=2, max_size=6), st.integers(8, 40))
 def test_blocks_to_be_gone_on_with_ask_for_every_token_once(llama: Path, texts: list[str], length: int) -> None:
     ragged = causal(llama, length).packed(texts)

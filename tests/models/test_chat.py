@@ -124,7 +124,7 @@ def test_earlier_answers_that_a_template_changes_are_passed_over(tmp_path: Path)
     assert chat.text_of([number for number, mark in zip(ids, marks, strict=True) if mark]) == "d"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.text(VISIBLE, min_size=1).filter(str.strip), min_size=2, max_size=5))
 def test_whatever_is_said_the_learned_text_is_what_the_assistant_said(chat: ChatEncoder, said: list[str]) -> None:
     turns = tuple(Turn("assistant" if number % 2 else "user", text) for number, text in enumerate(said[:-1]))

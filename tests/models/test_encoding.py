@@ -67,7 +67,7 @@ def test_no_rows(short: Encoder) -> None:
 
 
 @given(rows=st.lists(st.text(max_size=40), min_size=1, max_size=8), data=st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_batched_equals_single_in_any_order(short: Encoder, rows: list[str], data: st.DataObject) -> None:
     order = data.draw(st.permutations(range(len(rows))))
     ragged = short.encode_ragged(rows)
@@ -79,7 +79,7 @@ def test_batched_equals_single_in_any_order(short: Encoder, rows: list[str], dat
 
 
 @given(st.text(alphabet=st.sampled_from("ab 中。\n"), max_size=60), st.integers(1, 60))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_cutting_characters_first_changes_nothing(short: Encoder, piece: str, times: int) -> None:
     text = piece * times
     encoder = Encoder(

@@ -106,7 +106,7 @@ def check(found: Any, sequence: Any, text: str) -> None:
 
 
 @given(rows=st.lists(texts, min_size=1, max_size=4), form=st.sampled_from(["nfc", "nfkc", "none"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_places_of_any_text(directory: Path, rows: list[str], form: Any) -> None:
     encoder = Encoder.load(directory, normalize=form)
     ragged = encoder.encode_ragged(rows, offsets=True)
@@ -129,7 +129,7 @@ def marked_texts(draw: st.DrawFn) -> Marked:
 
 
 @given(row=marked_texts(), form=st.sampled_from(["nfc", "nfkc", "none"]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_each_mark_is_a_token_of_its_own_in_any_text(directory: Path, row: Marked, form: Any) -> None:
     encoder, marks = Encoder.load(directory, normalize=form), written(row)
     ragged = encoder.encode_ragged([row], offsets=True)
@@ -145,7 +145,7 @@ def test_each_mark_is_a_token_of_its_own_in_any_text(directory: Path, row: Marke
 
 
 @given(text=texts)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_place_reads_as_its_token_does(directory: Path, text: str) -> None:
     """Where text is normalised, a token's own stretch has the same letters as the stretch the tokenizer saw."""
     encoder = Encoder.load(directory, max_length=128)

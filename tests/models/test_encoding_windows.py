@@ -53,7 +53,7 @@ def joined(rows: list[Any], overlap: int) -> list[Any]:
 
 
 @given(rows=st.lists(words, min_size=1, max_size=4), max_length=st.integers(4, 40), data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_windows_hold_the_whole_text_and_share_the_overlap(
     model: Path, whole: Encoder, rows: list[str], max_length: int, data: st.DataObject,
 ) -> None:
@@ -82,7 +82,7 @@ def test_windows_hold_the_whole_text_and_share_the_overlap(
 
 
 @given(rows=st.lists(words, min_size=1, max_size=3), offsets=st.booleans())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_texts_that_fit_are_the_rows_they_were(model: Path, rows: list[str], offsets: bool) -> None:
     pairs = [*rows, *zip(rows, rows[::-1], strict=True)]
     plain = Encoder.load(model, max_length=2000).encode_ragged(pairs, offsets=offsets)
@@ -97,7 +97,7 @@ def test_texts_that_fit_are_the_rows_they_were(model: Path, rows: list[str], off
 
 
 @given(first=words, second=words, max_length=st.integers(4, 40), data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_of_a_pair_the_second_text_is_windowed_or_the_first_where_that_loses_nothing(
     model: Path, whole: Encoder, first: str, second: str, max_length: int, data: st.DataObject,
 ) -> None:
@@ -127,7 +127,7 @@ def test_of_a_pair_the_second_text_is_windowed_or_the_first_where_that_loses_not
 
 @given(rows=st.lists(words | st.tuples(words, words), min_size=1, max_size=4), max_length=st.integers(4, 40),
        data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_windows_without_places_are_those_with_places(
     model: Path, rows: list[Any], max_length: int, data: st.DataObject,
 ) -> None:
@@ -157,7 +157,7 @@ def test_the_first_and_the_last_windows_of_a_text_are_kept_with_some_between(mod
 
 @given(text=st.lists(HARD | st.sampled_from(["。", "good. Very", "\n"]) | st.characters(), max_size=80).map("".join),
        characters=st.integers(1, 30), sentences=st.integers(1, 4), max_length=st.integers(6, 40))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_windows_end_with_sentences_and_hold_no_more_than_they_may(
     model: Path, whole: Encoder, text: str, characters: int, sentences: int, max_length: int,
 ) -> None:

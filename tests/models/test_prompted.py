@@ -36,7 +36,7 @@ def every(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return encoder(tmp_path_factory.mktemp("model"), request.param)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(source=st.text(VISIBLE, max_size=90),
        target=st.text(VISIBLE, min_size=1, max_size=30).map(normalize).filter(bool))
 def test_targets_and_their_ends_alone_are_learned_behind_what_the_model_is_served_with(

@@ -126,7 +126,7 @@ def test_entities_and_relations_are_found_where_the_caller_wrote_them(bundle: Pa
     assert all(texts[n][one.start:one.end] == one.word for n, answer in enumerate(found) for one in answer.entities)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(text=st.lists(st.one_of(st.text(max_size=8), st.sampled_from(
     [*PEOPLE, *PLACES, *FIRMS, " works for ", "住在", "👩‍👩‍👧", "é", "ｆｕｌｌ", "\u0301"])), max_size=12))
 def test_whatever_is_found_stands_in_the_text(opened: Predictor, text: list[str]) -> None:

@@ -102,7 +102,7 @@ def test_a_large_request_is_cut_and_a_lone_text_rides_in_the_next_batch(fake: An
     run(test)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(sizes=st.lists(st.integers(1, 9), min_size=1, max_size=8), max_batch=st.integers(1, 7))
 def test_every_caller_gets_its_own_answers_in_order(make_fake: Any, sizes: list[int], max_batch: int) -> None:
     async def test() -> None:

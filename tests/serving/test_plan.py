@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from luthier.serving.plan import deal, weigh
@@ -28,7 +28,6 @@ def test_weight_counts_characters_up_to_what_a_model_reads() -> None:
     assert [weigh("abc"), weigh(("ab", "c")), weigh(""), weigh("x" * 20_000)] == [3, 3, 1, 2048]
 
 
-@settings(deadline=None)
 @given(WAITING, st.integers(1, 20), st.integers(1, 200))
 def test_a_batch_holds_its_bounds_and_always_moves_on(waiting: list[list[int]], rows: int, weight: int) -> None:
     taken = deal(waiting, max_rows=rows, max_weight=weight)
@@ -38,7 +37,6 @@ def test_a_batch_holds_its_bounds_and_always_moves_on(waiting: list[list[int]], 
     assert bool(weights) == any(waiting)
 
 
-@settings(deadline=None)
 @given(WAITING)
 def test_without_bounds_everything_goes(waiting: list[list[int]]) -> None:
     assert deal(waiting, max_rows=10_000, max_weight=10_000) == [len(request) for request in waiting]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from luthier.schema import Argument, Marked, Passage, Prediction
@@ -190,7 +190,6 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(JSON_VALUES, st.booleans(), st.booleans())
 def test_any_json_gives_texts_or_a_refusal_that_can_be_sent(value: Any, pair: bool, relations: bool) -> None:
     outcome = parsed(dumped({"inputs": value}), pair=pair, relations=relations)
@@ -201,7 +200,6 @@ def test_any_json_gives_texts_or_a_refusal_that_can_be_sent(value: Any, pair: bo
         assert 1 <= len(outcome.texts) <= LIMITS.max_inputs
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_are_refused_and_never_break(body: bytes) -> None:
     assert refusal_of(body).status in (400, 413, 422)
@@ -277,7 +275,6 @@ def test_other_conversations_are_refused_with_their_place(inputs: Any, why: str)
     assert why in json.loads(refused.value.body())["error"]
 
 
-@settings(deadline=None)
 @given(MESSAGES)
 def test_any_messages_give_conversations_or_a_refusal_that_can_be_sent(value: Any) -> None:
     outcome = parsed(dumped({"inputs": value}), pair=False, conversations=True)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from luthier.tasks._contrastive import cosent_loss, in_batch_loss
@@ -55,7 +55,6 @@ def plain_in_batch(vectors: torch.Tensor, rows: np.ndarray, scale: float, *, sym
     return found
 
 
-@settings(deadline=None)
 @given(st.integers(1, 7), st.integers(2, 12), st.booleans(), st.integers(0, 2**31))
 def test_what_belongs_to_a_query_is_no_negative(rows: int, texts: int, symmetric: bool, seed: int) -> None:
     targets = dealt(np.random.default_rng(seed), rows, texts)
@@ -92,7 +91,6 @@ def test_gradients_stay_finite_at_any_scale() -> None:
     assert torch.isfinite(vectors.grad).all()
 
 
-@settings(deadline=None)
 @given(st.integers(1, 9), st.integers(0, 2**31))
 def test_cosent_is_what_its_formula_says(rows: int, seed: int) -> None:
     values = np.random.default_rng(seed).integers(0, 4, rows).astype(np.float32)

@@ -121,7 +121,7 @@ WORDS = ("good", "bad", "很", "好", "xylo", "é", "👩‍👩‍👧", "，",
 PIECES = st.lists(st.sampled_from(WORDS), min_size=1, max_size=12)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=PIECES, gaps=st.data())
 def test_spans_of_words_survive_the_way_through_tokens(encoder: Encoder, words: list[str], gaps: st.DataObject) -> None:
     """Whatever a text holds, spans over whole words are found again where they stood."""

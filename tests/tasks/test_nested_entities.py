@@ -61,7 +61,7 @@ def windows_of_numbers(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, int]:
     return logits.astype(np.float32), generator.random(tokens) < 0.8, types
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(case=windows_of_numbers(), longest=st.integers(1, 10), rows=st.sampled_from([2, 256]),
        cells=st.sampled_from([1, 1 << 20]))
 def test_decoding_is_what_plain_loops_find(monkeypatch: pytest.MonkeyPatch, longest: int, rows: int, cells: int,
@@ -80,7 +80,7 @@ def test_decoding_is_what_plain_loops_find(monkeypatch: pytest.MonkeyPatch, long
     assert all(score < 2e-4 for span, score in given.items() if span not in expected)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(case=windows_of_numbers(), data=st.data(), cells=st.sampled_from([1, 1 << 20]))
 def test_the_loss_is_what_plain_loops_sum(monkeypatch: pytest.MonkeyPatch, data: st.DataObject, cells: int,
                                           case: tuple[np.ndarray, np.ndarray, int]) -> None:
@@ -284,7 +284,7 @@ def test_a_close_call_is_told() -> None:
     assert task.firm(doubtful, *options, 0.05).tolist() == [False]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 999), step=st.sampled_from([0.01, 0.1]))
 @example(seed=55, step=0.1)  # more spans above 0 than are kept
 def test_what_is_no_close_call_stays_when_outputs_move(seed: int, step: float) -> None:
@@ -300,7 +300,7 @@ def test_what_is_no_close_call_stays_when_outputs_move(seed: int, step: float) -
 WORDS = ("good", "bad", "很", "好", "xylo", "é", "👩‍👩‍👧", "，", "Ａ", "3.5", "\u200b", "e\u0301")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=st.lists(st.sampled_from(WORDS), min_size=1, max_size=10), drawn=st.data())
 def test_spans_of_words_survive_the_way_through_tokens(encoder: Encoder, words: list[str],
                                                        drawn: st.DataObject) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from luthier.models.encoding import Ragged
@@ -33,7 +33,6 @@ def test_pooling_is_what_a_plain_loop_gives(sizes: list[int], seed: int, how: Po
 
 @pytest.mark.slow
 @given(SIZES, st.integers(0, 2**31), st.sampled_from(["mean", "max"]))
-@settings(deadline=None)
 def test_the_loss_pools_as_the_answer_does(sizes: list[int], seed: int, how: Pooling) -> None:
     import torch
 

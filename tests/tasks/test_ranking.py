@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from luthier.tasks import _ranking as ranking
@@ -27,7 +27,6 @@ def plain_scores(order: list[int], right: set[int]) -> dict[str, float]:
             **{f"recall@{k}": len(right & set(order[:k])) / len(right) for k in (1, 10)}}
 
 
-@settings(deadline=None)
 @given(st.integers(1, 12), st.integers(1, 30), st.integers(0, 2**31))
 def test_scores_are_those_of_the_definitions(queries: int, passages: int, seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -47,7 +46,6 @@ def test_one_vector_for_all_texts_finds_nothing() -> None:
     assert {name: value[0] for name, value in ranking_scores([found]).items()} == dict.fromkeys(ranking.RANKINGS, 0.0)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 9), st.integers(1, 40), st.integers(1, 50), st.integers(0, 2**31))
 def test_search_is_exact_and_takes_the_first_of_equals(queries: int, passages: int, k: int, seed: int) -> None:
     # Quarters, so that products are exact and many are equal.

@@ -32,7 +32,7 @@ def wrong(given: list[Example]) -> Wrong:
     return Wrong(lambda: [[f"Right {n}!", *corpus[::-1]] for n in range(len(given))], corpus)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 12), st.integers(1, 6), st.integers(0, 6), st.integers(0, 99))
 def test_what_belongs_to_a_query_is_never_wrong_for_it(count: int, negatives: int, hard: int, seed: int) -> None:
     given_rows = rows(count)
@@ -125,7 +125,7 @@ def plain(scores: Any, targets: Any, loss: str) -> list[float]:
     return found
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 4)), min_size=1, max_size=5), st.integers(0, 99))
 @pytest.mark.parametrize("loss", ["binary", "listwise"])
 def test_losses_are_those_of_plain_loops(loss: Any, shapes: list[tuple[int, int]], seed: int) -> None:
@@ -140,7 +140,6 @@ def test_losses_are_those_of_plain_loops(loss: Any, shapes: list[tuple[int, int]
     assert found.tolist() == pytest.approx(plain(scores[:, 0], targets, loss), rel=1e-4, abs=1e-5)
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.tuples(st.integers(0, 3), st.integers(-3, 3)), min_size=2, max_size=15), min_size=1,
                 max_size=4))
 def test_scores_are_those_of_scikit_learn(lists: list[list[tuple[int, int]]]) -> None:

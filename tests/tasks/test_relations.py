@@ -161,7 +161,7 @@ def test_marks_that_a_cut_takes_away_are_stood_for_by_the_first_token(tiny_model
 
 
 @given(length=st.integers(2, 60), room=st.integers(8, 40), data=st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_both_marks_are_found_in_texts_of_any_length(
     tiny_model: Path, length: int, room: int, data: st.DataObject,
 ) -> None:

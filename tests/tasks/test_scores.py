@@ -16,7 +16,7 @@ pairs = st.integers(1, 6).flatmap(
 
 
 @given(pairs)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_counts_agree_with_the_confusion_matrix(drawn: tuple[int, list[tuple[int, int]]]) -> None:
     classes, rows = drawn
     targets, predicted = np.array(rows, np.int64).T

@@ -89,7 +89,7 @@ def conlleval(gold: list[list[str]], found: list[list[str]]) -> tuple[Counter[st
 
 
 @given(sentences())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_strict_counts_are_those_of_the_shared_tasks_script(drawn: tuple[list[list[str]], list[list[str]]]) -> None:
     gold, found = drawn
     tp, fp, fn = (part.sum(0) for part in strict_counts([*map(spans, gold)], [*map(spans, found)], NAMES))
@@ -101,7 +101,7 @@ def test_strict_counts_are_those_of_the_shared_tasks_script(drawn: tuple[list[li
 
 @pytest.mark.parametrize("strict", [False, True])
 @given(drawn=sentences())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_strict_scores_are_those_of_seqeval(drawn: tuple[list[list[str]], list[list[str]]], strict: bool) -> None:
     metrics = pytest.importorskip("seqeval.metrics")
     from seqeval.scheme import IOB2
@@ -126,7 +126,7 @@ def test_strict_scores_are_those_of_seqeval(drawn: tuple[list[list[str]], list[l
 
 
 @given(sentences())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_token_table_is_that_of_scikit_learn(drawn: tuple[list[list[str]], list[list[str]]]) -> None:
     from sklearn.metrics import classification_report
 
@@ -149,7 +149,7 @@ def test_the_token_table_is_that_of_scikit_learn(drawn: tuple[list[list[str]], l
 
 
 @given(sentences())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_laxer_counts_are_never_stricter(drawn: tuple[list[list[str]], list[list[str]]]) -> None:
     gold, found = ([*map(spans, part)] for part in drawn)
     strict, exact, partial, typed = (

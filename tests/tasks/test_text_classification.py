@@ -49,7 +49,7 @@ def test_rows_without_usable_labels_are_refused(
 
 
 @given(st.lists(st.lists(st.floats(-1e4, 1e4, width=32), min_size=3, max_size=3), min_size=1, max_size=6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_probabilities_are_probabilities(rows: list[list[float]]) -> None:
     logits = np.array(rows, np.float32)
     one, many = task.probabilities(logits, ONE), task.probabilities(logits, MANY)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from luthier.errors import DataError, RecipeError
@@ -150,7 +150,6 @@ def test_a_guess_knows_how_common_tokens_are() -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 6), min_size=1, max_size=5), min_size=1, max_size=4), st.integers(0, 99),
        st.sampled_from([0.0, 0.1]))
 def test_the_loss_is_that_of_the_log_probabilities_kept(rows: list[list[int]], seed: int, smoothing: float) -> None:

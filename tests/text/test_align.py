@@ -26,7 +26,7 @@ HARD = (
 """What joins, is dropped, or is written otherwise."""
 texts = st.lists(st.sampled_from(HARD) | st.characters(exclude_categories=()), max_size=40).map("".join)
 FORMS = st.sampled_from(["nfc", "nfkc", "none"])
-GIVEN = settings(max_examples=400, deadline=None)
+GIVEN = settings(max_examples=400)
 
 
 def stretches(text: str, form: Any) -> list[tuple[str, str]]:

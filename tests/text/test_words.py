@@ -20,7 +20,7 @@ texts = st.lists(st.sampled_from(HARD) | st.characters(exclude_categories=()), m
 
 
 @given(texts)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_words_are_ordered_and_hold_every_visible_character_once(text: str) -> None:
     found = units(text)
     assert all(start < end for start, end in found)
@@ -30,7 +30,7 @@ def test_words_are_ordered_and_hold_every_visible_character_once(text: str) -> N
 
 
 @given(texts)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_word_is_one_word(text: str) -> None:
     assert all(units(text[start:end]) == [(0, end - start)] for start, end in units(text))
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from luthier.tuning.batching import by_length, plan, steps_per_epoch
@@ -13,7 +13,6 @@ budgets = st.integers(64, 4096)
 
 
 @given(lengths_N, sizes, accumulations, budgets, st.integers(0, 2**32), st.integers(0, 9))
-@settings(deadline=None)
 def test_every_row_once_within_the_budget(
     lengths: list[int], batch_size: int, accumulation: int, budget: int, seed: int, epoch: int
 ) -> None:
@@ -27,7 +26,6 @@ def test_every_row_once_within_the_budget(
 
 
 @given(lengths_N, budgets, sizes)
-@settings(deadline=None)
 def test_forward_batches_hold_every_row_once(lengths: list[int], budget: int, rows: int) -> None:
     batches = by_length(lengths, max_tokens=budget, max_rows=rows)
     assert sorted(np.concatenate(batches)) == list(range(len(lengths)))

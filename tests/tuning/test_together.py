@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pairs import RETRIEVAL, SCORED, base, job
 
@@ -36,7 +36,6 @@ def losses(seen: list[dict[str, Any]]) -> list[float]:
     return [event["loss"] for event in seen if event["event"] == "step"]
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=20), st.integers(0, 2**31))
 def test_groups_bring_all_their_rows_in_order(sizes: list[int], seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -60,7 +59,6 @@ def test_groups_bring_all_their_rows_in_order(sizes: list[int], seed: int) -> No
     assert between.lengths.tolist() == [max(ragged.lengths[owners == group]) * size for group, size in enumerate(sizes)]
 
 
-@settings(deadline=None)
 @given(st.integers(1, 30), st.integers(1, 40), st.integers(0, 2**31))
 def test_parts_hold_every_row_once_and_give_the_same_gradient(rows: int, tokens: int, seed: int) -> None:
     random = np.random.default_rng(seed)

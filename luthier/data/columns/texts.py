@@ -215,7 +215,10 @@ def _label(seen: Seen, free: list[str], *, numeric: bool) -> tuple[str, list[str
             as_list(row.get(named[0])) for row in rows)
         rest = [one for one in named if roles.plain(one) not in _WRITTEN and not _differ(rows, one)]
         chosen = rest[0] if written and rest else named[0]
-        return chosen, [f"the label is in column {chosen!r}, by its name"]
+        same = [one for one in named if one != chosen and not written]
+        more = (f" ({roles.shown(same)} would do as well: name one with --label, or levels of one label with "
+                f"--label {chosen},{same[0]})") if same else ""
+        return chosen, [f"the label is in column {chosen!r}, by its name{more}"]
     counted = [column for column in free if not roles.numbers_rows(column)
                and numbers.numbers_in(rows, column)]
     label = roles.named(counted, roles.NUMBER_NAMES)
@@ -224,13 +227,22 @@ def _label(seen: Seen, free: list[str], *, numeric: bool) -> tuple[str, list[str
     likely = counted if numeric else roles.few_values(rows, free)
     if not likely:
         others = roles.shown(free) or "the other columns (there are none)"
-        written = not numeric and any(are_targets(rows, column) for column in free)
         raise DataError(f"{seen.path}: found no label column among {others}",
                         "name it: --label COLUMN (or data.label=COLUMN)" + (
-                            "; where texts are to be written: --task text-to-text" if written else ""))
+                            "" if numeric else _other_tasks(seen, free)))
     why = "numbers" if numeric else "few distinct values"
     others = f" ({roles.shown(likely[1:])} would do as well: name it with --label)" if likely[1:] else ""
     return likely[0], [f"the label is in column {likely[0]!r}: it holds {why}{others}", *_several(rows, free)]
+
+
+def _other_tasks(seen: Seen, free: Sequence[str]) -> str:
+    """Return which tasks could use a file without a label."""
+    if any(are_targets(seen.rows, column) for column in free) or roles.named_pair(seen.present):
+        return ("; where texts are to be written: --task text-to-text, where they answer somebody: --task dialogue, "
+                "where those that belong together are to be found: --task similarity")
+    if any(not roles.numbers_rows(column) and numbers.numbers_in(seen.rows, column) for column in free):
+        return "; where a number is to be learned: --task regression --label COLUMN"
+    return "" if free else "; from texts alone learn --task masked-language-modelling and causal-language-modelling"
 
 
 def _several(rows: Sequence[Mapping[str, Any]], free: Sequence[str]) -> list[str]:

@@ -145,8 +145,11 @@ def _check_numbers(seen: Seen, label: str) -> None:
         raise DataError(f"{seen.path}: a text has one number, and {seen.columns.label_separator!r} stands between "
                         "several labels", "leave --label-separator out")
     if not any(numbers.numbers_in([row], label) for row in seen.rows):
-        raise DataError(f"{seen.path}: column {label!r} holds no numbers, which regression learns",
-                        "name the column of numbers: --label COLUMN")
+        cell = next((cell for row in seen.rows if (cell := row.get(label)) not in (None, "")), None)
+        raise DataError(f"{seen.path}: column {label!r} holds no numbers, which regression learns, but such as "
+                        f"{str(cell)[:40]!r}",
+                        "write plain numbers such as 12.5, without currencies, percent signs and commas, or name "
+                        "another column: --label COLUMN")
 
 
 def _averaged(name: str, rows: Sequence[Example], found: Found, *, drop: bool, whole: bool) -> list[Example]:

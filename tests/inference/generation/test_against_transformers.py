@@ -17,7 +17,7 @@ RULES = {"repetition_penalty": st.sampled_from([1.0, 0.8, 1.5]), "no_repeat_ngra
 BEAMS = {"num_beams": st.integers(2, 4), "length_penalty": st.sampled_from([1.0, 0.0, 2.0, -0.5]),
          "early_stopping": st.sampled_from([False, True, "never"])}
 # The models are shared: nothing changes them.
-GIVEN = settings(deadline=None, max_examples=8, derandomize=True,
+GIVEN = settings(max_examples=8, derandomize=True,
                  suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -63,7 +63,7 @@ def test_beams_and_their_scores_are_those_of_transformers(writer: Any, prompts: 
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(prompts=PROMPTS, rules=st.one_of(st.fixed_dictionaries(RULES), st.fixed_dictionaries(RULES | BEAMS)))
 def test_many_prompts_are_answered_as_transformers_does(writer: Any, prompts: list[list[int]], rules: dict[str, Any],
                                                         ) -> None:
