@@ -299,3 +299,14 @@ def test_relations_in_a_form_that_is_not_read_are_told(tmp_path: Path) -> None:
 def test_words_are_found_where_they_are_whole(text: str, words: str, start: int) -> None:
     found = spoken(text, [{"head": words, "relation": "of", "tail": "Acme"}])
     assert found.triples[0].subject.start == start
+
+
+def test_what_relations_name_is_told_for_the_whole_file(tmp_path: Path) -> None:
+    entities = [{"id": 1, "start": 0, "end": 3, "label": "P"}, {"id": 2, "start": 7, "end": 11, "label": "O"},
+                {"id": 3, "start": 15, "end": 19, "label": "L"}]
+    row = {"text": "Ann of Acme in Rome", "entities": entities, "relations": [{"head": 1, "tail": 2, "label": "in"}]}
+    ids = only(written(tmp_path / "ids.jsonl", row, row))
+    assert {(one.subject.start, one.object.start) for one in ids.triples or ()} == {(0, 7)}
+    other = {**row, "relations": [{"head": 0, "tail": 1, "label": "of"}]}
+    places = only(written(tmp_path / "places.jsonl", row, other))
+    assert {(one.subject.start, one.object.start) for one in places.triples or ()} == {(7, 15)}

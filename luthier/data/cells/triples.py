@@ -37,7 +37,7 @@ class Found:
     """Sorted, each once."""
 
 
-def linked(text: str, entities: Any, relations: Any, tokens: Places | None = None) -> Found:
+def linked(text: str, entities: Any, relations: Any, tokens: Places | None = None, *, by_place: bool = False) -> Found:
     """Return spans and the relations that name them by their ids or their places in the list.
 
     Args:
@@ -46,6 +46,8 @@ def linked(text: str, entities: Any, relations: Any, tokens: Places | None = Non
         relations: a list of objects with subject, object and label (doccano's ``from_id``, ``to_id`` and ``type``,
             SpERT's ``head``, ``tail`` and ``type``), or of ``[subject, object, label]``.
         tokens: places of the tokens, where the spans count tokens, the end being behind the last one.
+        by_place: whether the numbers of relations are places in the list, as another row shows, even where each is
+            the id of an entity, too.
 
     Raises:
         ValueError: another form, a span outside the text, or a relation to an entity that is not there or to itself.
@@ -53,10 +55,17 @@ def linked(text: str, entities: Any, relations: Any, tokens: Places | None = Non
     members, links = _list(entities, "entities"), _list(relations, "relations")
     spans = [_span(text, member, tokens) for member in members]
     ids = {name: number for number, member in enumerate(members) if (name := _id(member)) is not None}
-    by_id = len(ids) == len(members) and (_names_ids(links) or _all_known(links, ids))
+    by_id = len(ids) == len(members) and (_names_ids(links) or (not by_place and _all_known(links, ids)))
     numbers = ids if by_id else {str(number): number for number in range(len(spans))}
     found = [_triple(spans, link, numbers) for link in links]
     return Found(tuple(sorted(set(spans))), tuple(sorted(set(found))))
+
+
+def names_places(entities: Any, relations: Any) -> bool:
+    """Tell whether what relations name can only be places in the list of entities: one of them is nobody's id."""
+    members, links = as_list(spelt(entities)) or [], as_list(spelt(relations)) or []
+    ids = {name: number for number, member in enumerate(members) if (name := _id(member)) is not None}
+    return 0 < len(members) == len(ids) and bool(links) and not (_names_ids(links) or _all_known(links, ids))
 
 
 def spoken(text: str, cell: Any) -> Found:

@@ -7,7 +7,7 @@ from typing import Any
 
 from luthier.data import names as roles
 from luthier.data.cells.labels import as_list, spelt
-from luthier.data.cells.triples import is_said, is_spoken, names_relations
+from luthier.data.cells.triples import is_said, is_spoken, names_places, names_relations
 from luthier.data.columns.entities import Marks, class_column, find_tokens
 from luthier.data.columns.texts import asked_column, check_distinct, with_tokens
 from luthier.data.layout_values import Layout, Seen
@@ -77,11 +77,16 @@ def _laid_out(seen: Seen, relations: str, entities: str | None) -> Layout | None
     check_distinct(seen.path, {"text": text, "label": relations, "entities": entities})
     told = (f"column {entities!r} marks entities in {text!r}, and {relations!r} the relations between them"
             if entities else f"column {relations!r} names words of {text!r} and the relations between them, which are "
-            "taken where the words stand first")
+            "taken where the words first stand whole")
     layout = Layout(path=seen.path, reader="", encoding=None, text=text, text_b=None, label=relations,
                     label_separator=None, notes=(*seen.notes, f"entities and relations: {told}"), problem_type=PROBLEM,
-                    more={} if entities is None else {"entities": entities})
+                    more={} if entities is None else {"entities": entities} | _by_place(seen.rows, entities, relations))
     return with_tokens(layout, seen, tokens) if text == tokens else layout
+
+
+def _by_place(rows: Rows, entities: str, relations: str) -> dict[str, str]:
+    """Say that relations name entities by their places, if the relations of one row cannot name ids."""
+    return {"by place": entities} if any(names_places(row.get(entities), row.get(relations)) for row in rows) else {}
 
 
 def _mostly(rows: Rows, column: str, test: Callable[[Any], bool]) -> bool:

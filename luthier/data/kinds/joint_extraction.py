@@ -46,8 +46,8 @@ def example(record: Record, layout: Layout, name: str) -> Example:
     if layout.label is None:
         return Example(name, text)
     relations = values.get(layout.label)
-    found = (linked(text, values.get(layout.more["entities"]), relations, places) if layout.more else
-             spoken(text, relations))
+    found = (linked(text, values.get(layout.more["entities"]), relations, places, by_place="by place" in layout.more)
+             if layout.more else spoken(text, relations))
     return Example(name, text, spans=found.spans, triples=found.triples)
 
 
