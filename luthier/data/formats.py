@@ -27,8 +27,12 @@ _NO_TEXT = (b"PAR1", GZIP, *(magic for magic, _, _ in _KNOWN_BINARIES))
 """How files start that may look like text further on."""
 
 
-def find_reader(path: Path) -> tuple[str, Reader]:
+def find_reader(path: Path, *, prose: bool = False) -> tuple[str, Reader]:
     """Return name and module of the format that a file is in, told by its content, then by its name.
+
+    Args:
+        path: of the file.
+        prose: whether texts alone are wanted, so that a plain text file is no table unless its lines are cut alike.
 
     Raises:
         DataError: no such file, a directory, an empty file, or a format that nobody claims.
@@ -43,6 +47,8 @@ def find_reader(path: Path) -> tuple[str, Reader]:
     readers: dict[str, Any] = {name: plugins.load(SEAM, name) for name in order}
     readers = {name: reader for name, reader in readers.items() if reader.IS_TEXT or not packed}
     suffix = suffix_of(path)
+    if prose and readers["txt"].is_prose(path, head):
+        return "txt", readers["txt"]
     # A format that the name speaks for goes first, but only if the content agrees.
     for name in sorted(readers, key=lambda name: suffix not in readers[name].SUFFIXES):
         if readers[name].sniff(path, head):

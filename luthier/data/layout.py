@@ -47,7 +47,8 @@ def inspect(path: str | Path, columns: Columns = Columns(), *, encoding: str | N
         raise plugins.unknown("task", task, tasks)
     if columns.label_separator == "":
         raise DataError("the label separator is empty", "give what stands between two labels: --label-separator ';'")
-    name, reader = find_reader(path)
+    unlabelled = any(task == kind.TASK and getattr(kind, "UNLABELLED", False) for kind in known)
+    name, reader = find_reader(path, prose=unlabelled and columns == Columns())
     codec = resolve(path, encoding) if reader.IS_TEXT else None
     sample, bad = _sample(path, reader, codec)
     rows = [unfolded(record.values) for record in sample]

@@ -98,3 +98,20 @@ def test_of_documents_that_are_nearly_equal_the_first_is_kept() -> None:
     kept_as_they_are = PrepareSettings(deduplicate=False)
     whole, _ = prepare(rows, None, None, kept_as_they_are, 3, problem_type="causal_language_modelling")
     assert sum(len(split) for _, split in whole.splits()) == 60
+
+
+@pytest.mark.parametrize("task", ["masked-language-modelling", "causal-language-modelling"])
+@pytest.mark.parametrize("first", ["", "Chapter one\n", "text\n"])
+def test_a_line_of_prose_is_a_document_whatever_its_commas(task: str, first: str, tmp_path: Path) -> None:
+    path = tmp_path / "texts.txt"
+    lines = [f"The red dog ran {n} times, while Ann slept." for n in range(30)]
+    path.write_text(first + "\n".join(lines), encoding="utf-8")
+    found = read_all(inspect(path, task=task), max_bad_rows=0)[0]
+    assert [row.text for row in found] == ["Chapter one"] * (first == "Chapter one\n") + lines
+
+
+def test_a_table_under_a_name_of_text_stays_one(tmp_path: Path) -> None:
+    path = tmp_path / "table.txt"
+    path.write_text("text\tlabel\n" + "".join(f"a text, the {n}th\tb\n" for n in range(30)), encoding="utf-8")
+    found = read_all(inspect(path, task="masked-language-modelling"), max_bad_rows=0)[0]
+    assert found[1].text == "a text, the 1th"
