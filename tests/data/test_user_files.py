@@ -129,6 +129,14 @@ def test_a_cell_without_a_number_is_a_bad_row_and_changes_no_other(
     assert rows[1].value == 1.0
 
 
+def test_a_gold_label_without_agreement_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "snli.csv"
+    path.write_text(table("gold_label,sentence1,sentence2\n", "{l},one {n},two {n}") + "-,three,four\n")
+    rows, bad = read_all(inspect(path), max_bad_rows=1)
+    assert ({row.labels for row in rows}, len(bad)) == ({("good",), ("poor",)}, 1)
+    assert "did not agree" in bad[0].reason
+
+
 def test_numbered_classes_of_inference_are_no_degrees(tmp_path: Path) -> None:
     path = tmp_path / "nli.csv"
     path.write_text(table("premise,hypothesis,label\n", "one {n},two {n},{b}"), encoding="utf-8")

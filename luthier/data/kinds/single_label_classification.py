@@ -18,6 +18,7 @@ from luthier.data.columns.texts import find_texts
 from luthier.data.counting import counted, counts_line, levels_told, rare
 from luthier.data.kind import BY_NOTHING
 from luthier.data.layout_values import Layout, Seen
+from luthier.data.names import plain
 from luthier.data.report import DataReport
 from luthier.data.rows import Record
 from luthier.errors import DataError
@@ -76,6 +77,8 @@ def example(record: Record, layout: Layout, name: str) -> Example:
     cell = label_cell(record.values, layout.label)
     if isinstance(cell, list):
         raise ValueError(f"{layout.label!r}: expected one label, came a list of {len(cell)}")
+    if cell == "-" and plain(layout.label) == "goldlabel":  # as SNLI and MNLI have it
+        raise ValueError(f"{layout.label!r} is '-': those who labelled the row did not agree")
     names = classes.one_name(cell)
     if names is None:
         raise ValueError(f"{layout.label!r} is empty: the row has no label")
