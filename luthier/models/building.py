@@ -5,7 +5,7 @@ The one door to transformers' model classes. Weights come from safetensors only 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,6 +116,19 @@ def refuse_lost(directory: Path, lost: Sequence[str], what: str) -> None:
     if lost:
         raise ModelError(f"the weights in {directory} lack {len(lost)} tensors of a {what}, such as {lost[0]}",
                          "the file is damaged or of another architecture: fetch the model again")
+
+
+def refuse_unknown_ids(model: Any, ids: Iterable[Sequence[int]], directory: Path) -> None:
+    """Refuse a tokenizer with tokens that were added without the model, once a text has one.
+
+    Raises:
+        ModelError: an id stands behind the last row of the word table.
+    """
+    most, room = max((max(row) for row in ids if len(row)), default=0), model.get_input_embeddings().weight.shape[0]
+    if most >= room:
+        raise ModelError(f"the tokenizer in {directory} gives the id {most}, and the model's table has {room} rows",
+                         "take the tokenizer that the model was trained with, or enlarge the table once with "
+                         "transformers: model.resize_token_embeddings(len(tokenizer))")
 
 
 def load_classifier(directory: Path, *, attention: Attention = "sdpa") -> torch.nn.Module:

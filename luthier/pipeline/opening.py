@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from luthier.errors import RecipeError
 from luthier.inference import Predictor
 from luthier.inference.inputs import reach_of
 from luthier.models.blocks import BlockEncoder
+from luthier.models.building import Built, refuse_unknown_ids
 from luthier.models.chat import ChatEncoder
 from luthier.models.encoding import Encoder, Ragged, spread
 from luthier.models.files import ModelFiles
@@ -37,10 +38,6 @@ from luthier.recipe import Recipe
 from luthier.schema import Example, LabelSet, TextInput
 from luthier.tasks import pools
 from luthier.tuning import Encoded
-
-if TYPE_CHECKING:
-    from luthier.models.building import Built
-
 
 OVERLAP = 0.25
 """Share of a window's tokens that stand in the next one, too."""
@@ -126,6 +123,8 @@ def _opened(loaded: Loaded) -> Opened:
     if hasattr(task, "remarks"):
         told += task.remarks(dataset.train, ragged["train"], train.targets, dataset.labels, settings)
     built = build()
+    for part in (train, valid):
+        refuse_unknown_ids(built.model, part.ragged.ids, base.path)
     told += said_of(base, dataset.labels.problem_type, built.new_modules)
     return Opened(base, build, built, encoder, task, settings, train, valid, tuple(told))
 

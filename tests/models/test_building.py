@@ -8,7 +8,7 @@ import pytest
 
 from luthier.errors import ModelError
 from luthier.models import tiny
-from luthier.models.building import build_classifier, load_classifier, quiet
+from luthier.models.building import build_classifier, load_classifier, quiet, refuse_unknown_ids
 from luthier.schema import LabelSet, ProblemType
 
 pytestmark = pytest.mark.slow  # imports torch and transformers
@@ -180,6 +180,14 @@ def test_pickled_weights_are_not_opened(model: Path, tmp_path: Path) -> None:
     (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
     with pytest.raises(ModelError, match="cannot be opened as a text classifier"):
         build_classifier(copy, LABELS)
+
+
+def test_ids_that_the_model_does_not_know_are_refused(model: Path) -> None:
+    built = build_classifier(model, LABELS)
+    room = built.model.get_input_embeddings().weight.shape[0]
+    refuse_unknown_ids(built.model, [[0, room - 1], []], model)
+    with pytest.raises(ModelError, match=f"gives the id {room}, and the model's table has {room} rows"):
+        refuse_unknown_ids(built.model, [[0], [room]], model)
 
 
 def test_a_roberta_head_is_one_module(model: Path, tmp_path: Path) -> None:
