@@ -61,10 +61,10 @@ class Killer:
             die()
         self._rename(source, target)
 
-    def prune(self, directory: Path, limit: int) -> None:
+    def prune(self, directory: Path, step: int, limit: int) -> None:
         if self.now == self.step and self.place == "prune":
             die()
-        self._prune(directory, limit)
+        self._prune(directory, step, limit)
 
 
 def main(directory: Path, options: dict[str, Any]) -> None:
