@@ -64,6 +64,12 @@ def test_quotes_in_tab_files_are_the_writers_own(file):
         '"hello there', '5" screen', '"so-called" help', 'it said "no"']
 
 
+def test_quotes_that_begin_and_end_texts_join_no_rows_of_a_tab_file(file):
+    path = file("a.tsv", 'text\tlabel\n"Good, she said\tpos\nfine\tneg\nand left"\tneg\n"two\nlines"\tpos\n')
+    assert [(row.line, row.values["text"]) for row in tsv_reader.records(path, None)] == [
+        (2, '"Good, she said'), (3, "fine"), (4, 'and left"'), (5, "two\nlines")]
+
+
 def test_ragged_rows(file):
     path = file("a.csv", "text,label,note\ngood,a,x\nshort,b\nlong,a,x,,,\nspilled, over,a,x\nbare\n,,\n")
     examples, bad = rows_of(path, max_bad_rows=5)
