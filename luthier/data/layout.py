@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from luthier import plugins
 from luthier.data.cells.annotations import unfolded
@@ -51,7 +52,7 @@ def inspect(path: str | Path, columns: Columns = Columns(), *, encoding: str | N
     name, reader = find_reader(path, prose=unlabelled and columns == Columns())
     codec = resolve(path, encoding) if reader.IS_TEXT else None
     sample, bad = _sample(path, reader, codec)
-    rows = [unfolded(record.values) for record in sample]
+    rows = [values for record in sample if (values := _opened(record, bad)) is not None]
     present = tuple(dict.fromkeys(key for row in rows for key in row))
     if not present:
         first = f": line {bad[0].line}: {bad[0].reason}" if bad else ""
@@ -68,6 +69,14 @@ def inspect(path: str | Path, columns: Columns = Columns(), *, encoding: str | N
 def _sample(path: Path, reader: Reader, codec: str | None) -> tuple[list[Record], list[BadRow]]:
     rows = list(islice(reader.records(path, codec), _SAMPLE))
     return [row for row in rows if isinstance(row, Record)], [row for row in rows if isinstance(row, BadRow)]
+
+
+def _opened(record: Record, bad: list[BadRow]) -> dict[str, Any] | None:
+    try:
+        return unfolded(record.values)
+    except ValueError as error:
+        bad.append(BadRow(record.line, str(error)))
+        return None
 
 
 def _format_notes(path: Path, name: str, reader: Reader, codec: str | None, asked: str | None) -> list[str]:

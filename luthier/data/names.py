@@ -45,7 +45,7 @@ LABEL_NAMES = (
 NUMBER_NAMES = ("similarity", "similarityscore", "relatedness", "relatednessscore", "value", "相似度", "得分", "分数")
 """Names of a column of numbers that is learned; those of ``LABEL_NAMES`` come first."""
 
-TOKEN_NAMES = ("tokens", "words", "chars", "characters", "tokenlist", "词", "字")
+TOKEN_NAMES = ("tokens", "words", "chars", "characters", "tokenlist", "tokenizedtext", "词", "字")
 """Names of a column that holds a text as a list of its tokens."""
 
 TAG_NAMES = ("nertags", "tags", "tag", "nerlabels", "bio", "iob", "labels", "ner", "label", "targets", "标签", "标注")
@@ -54,6 +54,10 @@ TAG_NAMES = ("nertags", "tags", "tag", "nerlabels", "bio", "iob", "labels", "ner
 SPAN_NAMES = ("entities", "spans", "ents", "annotations", "completions", "ner", "entity", "label", "labels",
               "实体", "标注", "标签")
 """Names of a column that holds the marked spans of a text, the likelier first."""
+
+RELATION_NAMES = ("relations", "triples", "triplelist", "spolist", "relation", "rels", "links", "relationmentions",
+                  "关系", "三元组")
+"""Names of the column of relations, as ``plain`` writes them, the likelier first."""
 
 ID_NAMES = ("id", "idx", "index", "guid", "uid", "number", "no", "编号", "序号")
 """Names of a column that only numbers the rows."""

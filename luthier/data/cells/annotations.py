@@ -1,4 +1,4 @@
-"""Rows that annotation tools and data sets nest, laid open: tasks of Label Studio, documents of sentences."""
+"""Rows that annotation tools and data sets nest, laid open: tasks of Label Studio, documents of sentences, and more."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from luthier.data.cells.documents import document
 from luthier.data.cells.labels import spelt
 from luthier.data.cells.marks import has_place
 from luthier.data.cells.paths import JOINED
+from luthier.data.cells.selected import selected
+from luthier.data.cells.token_spans import counted_in_characters
 from luthier.data.names import TEXT_NAMES, named, plain
 
 _RESULTS = ("annotations", "completions")
@@ -29,14 +31,21 @@ _COUNTED = frozenset((
 
 
 def unfolded(values: dict[str, Any]) -> dict[str, Any]:
-    """Lay a document of sentences, or the task of a Label Studio export, open as a row; return any other row as it is.
+    """Lay a row open that a data set or an annotation tool nests; return any other as it is.
+
+    Of data sets these are documents of sentences, tokens whose spans count them, and passages of which some were
+    selected. Of tools it is Label Studio.
 
     In the full export the text stands below ``data``, and what was said of it in the results of the first annotation
     that was not cancelled: spans, with relations between them if there are any, and choices, paths of a taxonomy,
     numbers and texts, each in a column that is called as in the project. In the short one (JSON-MIN, CSV) these columns
     are there already, and several choices still stand within an object.
+
+    Raises:
+        ValueError: a span that counts tokens lies outside of them, or is of several stretches.
     """
-    if (found := document(values)) is not None:
+    values = document(values) or values
+    if (found := counted_in_characters(values) or selected(values)) is not None:
         return found
     data = values.get("data")
     key = next((key for key in _RESULTS if isinstance(values.get(key), list)), None)

@@ -16,10 +16,13 @@ from luthier.data.layout_values import Seen
 from luthier.errors import DataError
 from luthier.schema import Example, Passages
 
-ANCHOR_NAMES = ("anchor", "query", "锚点", "查询")
+ANCHOR_NAMES = ("anchor", "query", "sent0", "锚点", "查询")
 QUERY_NAMES = (*ANCHOR_NAMES, "question", "sentence", "text", "问题", "提问")
-POSITIVE_NAMES = ("positive", "pos", "positives", "positivepassages", "正例", "正样本")
-NEGATIVE_NAMES = ("negative", "neg", "negatives", "negativepassages", "hardnegative", "hardnegatives", "负例", "负样本")
+SURE_NAMES = ("positivepassages", "positivectxs")
+"""Names of passages that mean nothing else, as Tevatron and DPR have them: whatever stands beside them is no label."""
+POSITIVE_NAMES = ("positive", "pos", "positives", *SURE_NAMES, "sent1", "正例", "正样本")
+NEGATIVE_NAMES = ("negative", "neg", "negatives", "negativepassages", "hardnegative", "hardnegatives", "hardneg",
+                  "hardnegativectxs", "negativectxs", "负例", "负样本")
 PASSAGE_NAMES = ("passage", "document", "answer", "answers", "response", "reply", "paragraph", "paraphrase", "答案",
                  "回答", "回复", "段落")
 """Names of the columns, as ``plain`` writes them, the likelier first. ``ANCHOR_NAMES`` with ``POSITIVE_NAMES`` tell the
@@ -47,7 +50,8 @@ def find_passages(seen: Seen, *, asked: bool) -> tuple[str, str, tuple[str, ...]
     named = columns.text_b or columns.label
     if columns.label_separator or (columns.text_b and columns.label):
         return None
-    query = roles.asked_or_named(present, columns.text, QUERY_NAMES if asked else ANCHOR_NAMES, ())
+    sure = roles.named(present, SURE_NAMES) is not None
+    query = roles.asked_or_named(present, columns.text, QUERY_NAMES if asked or sure else ANCHOR_NAMES, ())
     passage = roles.asked_or_named(present, named, (*POSITIVE_NAMES, *(PASSAGE_NAMES if asked else ())), (query,))
     if asked and not (columns.text and named):
         _check_verdicts(seen, (query, passage))
@@ -113,6 +117,8 @@ def joined(rows: Sequence[Example]) -> Example:
 
 def _told_by_names(seen: Seen, query: str, passage: str) -> bool:
     """Tell whether the columns are called as only queries and passages are, and neither they nor others are labels."""
+    if roles.plain(passage) in SURE_NAMES:
+        return True
     beside = [column for column in seen.present if roles.plain(column).rstrip("0123456789") in NEGATIVE_NAMES]
     return (roles.plain(query) in ANCHOR_NAMES and roles.plain(passage) in POSITIVE_NAMES
             and not _labels(seen.rows, passage)

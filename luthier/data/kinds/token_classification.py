@@ -16,7 +16,6 @@ from luthier.data.cells.spans import marked_spans, overlapping, tagged_spans
 from luthier.data.cells.texts import text_cell, texts_in_memory, tokens_of_row
 from luthier.data.clean import Found, Splits
 from luthier.data.columns.entities import ENTITIES, Marks, class_column, find_marks, find_tokens, marks_spans
-from luthier.data.columns.joint import RELATION_NAMES
 from luthier.data.columns.texts import asked_column, check_distinct, with_tokens
 from luthier.data.counting import by_split, counted, counts_line, rare
 from luthier.data.kind import BY_FORM
@@ -186,7 +185,7 @@ def _layout(seen: Seen, marks: Marks, notes: Sequence[str]) -> Layout:
 
 def _left_unread(seen: Seen) -> list[str]:
     """Say that relations are listed beside the entities, in a form that is not read."""
-    listed = [column for column in roles.matching(seen.present, RELATION_NAMES)
+    listed = [column for column in roles.matching(seen.present, roles.RELATION_NAMES)
               if any(as_list(spelt(row.get(column))) for row in seen.rows)]
     return [f"column {column!r} lists something that is not read: relations are objects with subject, object and "
             "label, which name entities by their places or ids" for column in listed[:1]]

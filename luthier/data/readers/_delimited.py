@@ -140,10 +140,7 @@ class _Rows:
         if whole and len(pulled) == 1:
             # In text with tabs, or one a line, quotes that do not enclose a whole cell are the writer's own words.
             return start, self._raw(line) if self._delimiter in ("\t", NO_DELIMITER) else cells
-        if whole and self._rows_of_tabs(pulled):
-            self._put_back(pulled[1:])
-            return start, self._raw(line)
-        if whole and self._strict(pulled) is not None:
+        if whole and not self._are_rows(pulled) and self._strict(pulled) is not None:
             damaged = any(DAMAGE in part for part in pulled)
             return BadRow(start, "bytes that do not belong to the file's encoding") if damaged else (start, cells)
         if len(pulled) == 1 and not ended:
@@ -156,8 +153,8 @@ class _Rows:
             return start, raw
         return BadRow(start, "a quote opens here and does not close where a cell ends: double the quotes inside a cell")
 
-    def _rows_of_tabs(self, lines: list[str]) -> bool:
-        """Tell whether each of several lines is a row of a table with tabs: none of its cells holds both a tab and a break.
+    def _are_rows(self, lines: list[str]) -> bool:
+        """Tell whether each of several lines is a row of a table with tabs: hardly a cell holds both tab and break.
 
         So two texts that only begin and end with a quote stay two rows. Between commas the same lines may be one cell.
         """
