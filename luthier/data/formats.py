@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ _KNOWN_BINARIES = (
     (b"PK\x03\x04", "a zip archive, not a workbook", "unpack it first: unzip {path}"),
     (b"%PDF", "a PDF", "copy its table into a CSV or XLSX file"),
 )
+
+_STANDOFF = re.compile(r"\ufeff?[TREAMN#*][0-9]*\t\S+ \S")
+"""How a file of brat's begins: ``T1``, a tab, a type and places."""
 
 _NO_TEXT = (b"PAR1", GZIP, *(magic for magic, _, _ in _KNOWN_BINARIES))
 """How files start that may look like text further on."""
@@ -47,6 +51,10 @@ def find_reader(path: Path, *, prose: bool = False) -> tuple[str, Reader]:
     readers: dict[str, Any] = {name: plugins.load(SEAM, name) for name in order}
     readers = {name: reader for name, reader in readers.items() if reader.IS_TEXT or not packed}
     suffix = suffix_of(path)
+    if suffix == ".ann" and _STANDOFF.match(decode_head(head) or ""):
+        raise DataError(f"{path} holds annotations of brat without their text, which stands in the .txt file beside it",
+                        'write a row for each document: {"text": "…", "entities": [{"start": 0, "end": 3, "label": '
+                        '"PER"}]}; relations, too, stand beside them: docs/tasks/entities-and-relations.md')
     if prose and readers["txt"].is_prose(path, head):
         return "txt", readers["txt"]
     # A format that the name speaks for goes first, but only if the content agrees.

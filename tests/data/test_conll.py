@@ -168,3 +168,21 @@ def test_the_name_within_gz_counts_and_damage_met_later_is_told(file):
     with pytest.raises(DataError, match="damaged: Compressed file ended") as caught:
         list(conll.records(path, "utf-8"))
     assert "gzip -t" in caught.value.fix
+
+
+WEIBO = "科0\tO\n技1\tO\n小0\tB-PER.NAM\n明1\tI-PER.NAM\n\n20\tO\n11\tO\n年0\tO\n\n"
+
+
+def test_places_in_words_are_left_out(file):
+    layout = inspect(file(WEIBO, "weiboNER_2nd_conll.train"))
+    assert "each character bears its place in its word, which is left out" in layout.notes
+    rows, _ = read_all(layout, max_bad_rows=0)
+    assert [(row.text, [(one.start, one.end, one.label) for one in row.spans]) for row in rows] == [
+        ("科技小明", [(2, 4, "PER.NAM")]), ("21年", [])]
+    assert values(file("❤\ufe0f0\tO\n字0\tB-X\n\n"))[0][1] == ["❤\ufe0f", "字"]
+
+
+@pytest.mark.parametrize("one", ["技", "技5", "技术1", "a b1"])
+def test_digits_that_do_not_count_in_words_stay(file, one):
+    rows, _ = read_all(inspect(file(WEIBO.replace("技1", one))), max_bad_rows=0)
+    assert "明1" in rows[0].text

@@ -42,7 +42,8 @@ def test_spans_that_count_tokens_are_found_in_the_joined_text(row: dict[str, Any
 
 
 def test_characters_are_joined_without_spaces_and_nested_spans_stay(tmp_path: Path) -> None:
-    row = {"sentence": list("常建良，男，"), "ner": [{"index": [0, 1, 2], "type": "NAME"}, {"index": [0], "type": "姓"}]}
+    marks = [{"index": [0, 1, 2], "type": "NAME"}, {"index": [0], "type": "姓"}]
+    row = {"sentence": list("常建良，男，"), "ner": marks}
     (one,), _ = read_all(inspect(written(tmp_path / "rows.json", [row])), max_bad_rows=0)
     assert (one.text, one.spans) == ("常建良，男，", (Span(0, 1, "姓"), Span(0, 3, "NAME")))
 

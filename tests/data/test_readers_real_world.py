@@ -233,6 +233,14 @@ def test_files_that_cannot_be_read(name, content, message, fix, file):
     assert fix in caught.value.fix
 
 
+def test_annotations_of_brat_are_refused_with_what_to_write_instead(file):
+    for first in ("T1\tPER 0 3\tAnn\n", "R1\tlives Arg1:T1 Arg2:T2\n", "*\tEquiv T1 T2\n"):
+        with pytest.raises(DataError, match="annotations of brat without their text") as caught:
+            inspect(file("doc.ann", first + "T2\tLOC 13 17\tRome\n"))
+        assert '"entities"' in caught.value.fix
+    assert inspect(file("rows.ann", "text\tlabel\nfine\tpos\nbad\tneg\n")).text == "text"
+
+
 def test_one_text_a_line(file):
     path = file("a.txt", 'I like this, a lot\nIt is bad, truly\n"No," he said\n你好，世界\nok\n')
     layout = inspect(path, labelled=False)

@@ -3,7 +3,8 @@
 The layout of the CoNLL-2003 shared task (Tjong Kim Sang and De Meulder, 2003): columns parted by tabs or spaces, the
 token in the first, the tag in the last. Lines that begin with ``-DOCSTART-`` and comments above a sentence are passed
 over. Where the first column only numbers tokens or sentences (GermEval, CoNLL-U), the token is in the second. Of
-GermEval's two columns of tags that of the outer names is read.
+GermEval's two columns of tags that of the outer names is read. Where each token is a character and its place in a word
+(``小0``, ``明1``), as in Weibo NER (Peng and Dredze, 2015), the place is left out.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ _COUNTED = 2
 """Lines from which on numbers show that they count."""
 _NUMBER = re.compile(r"[0-9]{1,9}(?:[-.][0-9]{1,9})?")
 _WITHIN = re.compile(r"[0-9]{1,9}[-.][0-9]{1,9}")
+_IN_WORD = re.compile(r"(\w|\W+)([0-9]{1,2})")
+"""An emoji may be of several code points."""
 
 _Sentence = list[tuple[int, str]]
 """Number and content of each line."""
@@ -47,16 +50,19 @@ def records(path: Path, encoding: str | None) -> Iterator[Record | BadRow]:
     """Yield a row for each sentence, lazily: its ``tokens`` and ``ner_tags``, with the line of its first token."""
     codec = resolve(path, encoding)
     skip, last = _columns(path, codec)
-    bare = has_bare_tags(_head(path, codec))
+    head = _head(path, codec)
+    bare, in_words = has_bare_tags(head), _are_in_words(head, skip)
     with open_text(path, codec) as file:
         for sentence in _sentences(file, comments=not bare):
-            yield _record(sentence, skip, last)
+            yield _characters(_record(sentence, skip, last)) if in_words else _record(sentence, skip, last)
 
 
 def notes(path: Path, encoding: str | None) -> list[str]:
     """Return what was guessed about the columns."""
-    skip, last = _columns(path, resolve(path, encoding))
-    return (["the first column only numbers tokens or sentences, so the token is taken from the second"] * skip
+    codec = resolve(path, encoding)
+    skip, last = _columns(path, codec)
+    return (["each character bears its place in its word, which is left out"] * _are_in_words(_head(path, codec), skip)
+            + ["the first column only numbers tokens or sentences, so the token is taken from the second"] * skip
             + ["the last two columns hold tags, as in GermEval: those of outer names are taken, and inner ones left"
                " out; give both as spans (start, end, label) to find nested names"] * (last == OUTER))
 
@@ -90,6 +96,28 @@ def _record(sentence: _Sentence, skip: int, last: int) -> Record | BadRow:
         tokens.append(cells[0])
         tags.append(cells[max(last, 1 - len(cells))])
     return Record(sentence[0][0], {"tokens": tokens, "ner_tags": tags})
+
+
+def _are_in_words(head: Sequence[str], skip: int) -> bool:
+    """Tell whether each token is a character and its place in a word, which counts from 0 in each."""
+    count, before = 0, -1
+    for line in head[:-1]:
+        if not line.strip():
+            before = -1
+        elif not line.startswith(START):
+            found = _IN_WORD.fullmatch("".join(columns_of(line)[skip : skip + 1]))
+            if found is None or int(found[2]) not in (0, before + 1):
+                return False
+            count, before = count + 1, int(found[2])
+    return count >= _COUNTED
+
+
+def _characters(row: Record | BadRow) -> Record | BadRow:
+    """Return a sentence without the places of its characters in their words."""
+    if isinstance(row, BadRow):
+        return row
+    tokens = [found[1] if (found := _IN_WORD.fullmatch(token)) else token for token in row.values["tokens"]]
+    return Record(row.line, {**row.values, "tokens": tokens})
 
 
 def _columns(path: Path, codec: str) -> tuple[int, int]:
