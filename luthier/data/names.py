@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from luthier.text.conversations import KEYS
+
 TEXT_NAMES = (
     "text", "sentence", "content", "review", "reviewtext", "reviewbody", "comment", "comments", "commenttext",
     "tweet", "message", "msg", "utterance", "query", "anchor", "question", "document", "doc", "body", "post", "news",
@@ -66,9 +68,6 @@ UNNAMED = re.compile(r"column_\d+")
 """What columns are called where a table gives them no names."""
 _NUMBERS_ROWS = re.compile(r"(?:.*[\s_\-./])?(?i:[pq]?id)\d*|.*[a-z]I[dD]\d*")
 
-_ROLE_KEYS = ({"role", "content"}, {"from", "value"}, {"role", "text"})
-"""Of a message of a conversation, as chat formats and ShareGPT have them."""
-
 _ALL_NAMES = frozenset((*TEXT_NAMES, *LABEL_NAMES, *(name for pair in PAIR_NAMES for name in pair),
                         *ID_NAMES, *TOKEN_NAMES, *TAG_NAMES, *SPAN_NAMES))
 
@@ -103,7 +102,7 @@ def is_heading(name: str) -> bool:
 def are_messages(value: Any) -> bool:
     """Tell whether a value is the list of messages of a conversation."""
     return isinstance(value, list) and bool(value) and all(
-        isinstance(one, Mapping) and any(keys <= set(one) for keys in _ROLE_KEYS) for one in value)
+        isinstance(one, Mapping) and any(set(keys) <= set(one) for keys in KEYS) for one in value)
 
 
 def named_pair(columns: Sequence[str]) -> tuple[str, str] | None:

@@ -48,6 +48,12 @@ def only(path: Path, **options: Any) -> Example:
     ({"instruction": "and then?", "input": "", "output": "home", "system": "s", "history": [["hi", "yes?"]]},
      ["s", "hi", "yes?", "and then?"], "home"),
     ({"prompt": "why?", "response": "because"}, ["why?"], "because"),
+    ({"dialogue_id": "1", "turns": [{"speaker": "USER", "utterance": "hi"},
+                                    {"speaker": "SYSTEM", "utterance": "yes?"}]}, ["hi"], "yes?"),
+    ({"对话": [{"role": "客户", "text": "在吗"}, {"role": "客服", "text": "您好"}]}, ["在吗"], "您好"),
+    ({"id": "7", "dialog": ["hi", "yes?", "why?", "because"], "act": [1, 2, 2, 1], "emotion": [0, 0, 0, 0]},
+     ["hi", "yes?", "why?"], "because"),
+    ({"dialog": ["hi", "yes?", "bye"]}, ["hi"], "yes?"),
 ])
 def test_conversations_are_told_by_their_keys(
     row: dict[str, Any], turns: list[str], answer: str, tmp_path: Path,
@@ -60,9 +66,11 @@ def test_conversations_are_told_by_their_keys(
 @pytest.mark.parametrize("row", [
     {"text": "a", "label": "b"}, {"question": "a", "answer": "b"}, {"input": "a", "output": "b"},
     {"dialogue": "A: hi", "summary": "hi"}, {"messages": "two new", "label": "b"},
+    {"text": "a", "dialogue": ["hi", "yes?"], "label": "b"}, {"dialogue": ["hi", "yes?"], "text": "a", "summary": "b"},
 ])
 def test_other_files_are_left_alone(row: dict[str, Any], tmp_path: Path) -> None:
-    rows = [{key: f"{value} {number}" for key, value in row.items()} for number in range(2)]
+    rows = [{key: value if isinstance(value, list) else f"{value} {number}" for key, value in row.items()}
+            for number in range(2)]
     assert inspect(write(tmp_path / "a.jsonl", *rows, *rows)).problem_type != "dialogue"
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 from luthier.data import names as roles
 from luthier.data.cells.flags import are_flags
 from luthier.data.cells.labels import as_list
-from luthier.data.columns.targets import alike, are_texts, labels_beside
+from luthier.data.columns.targets import alike, are_texts, labels_beside, named_targets
 from luthier.data.columns.texts import asked_column
 from luthier.data.layout_values import Seen
 from luthier.data.names import shown
@@ -21,6 +22,8 @@ MESSAGES = ("messages", "conversations", "conversation", "dialog", "dialogue", "
             "prompt", "chosen")
 """Names of a column of messages, as ``plain`` writes them, the likelier first; TRL calls what comes before an answer
 ``prompt``, and of two conversations the better one ``chosen``."""
+_IN_TURN = MESSAGES[:8]
+"""Those that may list texts alone, which two people say in turn."""
 PROMPT = "prompt"
 CONTINUED = ("completion", "chosen", "response", "answer", "output", "回答", "答案")
 """Names of a column with what follows the messages; of two answers it is the better one."""
@@ -43,9 +46,19 @@ _DOLLY = {"instruction", "context", "response", "category"}
 
 
 def messages_column(seen: Seen) -> str | None:
-    """Return the column whose cells are lists of messages."""
+    """Return the column whose cells are lists of messages, or of what is said in turn."""
     named = roles.matching(seen.present, MESSAGES)
-    return next((column for column in named if _are_messages(seen.rows, column)), None)
+    found = next((column for column in named if _are_messages(seen.rows, column)), None)
+    return found or next((column for column in named if says_in_turn(seen, column)), None)
+
+
+def says_in_turn(seen: Seen, column: str) -> bool:
+    """Tell whether a column lists what two people say in turn, as DailyDialog and LCCC do, and nothing labels it."""
+    lists = [found for row in seen.rows if (found := as_list(row.get(column)))]
+    # What is labelled with a list is each turn.
+    free = [one for one in seen.present if one != column and not any(as_list(row.get(one)) for row in seen.rows)]
+    return (roles.plain(column) in _IN_TURN and bool(lists) and 2 * sum(map(_is_said, lists)) >= len(lists)
+            and roles.named(free, roles.LABEL_NAMES) is None and named_targets(seen.present, asked=False) is None)
 
 
 def follows(seen: Seen, messages: str) -> str | None:
@@ -69,10 +82,14 @@ def refuse_judged(seen: Seen) -> None:
 def messages_of(cell: Any) -> Any:
     """Return the messages in a cell; tables hold them as JSON, or as data frames write them.
 
+    Of texts alone the user's comes first, and an answer behind each.
+
     Raises:
         ValueError: a text that begins as a list of messages is none.
     """
     found = as_list(cell)
+    if found is not None and _is_said(found):
+        return [{"role": role, "content": said} for role, said in zip(cycle(("user", "assistant")), found)]
     if found is not None:
         return found
     if isinstance(cell, str) and cell.lstrip().startswith("["):
@@ -138,3 +155,7 @@ def _are_messages(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
     found = [as_list(row.get(column)) for row in rows]
     lists = [one for one in found if one]
     return bool(lists) and 2 * sum(map(roles.are_messages, lists)) >= len(lists)
+
+
+def _is_said(turns: Sequence[Any]) -> bool:
+    return len(turns) > 1 and all(isinstance(one, str) for one in turns)

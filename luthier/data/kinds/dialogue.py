@@ -18,6 +18,7 @@ from luthier.data.columns.dialogues import (
     messages_of,
     prompt_and_answer,
     refuse_judged,
+    says_in_turn,
 )
 from luthier.data.columns.texts import asked_column, check_distinct
 from luthier.data.kind import BY_KEYS
@@ -63,7 +64,8 @@ def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
         if roles.plain(messages) == PROMPT and follows(seen, messages) is None:
             messages = None  # nobody answers
     if messages is not None and {seen.columns.text, seen.columns.label} <= {None, messages}:
-        return _layout(seen, messages, messages if labelled else None, f"column {messages!r} holds the messages")
+        turns = "what is said in turn, first by the user" if says_in_turn(seen, messages) else "the messages"
+        return _layout(seen, messages, messages if labelled else None, f"column {messages!r} holds {turns}")
     if messages is not None and seen.columns.text is not None and task == TASK:
         asked_column(seen.path, "text", seen.columns.text, seen.present)
     pair = prompt_and_answer(seen, asked=task == TASK, labelled=labelled)
