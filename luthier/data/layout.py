@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from luthier import plugins
-from luthier.data.cells.annotations import unfolded
+from luthier.data.cells.annotations import has_several, unfolded
 from luthier.data.formats import SEAM, find_reader
 from luthier.data.kind import kinds
 from luthier.data.layout_values import Columns, Layout, Seen
@@ -57,7 +57,8 @@ def inspect(path: str | Path, columns: Columns = Columns(), *, encoding: str | N
     if not present:
         first = f": line {bad[0].line}: {bad[0].reason}" if bad else ""
         raise DataError(f"{path}: holds no rows{first}", "give a file with a header and at least one row of data")
-    seen = Seen(path, columns, rows, present, tuple(_format_notes(path, name, reader, codec, encoding)))
+    notes = (*_format_notes(path, name, reader, codec, encoding), *_unread(sample))
+    seen = Seen(path, columns, rows, present, notes)
     found = (kind.find(seen, task, labelled=labelled) for kind in known)
     layout = next((one for one in found if one is not None), None)
     if layout is None:
@@ -69,6 +70,12 @@ def inspect(path: str | Path, columns: Columns = Columns(), *, encoding: str | N
 def _sample(path: Path, reader: Reader, codec: str | None) -> tuple[list[Record], list[BadRow]]:
     rows = list(islice(reader.records(path, codec), _SAMPLE))
     return [row for row in rows if isinstance(row, Record)], [row for row in rows if isinstance(row, BadRow)]
+
+
+def _unread(sample: list[Record]) -> list[str]:
+    count = sum(has_several(record.values) for record in sample)
+    return [f"{count:,} of the first {len(sample):,} tasks have several annotations: of each the first is read that "
+            "was not cancelled"] if count else []
 
 
 def _opened(record: Record, bad: list[BadRow]) -> dict[str, Any] | None:

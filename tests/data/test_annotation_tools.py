@@ -112,6 +112,17 @@ def test_one_choice(name: str, tmp_path: Path) -> None:
         ("The text of task 0", ("sport",)), ("The text of task 1", ("politics",))]
 
 
+def test_several_annotations_of_a_task_are_told(tmp_path: Path) -> None:
+    rows = [task(n, chosen(("good", "bad")[n % 2]), text=f"a text {n}") for n in range(6)]
+    told = "several annotations"
+    assert not any(told in note for note in all_of(written(tmp_path / "one.json", rows))[0].notes)
+    rows[4]["annotations"].append({"id": 3, "result": [chosen("other")]})
+    layout, found, _ = all_of(written(tmp_path / "two.json", rows))
+    assert ("1 of the first 6 tasks have several annotations: of each the first is read that was not cancelled"
+            in layout.notes)
+    assert found[4].labels == ("good",)
+
+
 def test_several_choices_and_nested_ones(tmp_path: Path) -> None:
     rows = [task(0, chosen("late", "damaged")), task(1, chosen("late")), task(2, chosen(["late", "by days"], "dear")),
             task(3)]

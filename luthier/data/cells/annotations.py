@@ -47,14 +47,19 @@ def unfolded(values: dict[str, Any]) -> dict[str, Any]:
     values = document(values) or values
     if (found := counted_in_characters(values) or selected(values)) is not None:
         return found
-    data = values.get("data")
-    key = next((key for key in _RESULTS if isinstance(values.get(key), list)), None)
-    if isinstance(data, dict) and key is not None:
-        return _task(values, data, key)
+    data, given = values.get("data"), _given(values)
+    if isinstance(data, dict) and given is not None:
+        return _task(values, data, *given)
     short = _is_short(values)
     said = {name: answer for name, cell in values.items() if (short or isinstance(cell, dict))
             and (answer := _short_answer(cell, short=short)) is not None}
     return {**values, **said} if said else values
+
+
+def has_several(values: Mapping[str, Any]) -> bool:
+    """Tell whether several people annotated a task of Label Studio, of whom only the first is read."""
+    given = _given(values) if isinstance(values.get("data"), dict) else None
+    return given is not None and len(given[1]) > 1
 
 
 def marks_of(values: Mapping[str, Any], column: str) -> Any:
@@ -78,8 +83,14 @@ def is_task(row: Mapping[str, Any]) -> bool:
             and all(isinstance(one, Mapping) and _lists_labels(one) for one in marks))
 
 
-def _task(values: Mapping[str, Any], data: Mapping[str, Any], key: str) -> dict[str, Any]:
-    done = [one for one in values[key] if isinstance(one, dict) and not one.get("was_cancelled")]
+def _given(values: Mapping[str, Any]) -> tuple[str, list[Any]] | None:
+    """Return the key of the annotations of a task, and those that were not cancelled; ``None`` without such a key."""
+    key = next((key for key in _RESULTS if isinstance(values.get(key), list)), None)
+    return None if key is None else (
+        key, [one for one in values[key] if isinstance(one, dict) and not one.get("was_cancelled")])
+
+
+def _task(values: Mapping[str, Any], data: Mapping[str, Any], key: str, done: list[Any]) -> dict[str, Any]:
     results = done[0].get("result", []) if done else None
     members = [one for one in results or () if isinstance(one, dict)]
     related = [{"from_id": start, "to_id": end, "label": label}
