@@ -158,7 +158,8 @@ class SomeKind(Protocol):
         """Return labelled rows with those that are one example joined, and what was left out, in sentences."""
 
     def scored_together(self, rows: Sequence[Example], /) -> tuple[list[Example], list[str]]:
-        """Return what labelled rows become that are scored together, and what was left out, in sentences."""
+        """Return what labelled rows become that are scored together, and what was left out or counts as wrong, in
+        sentences."""
 
 
 def kind_of(problem_type: str) -> Kind:

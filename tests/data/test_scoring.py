@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from luthier.data import kind_of
 from luthier.data.scoring import scored_rows
-from luthier.schema import Example, Passages
+from luthier.schema import Example, GoldAnswer, Passages
 
 
 def test_rows_get_their_normal_form_and_those_without_a_text_are_told() -> None:
@@ -24,3 +24,13 @@ def test_a_query_counts_once_with_all_that_belongs_to_it() -> None:
         assert [(row.id, row.text) for row in found] == [("a:1", "q"), ("a:3", "r")]
         assert [row.passages for row in found] == [Passages(("one", "two")), Passages(("three",), ("one",))]
         assert not told
+
+
+def test_questions_whose_answers_stand_nowhere_are_counted() -> None:
+    rows = [Example(f"a:{n}", "who?", "Ann did", answers=(GoldAnswer(text, start),))
+            for n, (text, start) in enumerate([("Ann", 0), ("Bob", None)])]
+    found, told = scored_rows(rows, kind_of("question_answering"), "nfc")
+    assert found == rows
+    assert told == ["1 questions have no answer that stands in the context: they count in the scores, and cannot be "
+                    "answered rightly (a:1)"]
+    assert not scored_rows(rows[:1], kind_of("question_answering"), "nfc")[1]

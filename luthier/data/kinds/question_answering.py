@@ -134,15 +134,22 @@ def remarks(splits: Splits, _labels: LabelSet) -> list[str]:
     """Tell how many answers were not at their places, and how many test questions cannot be answered rightly."""
     rows = [row for split in splits.values() for row in split]
     moved = [row.id for row in rows if any(answer.moved for answer in row.answers or ())]
-    lost = [row.id for row in rows if row.answers and all(answer.start is None for answer in row.answers)]
     notes = []
     if moved:
         notes.append(f"{len(moved):,} questions had an answer that was not at its place and stands once in the "
                      f"context: it is taken from there ({_listed(moved)})")
-    if lost:
-        notes.append(f"{len(lost):,} test questions have no answer that stands in the context: they count in the "
-                     f"scores, and cannot be answered rightly ({_listed(lost)})")
-    return notes
+    return notes + _lost(rows, "test ")
+
+
+def scored_together(rows: Sequence[Example]) -> tuple[list[Example], list[str]]:
+    """Return the rows, and how many cannot be answered rightly."""
+    return list(rows), _lost(rows)
+
+
+def _lost(rows: Sequence[Example], which: str = "") -> list[str]:
+    lost = [row.id for row in rows if row.answers and all(answer.start is None for answer in row.answers)]
+    return [f"{len(lost):,} {which}questions have no answer that stands in the context: they count in the scores, and "
+            f"cannot be answered rightly ({_listed(lost)})"] if lost else []
 
 
 def _listed(ids: Sequence[str]) -> str:
