@@ -24,7 +24,7 @@ _KNOWN_BINARIES = (
     (b"%PDF", "a PDF", "copy its table into a CSV or XLSX file"),
 )
 
-_STANDOFF = re.compile(r"\ufeff?[TREAMN#*][0-9]*\t\S+ \S")
+_STANDOFF = re.compile(r"\ufeff?(?:[TREAMN#][0-9]+|\*)\t\S+ \S")
 """How a file of brat's begins: ``T1``, a tab, a type and places."""
 
 _NO_TEXT = (b"PAR1", GZIP, *(magic for magic, _, _ in _KNOWN_BINARIES))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from luthier import plugins
 from luthier.data.cells.annotations import has_several, unfolded
@@ -52,12 +51,12 @@ def inspect(path: str | Path, columns: Columns = Columns(), *, encoding: str | N
     name, reader = find_reader(path, prose=unlabelled and columns == Columns())
     codec = resolve(path, encoding) if reader.IS_TEXT else None
     sample, bad = _sample(path, reader, codec)
-    rows = [values for record in sample if (values := _opened(record, bad)) is not None]
+    rows = [unfolded(record.values) for record in sample]
     present = tuple(dict.fromkeys(key for row in rows for key in row))
     if not present:
         first = f": line {bad[0].line}: {bad[0].reason}" if bad else ""
         raise DataError(f"{path}: holds no rows{first}", "give a file with a header and at least one row of data")
-    notes = (*_format_notes(path, name, reader, codec, encoding), *_unread(sample))
+    notes = (*_format_notes(path, name, reader, codec, encoding), *(_unread(sample) if labelled else ()))
     seen = Seen(path, columns, rows, present, notes)
     found = (kind.find(seen, task, labelled=labelled) for kind in known)
     layout = next((one for one in found if one is not None), None)
@@ -76,14 +75,6 @@ def _unread(sample: list[Record]) -> list[str]:
     count = sum(has_several(record.values) for record in sample)
     return [f"{count:,} of the first {len(sample):,} tasks have several annotations: of each the first is read that "
             "was not cancelled"] if count else []
-
-
-def _opened(record: Record, bad: list[BadRow]) -> dict[str, Any] | None:
-    try:
-        return unfolded(record.values)
-    except ValueError as error:
-        bad.append(BadRow(record.line, str(error)))
-        return None
 
 
 def _format_notes(path: Path, name: str, reader: Reader, codec: str | None, asked: str | None) -> list[str]:

@@ -6,13 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from luthier.text.conversations import KEYS
-
 TEXT_NAMES = (
-    "text", "sentence", "content", "review", "reviewtext", "reviewbody", "comment", "comments", "commenttext",
-    "tweet", "message", "msg", "utterance", "query", "anchor", "question", "document", "doc", "body", "post", "news",
-    "article", "description", "complaint", "feedback", "narrative", "input", "inputs", "prompt", "phrase", "statement",
-    "headline", "title", "subject", "summary", "abstract", "texta", "sentence1",
+    "text", "sentence", "content", "senttext", "review", "reviewtext", "reviewbody", "comment", "comments",
+    "commenttext", "tweet", "message", "msg", "utterance", "query", "anchor", "question", "document", "doc", "body",
+    "post", "news", "article", "description", "complaint", "feedback", "narrative", "input", "inputs", "prompt",
+    "phrase", "statement", "headline", "title", "subject", "summary", "abstract", "texta", "sentence1",
     "文本", "内容", "正文", "评论", "评论内容", "评价", "评价内容", "句子", "语句", "文章", "新闻", "微博",
     "微博中文内容", "微博内容", "留言", "反馈", "投诉内容", "问题", "提问", "描述", "标题", "摘要",
 )
@@ -57,16 +55,15 @@ SPAN_NAMES = ("entities", "spans", "ents", "annotations", "completions", "ner", 
               "实体", "标注", "标签")
 """Names of a column that holds the marked spans of a text, the likelier first."""
 
-RELATION_NAMES = ("relations", "triples", "triplelist", "spolist", "relation", "rels", "links", "relationmentions",
-                  "关系", "三元组")
-"""Names of the column of relations, as ``plain`` writes them, the likelier first."""
-
 ID_NAMES = ("id", "idx", "index", "guid", "uid", "number", "no", "编号", "序号")
 """Names of a column that only numbers the rows."""
 
 UNNAMED = re.compile(r"column_\d+")
 """What columns are called where a table gives them no names."""
 _NUMBERS_ROWS = re.compile(r"(?:.*[\s_\-./])?(?i:[pq]?id)\d*|.*[a-z]I[dD]\d*")
+
+_ROLE_KEYS = ({"role", "content"}, {"from", "value"}, {"role", "text"})
+"""Of a message of a conversation, as chat formats and ShareGPT have them."""
 
 _ALL_NAMES = frozenset((*TEXT_NAMES, *LABEL_NAMES, *(name for pair in PAIR_NAMES for name in pair),
                         *ID_NAMES, *TOKEN_NAMES, *TAG_NAMES, *SPAN_NAMES))
@@ -102,7 +99,7 @@ def is_heading(name: str) -> bool:
 def are_messages(value: Any) -> bool:
     """Tell whether a value is the list of messages of a conversation."""
     return isinstance(value, list) and bool(value) and all(
-        isinstance(one, Mapping) and any(set(keys) <= set(one) for keys in KEYS) for one in value)
+        isinstance(one, Mapping) and any(keys <= set(one) for keys in _ROLE_KEYS) for one in value)
 
 
 def named_pair(columns: Sequence[str]) -> tuple[str, str] | None:

@@ -113,11 +113,7 @@ def _examples(
         if isinstance(row, BadRow):
             on_bad(row)
             continue
-        try:
-            row = Record(row.line, unfolded(row.values))
-        except ValueError as error:
-            on_bad(BadRow(row.line, str(error)))
-            continue
+        row = Record(row.line, unfolded(row.values))
         if layout.label is not None and "_input_hash" in row.values and row.values.get("answer") in _NOT_ACCEPTED:
             on_bad(BadRow(row.line, f"its annotator said {row.values['answer']!r} to it in Prodigy"))
             continue

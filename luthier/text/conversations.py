@@ -16,21 +16,18 @@ ROLES: Mapping[str, Role] = {
     "系统": "system", "用户": "user", "客户": "user", "顾客": "user", "助手": "assistant", "客服": "assistant",
 }
 """Names of roles in files -> ours; ShareGPT and its kin say ``human`` and ``gpt``."""
-_SPEAKER = "speaker"
-"""Under this key nobody sets the scene: the system of MultiWOZ and its kin is who answers."""
 _WEIGHTS = {"": None, "0": 0, "0.0": 0, "1": 1, "1.0": 1}
 _CALLS = ("tool_calls", "function_call")
-KEYS = (("role", "content"), ("from", "value"), ("role", "text"), (_SPEAKER, "utterance"), (_SPEAKER, "text"))
-"""Keys of a message: of who says it, and of what is said."""
+_KEYS = (("role", "content"), ("from", "value"), ("role", "text"))
 
 
 def parsed(messages: Any) -> Conversation:
     """Return the conversation in a list of messages.
 
     Args:
-        messages: N objects ``{"role": …, "content": …}``, ``{"from": …, "value": …}``, ``{"role": …, "text": …}`` or
-            ``{"speaker": …, "utterance": …}``; the content is a text, or a list of ``{"type": "text", "text": …}``. An
-            answer with ``"weight": 0`` is not learned from.
+        messages: N objects ``{"role": …, "content": …}``, ``{"from": …, "value": …}`` or ``{"role": …, "text": …}``;
+            the content is a text, or a list of ``{"type": "text", "text": …}``. An answer with ``"weight": 0`` is not
+            learned from.
 
     Raises:
         ValueError: it is no such list, a role is not known, a turn is empty, or ``system`` does not come first.
@@ -63,7 +60,7 @@ def _turn(message: Any, number: int) -> Turn:
         raise ValueError(f"message {number} is {type(message).__name__}, expected an object with role and content")
     if any(message.get(key) for key in _CALLS) and "content" not in message:
         message = {**message, "content": None}
-    named = next((keys for keys in KEYS if keys[0] in message and keys[1] in message), None)
+    named = next((keys for keys in _KEYS if keys[0] in message and keys[1] in message), None)
     if named is None:
         raise ValueError(f"message {number} has the keys {', '.join(map(str, message))[:80] or 'none'}; expected role "
                          "and content")
@@ -79,8 +76,6 @@ def _turn(message: Any, number: int) -> Turn:
     except UnicodeEncodeError as error:
         raise ValueError(f"message {number}: character {error.start + 1} is half a surrogate pair, not text") from None
     speaker = ROLES[role.casefold()]
-    if named[0] == _SPEAKER and speaker == "system":
-        speaker = "assistant"
     return Turn(speaker, content, learned=speaker != "assistant" or _is_learned(message.get("weight"), number))
 
 

@@ -179,7 +179,7 @@ def test_places_in_words_are_left_out(file):
     rows, _ = read_all(layout, max_bad_rows=0)
     assert [(row.text, [(one.start, one.end, one.label) for one in row.spans]) for row in rows] == [
         ("科技小明", [(2, 4, "PER.NAM")]), ("21年", [])]
-    assert values(file("❤\ufe0f0\tO\n字0\tB-X\n\n"))[0][1] == ["❤\ufe0f", "字"]
+    assert values(file("❤\ufe0f0\tO\n字0\tB-X\n词1\tI-X\n\n"))[0][1] == ["❤\ufe0f", "字", "词"]
 
 
 @pytest.mark.parametrize("one", ["技", "技5", "技术1", "a b1"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,6 @@ def only(path: Path, **options: Any) -> Example:
     ({"instruction": "and then?", "input": "", "output": "home", "system": "s", "history": [["hi", "yes?"]]},
      ["s", "hi", "yes?", "and then?"], "home"),
     ({"prompt": "why?", "response": "because"}, ["why?"], "because"),
-    ({"dialogue_id": "1", "turns": [{"speaker": "USER", "utterance": "hi"},
-                                    {"speaker": "SYSTEM", "utterance": "yes?"}]}, ["hi"], "yes?"),
     ({"对话": [{"role": "客户", "text": "在吗"}, {"role": "客服", "text": "您好"}]}, ["在吗"], "您好"),
     ({"id": "7", "dialog": ["hi", "yes?", "why?", "because"], "act": [1, 2, 2, 1], "emotion": [0, 0, 0, 0]},
      ["hi", "yes?", "why?"], "because"),
@@ -67,11 +66,47 @@ def test_conversations_are_told_by_their_keys(
     {"text": "a", "label": "b"}, {"question": "a", "answer": "b"}, {"input": "a", "output": "b"},
     {"dialogue": "A: hi", "summary": "hi"}, {"messages": "two new", "label": "b"},
     {"text": "a", "dialogue": ["hi", "yes?"], "label": "b"}, {"dialogue": ["hi", "yes?"], "text": "a", "summary": "b"},
+    {"text": "a", "turns": ["hi", "my phone"], "resolved": ["yes", "no"]}, {"turns": ["hi", "yes?"], "abstract": "b"},
+    {"context": "Ann did", "question": "who", "answers": ["Ann"], "dialogue": ["hi", "yes?"]},
+    {"query": "a", "positive": "b", "conversation": ["hi", "yes?"]}, {"dialog": ["Ann: hi", "Bob: yes?"]},
+    {"text": "a", "turns": [{"speaker": "agent", "text": "hi"}], "label": "b"},
+    {"turns": ["hi", "yes?"], "labels": ["a", "b", "c"]},
+    {"turns": [{"speaker": "Ann", "text": "hi"}, {"speaker": "Bob", "text": "yes?"}]},
 ])
 def test_other_files_are_left_alone(row: dict[str, Any], tmp_path: Path) -> None:
     rows = [{key: value if isinstance(value, list) else f"{value} {number}" for key, value in row.items()}
             for number in range(2)]
-    assert inspect(write(tmp_path / "a.jsonl", *rows, *rows)).problem_type != "dialogue"
+    path = write(tmp_path / "a.jsonl", *rows, *rows)
+    try:
+        found: str | None = inspect(path).problem_type
+    except DataError:
+        found = "refused"
+    assert found != "dialogue"
+
+
+@pytest.mark.parametrize(("row", "turns", "answer"), [
+    ({"dialogue": ["hi", "yes?", "why?"], "response": "because"}, ["hi", "yes?", "why?"], "because"),
+    ({"dialogue": ["yes?", "why?"], "response": "because"}, ["yes?", "why?"], "because"),
+    ({"services": ["hotel"], "turns": [{"speaker": "USER", "utterance": "hi"},
+                                       {"speaker": "SYSTEM", "utterance": "yes?"}]}, ["hi"], "yes?"),
+    ({"turns": [{"speaker": "system", "text": "s"}, {"speaker": "user", "text": "hi"},
+                {"speaker": "assistant", "text": "yes?"}]}, ["s", "hi"], "yes?"),
+])
+def test_turns_count_back_from_an_answer_and_systems_answer_where_nobody_else_does(
+    row: dict[str, Any], turns: list[str], answer: str, tmp_path: Path,
+) -> None:
+    found = only(write(tmp_path / "a.jsonl", *[{"dialogue_id": n, **row} for n in range(3)]))
+    assert (list(found.conversation or ()), found.targets) == (turns, (answer,))
+    labelled = write(tmp_path / "b.jsonl", *[{**row, "topic": n} for n in range(3)])
+    assert only(labelled, task="dialogue") == replace(found, id="b.jsonl:1")
+
+
+def test_of_texts_that_wait_for_an_answer_the_last_is_the_users(tmp_path: Path) -> None:
+    for said in (["yes?", "why?"], ["hi", "yes?", "why?"]):
+        asked = only(write(tmp_path / "a.jsonl", *[{"dialog": said}] * 3), task="dialogue", labelled=False)
+        assert asked.conversation is not None
+        assert [(turn.role, turn.content) for turn in asked.conversation.turns[-2:]] == [
+            ("assistant", "yes?"), ("user", "why?")]
 
 
 def test_other_columns_are_read_where_the_task_is_asked_for(tmp_path: Path) -> None:

@@ -137,10 +137,10 @@ def test_what_cannot_be_read_of_words_is_refused(link: Any, said: str) -> None:
 
 def test_tokens_outside_the_text_and_unknown_spans_are_refused(tmp_path: Path) -> None:
     rows = [SPERT, {**SPERT, "entities": [{"type": "Peop", "start": 0, "end": 9}]},
-            {**SPERT, "entities": [[0, 1]]}, SPERT]
+            {**SPERT, "entities": [[0, 1]]}]
     _, bad = read_all(inspect(written(tmp_path / "rows.jsonl", *rows)), max_bad_rows=5)
-    assert [row.reason for row in bad] == ["'entities': tokens 0-9 lie outside the 8 tokens, or are none",
-                                           "'tokens': expected text, came list"]
+    assert [row.reason for row in bad] == ["tokens 0-9 lie outside the text of 8 tokens, or are none",
+                                           "tokens None-None lie outside the text of 8 tokens, or are none"]
     stray = {**PURE, "relations": [[], [[3, 4, 9, 9, "Work_For"]]]}
     _, bad = read_all(inspect(written(tmp_path / "pure.jsonl", PURE, stray)), max_bad_rows=5)
     assert "names the entity 'tokens 9-9', which is not there" in bad[0].reason

@@ -10,7 +10,6 @@ from luthier.data.cells.labels import spelt
 from luthier.data.cells.marks import has_place
 from luthier.data.cells.paths import JOINED
 from luthier.data.cells.selected import selected
-from luthier.data.cells.token_spans import counted_in_characters
 from luthier.data.names import TEXT_NAMES, named, plain
 
 _RESULTS = ("annotations", "completions")
@@ -33,19 +32,15 @@ _COUNTED = frozenset((
 def unfolded(values: dict[str, Any]) -> dict[str, Any]:
     """Lay a row open that a data set or an annotation tool nests; return any other as it is.
 
-    Of data sets these are documents of sentences, tokens whose spans count them, and passages of which some were
-    selected. Of tools it is Label Studio.
+    Of data sets these are documents of sentences, and passages of which some were selected; of tools it is Label
+    Studio.
 
     In the full export the text stands below ``data``, and what was said of it in the results of the first annotation
     that was not cancelled: spans, with relations between them if there are any, and choices, paths of a taxonomy,
     numbers and texts, each in a column that is called as in the project. In the short one (JSON-MIN, CSV) these columns
     are there already, and several choices still stand within an object.
-
-    Raises:
-        ValueError: a span that counts tokens lies outside of them, or is of several stretches.
     """
-    values = document(values) or values
-    if (found := counted_in_characters(values) or selected(values)) is not None:
+    if (found := document(values) or selected(values)) is not None:
         return found
     data, given = values.get("data"), _given(values)
     if isinstance(data, dict) and given is not None:

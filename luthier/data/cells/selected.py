@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from luthier.data.cells.flags import flag
+
 _PASSAGES, _TEXT, _SELECTED = "passages", "passage_text", "is_selected"
 """Keys of MS MARCO (Bajaj et al., 2016)."""
 
 
 def selected(values: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return a row of MS MARCO with selected passages parted from the others; ``None`` where it is another row.
+    """Return a row of MS MARCO with all passages, those selected and the others; ``None`` where it is another row.
 
     Its passages are a list of objects, or as Hugging Face keeps them an object of lists.
     """
@@ -23,6 +25,7 @@ def selected(values: Mapping[str, Any]) -> dict[str, Any] | None:
     if not isinstance(cell, list) or not cell or not all(
             isinstance(one, Mapping) and {_TEXT, _SELECTED} <= set(one) for one in cell):
         return None
-    rest = {name: value for name, value in values.items() if name != _PASSAGES}
-    return {**rest, "positive_passages": [one[_TEXT] for one in cell if one[_SELECTED] == 1],
-            "negative_passages": [one[_TEXT] for one in cell if one[_SELECTED] != 1]}
+    marked = [(text, flag(one[_SELECTED])) for one in cell if isinstance(text := one[_TEXT], str)]
+    return {**values, _PASSAGES: [text for text, _ in marked],
+            "positive_passages": [text for text, right in marked if right],
+            "negative_passages": [text for text, right in marked if not right]}

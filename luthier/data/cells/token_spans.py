@@ -1,97 +1,90 @@
-"""Rows of tokens beside spans that count tokens, laid open as a text with spans that count characters."""
+"""Spans that count tokens, as some data sets have them beside a list of tokens."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from luthier.data.cells.labels import as_list
+from luthier.data.cells.labels import as_list, spelt
 from luthier.data.cells.places import is_whole, whole
-from luthier.data.cells.spans import glue_of, joined
-from luthier.data.names import RELATION_NAMES, SPAN_NAMES, TEXT_NAMES, TOKEN_NAMES, matching, plain
+from luthier.data.cells.spans import checked
+from luthier.data.names import plain
+from luthier.schema import Span
 
-_TOKENS = (*TOKEN_NAMES, "sentence", "text")
-_SPANS = ("entities", "spans", "ents", "ner", "实体")
-"""Columns of which an empty list says that there is no entity; under other names it could be one of labels or tags."""
-_LAST_INCLUDED = "tokenized_text"
-"""The column of GLiNER (Zaratiana et al., 2024), whose lists of three end with the last token and not behind it."""
+LAST_INCLUDED = "tokenizedtext"
+"""The column of tokens of GLiNER (Zaratiana et al., 2024), as ``plain`` writes it: lists of three beside it end with
+the last token, and not behind it."""
+_LABELS = ("label", "type", "labels")
 
 
-def counted_in_characters(values: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return a row with its tokens joined and its spans counted in characters; ``None`` where it is another row.
+def counted_spans(text: str, places: Sequence[tuple[int, int]], cell: Any, tokens: str) -> tuple[Span, ...]:
+    """Return the spans that a cell marks in a text whose tokens lie at these places.
 
-    Read are ``{"sentence": [token, …], "ner": [{"index": [0, 1], "type": …}]}`` of W2NER (Li et al., 2022), ``{
-    "tokenized_text": […], "ner": [[first, last, type], …]}`` of GLiNER, and ``{"tokens": […], "entities": [{"start": 0,
-    "end": 2, "label": …}]}``, the end behind the last token; beside relations lists of three, which end there, too.
+    Args:
+        text: joined from the tokens.
+        places: start and end of each token.
+        cell: a list of ``{"index": [0, 1], "type": …}`` (W2NER, Li et al., 2022), of ``{"start": 0, "end": 2, "label":
+            …}`` with the end behind the last token (SpERT), or of GLiNER's ``[first, last, type]``.
+        tokens: the column of the tokens.
 
     Raises:
-        ValueError: a span lies outside the tokens, or is of several stretches.
+        ValueError: another form, a span outside the tokens, or one of several stretches.
     """
-    columns = [name for name, cell in values.items() if not isinstance(cell, str) or cell[:1] == "["]
-    if not columns:
-        return None
-    tokens = next((one for one in matching(columns, _TOKENS) if _are_tokens(as_list(values[one]))), None)
-    if tokens is None or any(_is_text(values[one]) for one in matching(list(values), TEXT_NAMES)):
-        return None
-    lists = tokens == _LAST_INCLUDED or bool(matching(list(values), RELATION_NAMES))
-    column = next((one for one in matching(columns, SPAN_NAMES) if one != tokens
-                   and _are_counted(one, as_list(values[one]), lists=lists)), None)
-    if column is None:
-        return None
-    words, marks = as_list(values[tokens]) or [], as_list(values[column]) or []
-    text, places = joined(words, glue_of([words]))
-    spans = []
-    for mark in marks:
-        first, behind = _counted(mark, extra=tokens == _LAST_INCLUDED)
-        if not 0 <= first < behind <= len(places):
-            raise ValueError(f"{column!r}: tokens {first}-{behind} lie outside the {len(places)} tokens, or are none")
-        spans.append(_placed(mark, places[first][0], places[behind - 1][1]))
-    return {**values, tokens: text, column: spans}
-
-
-def _is_text(cell: Any) -> bool:
-    return isinstance(cell, str) and as_list(cell) is None
-
-
-def _are_tokens(cell: list[Any] | None) -> bool:
-    return bool(cell) and all(isinstance(one, str) for one in cell or ())
-
-
-def _are_counted(column: str, marks: list[Any] | None, *, lists: bool) -> bool:
-    """Tell whether a cell lists marks that can only count tokens, as no text stands beside them."""
+    marks = as_list(spelt(cell))
     if marks is None:
-        return False
-    return all(_is_counted(mark, lists=lists) for mark in marks) if marks else plain(column) in _SPANS
+        raise ValueError(f"expected a list of spans, came {'nothing' if cell is None else type(cell).__name__}")
+    found = []
+    for mark in marks:
+        if not is_counted(mark, tokens):
+            raise ValueError(f"expected a span that counts tokens, with start, end and label, came {str(mark)[:60]}")
+        first, behind, label = _counted(mark)
+        if not 0 <= first < behind <= len(places):
+            raise ValueError(f"tokens {first}-{behind} lie outside the text of {len(places)} tokens, or are none")
+        found.append((places[first][0], places[behind - 1][1], label))
+    return checked(text, found)
 
 
-def _is_counted(mark: Any, *, lists: bool) -> bool:
+def fit(marks: Sequence[Any], count: int, tokens: str) -> bool:
+    """Tell whether members of a cell can all be spans that count this many tokens."""
+    return all(is_counted(mark, tokens) and _end(mark) <= count for mark in marks)
+
+
+def is_counted(mark: Any, tokens: str) -> bool:
+    """Tell whether a member of a cell has a form that can count tokens."""
     if isinstance(mark, list | tuple):
-        return lists and len(mark) == 3 and all(map(is_whole, mark[:2])) and isinstance(mark[2], str)
+        return plain(tokens) == LAST_INCLUDED and len(mark) == 3 and all(map(is_whole, mark[:2]))
     if not isinstance(mark, Mapping):
         return False
-    index = mark.get("index")
-    return (isinstance(index, list) and bool(index) and all(map(is_whole, index))) or (
-        is_whole(mark.get("start")) and is_whole(mark.get("end")))
+    return bool(_index(mark)) or (is_whole(mark.get("start")) and is_whole(mark.get("end")))
 
 
-def _counted(mark: Any, *, extra: bool) -> tuple[int, int]:
-    """Return the first token of a span, and the one behind its last.
+def _counted(mark: Any) -> tuple[int, int, Any]:
+    """Return the first token of a span, the one behind its last, and its label.
 
     Raises:
         ValueError: its tokens do not follow each other.
     """
     if isinstance(mark, list | tuple):
-        return whole(mark[0]), whole(mark[1]) + extra
-    if "index" not in mark:
-        return whole(mark["start"]), whole(mark["end"])
-    index = [whole(one) for one in mark["index"]]
-    if index != list(range(index[0], index[0] + len(index))):
+        return whole(mark[0]), _end(mark), mark[2]
+    label = next((mark[key] for key in _LABELS if key in mark), None)
+    label = label[0] if isinstance(label, list) and len(label) == 1 else label
+    index = _index(mark)
+    if index and index != list(range(index[0], index[0] + len(index))):
         raise ValueError(f"an entity is of several stretches, tokens {', '.join(map(str, index[:8]))}: give each its "
                          "own, or leave it out")
-    return index[0], index[-1] + 1
+    return index[0] if index else whole(mark["start"]), _end(mark), label
 
 
-def _placed(mark: Any, start: int, end: int) -> Any:
-    """Return a mark in characters; whatever else it says, an id, say, it keeps."""
-    return [start, end, mark[2]] if isinstance(mark, list | tuple) else {
-        **{key: value for key, value in mark.items() if key != "index"}, "start": start, "end": end}
+def _end(mark: Any) -> int:
+    """Return the token behind the last one of a span."""
+    if isinstance(mark, list | tuple):
+        return whole(mark[1]) + 1
+    index = _index(mark)
+    return max(index) + 1 if index else whole(mark["end"])
+
+
+def _index(mark: Mapping[str, Any]) -> list[int]:
+    """Return the tokens that a span lists; where it has a start, an index is a number of another kind."""
+    index = mark.get("index")
+    listed = isinstance(index, list) and "start" not in mark and all(map(is_whole, index))
+    return [whole(one) for one in index] if listed and isinstance(index, list) else []

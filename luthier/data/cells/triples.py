@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from luthier.data.cells.labels import as_list, label_name, spelt
-from luthier.data.cells.spans import marked_spans
+from luthier.data.cells.spans import checked, marked_spans
 from luthier.data.names import plain
 from luthier.schema import Span, Triple
+
+Places = Sequence[tuple[int, int]]
+"""Start and end of each token of a text."""
 
 _SUBJECTS = ("subject", "fromid", "head", "from", "source", "arg1", "em1text", "主体")
 _OBJECTS = ("object", "toid", "tail", "to", "target", "arg2", "em2text", "客体")
 _LABELS = ("label", "type", "relation", "predicate", "relationtype", "关系")
 """Keys of an object for one relation, as ``plain`` writes them, the likelier first."""
 _IDS = ("id", "entityid")
+_TYPES = ("type", "label", "entitytype", "entitygroup")
 _SPELT = r"[0-9A-Za-z\u00c0-\u024f\u0370-\u052f]"
 """Letters of scripts with spaces between words, and digits: where one goes on, a word is not whole."""
 _SHOWN = 5
@@ -33,7 +37,7 @@ class Found:
     """Sorted, each once."""
 
 
-def linked(text: str, entities: Any, relations: Any, *, by_place: bool = False) -> Found:
+def linked(text: str, entities: Any, relations: Any, tokens: Places | None = None, *, by_place: bool = False) -> Found:
     """Return spans and the relations that name them by their ids or their places in the list.
 
     Args:
@@ -41,6 +45,7 @@ def linked(text: str, entities: Any, relations: Any, *, by_place: bool = False) 
         entities: a list of objects with start, end and label (or type), or of ``[start, end, label]``.
         relations: a list of objects with subject, object and label (doccano's ``from_id``, ``to_id`` and ``type``,
             SpERT's ``head``, ``tail`` and ``type``), or of ``[subject, object, label]``.
+        tokens: places of the tokens, where the spans count tokens, the end being behind the last one.
         by_place: whether the numbers of relations are places in the list, as another row shows, even where each is
             the id of an entity, too.
 
@@ -48,7 +53,7 @@ def linked(text: str, entities: Any, relations: Any, *, by_place: bool = False) 
         ValueError: another form, a span outside the text, or a relation to an entity that is not there or to itself.
     """
     members, links = _list(entities, "entities"), _list(relations, "relations")
-    spans = [_span(text, member) for member in members]
+    spans = [_span(text, member, tokens) for member in members]
     ids = {name: number for number, member in enumerate(members) if (name := _id(member)) is not None}
     by_id = len(ids) == len(members) and (_names_ids(links) or (not by_place and _all_known(links, ids)))
     numbers = ids if by_id else {str(number): number for number in range(len(spans))}
@@ -76,7 +81,7 @@ def spoken(text: str, cell: Any) -> Found:
         ValueError: another form, or words that do not stand in the text, which the message lists.
     """
     links, spans, triples, missing = _list(cell, "spo_list"), set[Span](), set[Triple](), list[str]()
-    for link in map(_in_duies_words, links):
+    for link in map(_in_duies_words, (link for link in links if not _says_none(link))):
         ends = [_words(text, link, side, missing) for side in ("subject", "object")]
         name = label_name(link.get("predicate"))
         if name is None:
@@ -129,6 +134,11 @@ def _in_duies_words(link: Any) -> Mapping[str, Any]:
             **{key: kind for key, kind in kinds.items() if kind is not None}}
 
 
+def _says_none(link: Any) -> bool:
+    """Tell whether a pair of NYT's mentions (Riedel et al., 2010) holds no relation, which it calls ``None``."""
+    return isinstance(link, Mapping) and "em1Text" in link and link.get("label") == "None"
+
+
 def _list(cell: Any, name: str) -> list[Any]:
     members = as_list(spelt(cell))
     if members is None:
@@ -162,11 +172,19 @@ def _all_known(links: Sequence[Any], ids: Mapping[str, int]) -> bool:
     return bool(ends) and all(str(end) in ids for end in ends)
 
 
-def _span(text: str, member: Any) -> Span:
-    found = marked_spans(text, [member])
-    if len(found) != 1:
-        raise ValueError(f"an entity has several labels, and relations need one: {str(member)[:60]}")
-    return found[0]
+def _span(text: str, member: Any, tokens: Places | None) -> Span:
+    if tokens is None:
+        found = marked_spans(text, [member])
+        if len(found) != 1:
+            raise ValueError(f"an entity has several labels, and relations need one: {str(member)[:60]}")
+        return found[0]
+    given: Sequence[Any] = member if isinstance(member, list | tuple) and len(member) == 3 else (None, None, None)
+    if isinstance(member, Mapping):
+        given = member.get("start"), member.get("end"), _value(member, _TYPES)
+    start, end, name = given
+    if not (_whole(start) and _whole(end) and 0 <= start < end <= len(tokens)):
+        raise ValueError(f"tokens {start}-{end} lie outside the text of {len(tokens)} tokens, or are none")
+    return checked(text, [(tokens[start][0], tokens[end - 1][1], name)])[0]
 
 
 def _triple(spans: Sequence[Span], link: Any, numbers: Mapping[str, int]) -> Triple:
@@ -233,3 +251,7 @@ def _is_triplet(link: Any) -> bool:
 
 def _is_name(value: Any) -> bool:
     return isinstance(value, int | str) and not isinstance(value, bool)
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

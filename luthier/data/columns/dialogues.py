@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 from luthier.data import names as roles
 from luthier.data.cells.flags import are_flags
 from luthier.data.cells.labels import as_list
-from luthier.data.columns.targets import alike, are_texts, labels_beside, named_targets
+from luthier.data.columns.targets import alike, are_texts, labels_beside
 from luthier.data.columns.texts import asked_column
 from luthier.data.layout_values import Seen
 from luthier.data.names import shown
 from luthier.errors import DataError
+from luthier.text.conversations import ROLES
 
 DIALOGUE = "dialogue"
 """Name of the task."""
@@ -22,8 +24,8 @@ MESSAGES = ("messages", "conversations", "conversation", "dialog", "dialogue", "
             "prompt", "chosen")
 """Names of a column of messages, as ``plain`` writes them, the likelier first; TRL calls what comes before an answer
 ``prompt``, and of two conversations the better one ``chosen``."""
-_IN_TURN = MESSAGES[:8]
-"""Those that may list texts alone, which two people say in turn."""
+TURNS = MESSAGES[:-2]
+"""Those of what two people say in turn."""
 PROMPT = "prompt"
 CONTINUED = ("completion", "chosen", "response", "answer", "output", "回答", "答案")
 """Names of a column with what follows the messages; of two answers it is the better one."""
@@ -40,25 +42,58 @@ ANSWERS = tuple(dict.fromkeys(answer for _, answer in (*PAIRS, *ASKED_PAIRS)))
 _BESIDE = ("input", "context", "system", "systemprompt", "systemmessage", "history", "chathistory", "rejected", "id",
            "输入")
 """Names of columns that stand beside a prompt and its answer, and label nothing."""
+_NAMED = re.compile(r"\s*\w{1,20}\s*[:：]")
+"""How a turn begins that says who speaks; then they need not take turns."""
 _INSTRUCTIONS = ("instruction", "指令")
 _DOLLY = {"instruction", "context", "response", "category"}
 """The columns of Dolly, whose category says what kind of question a row asks."""
 
 
 def messages_column(seen: Seen) -> str | None:
-    """Return the column whose cells are lists of messages, or of what is said in turn."""
+    """Return the column whose cells are lists of messages."""
     named = roles.matching(seen.present, MESSAGES)
-    found = next((column for column in named if _are_messages(seen.rows, column)), None)
-    return found or next((column for column in named if says_in_turn(seen, column)), None)
+    return next((column for column in named if _are_messages(seen.rows, column)), None)
 
 
-def says_in_turn(seen: Seen, column: str) -> bool:
-    """Tell whether a column lists what two people say in turn, as DailyDialog and LCCC do, and nothing labels it."""
-    lists = [found for row in seen.rows if (found := as_list(row.get(column)))]
-    # What is labelled with a list is each turn.
-    free = [one for one in seen.present if one != column and not any(as_list(row.get(one)) for row in seen.rows)]
-    return (roles.plain(column) in _IN_TURN and bool(lists) and 2 * sum(map(_is_said, lists)) >= len(lists)
-            and roles.named(free, roles.LABEL_NAMES) is None and named_targets(seen.present, asked=False) is None)
+def turns_column(seen: Seen, *, asked: bool) -> str | None:
+    """Return the column that lists what two people say in turn: texts alone (DailyDialog, LCCC), or with who says them
+    (MultiWOZ).
+
+    Args:
+        seen: the first rows.
+        asked: whether the task was asked for; else nothing but numbers of rows and lists may stand beside it, since all
+            else could be what is learned.
+    """
+    for column in roles.matching(seen.present, TURNS):
+        beside = [one for one in seen.present if one != column and not roles.numbers_rows(one)
+                  and roles.plain(one) not in CONTINUED]
+        lists = [found for row in seen.rows if (found := as_list(row.get(column)))]
+        if lists and 2 * sum(map(_are_turns, lists)) >= len(lists) and (
+                asked or not any(_says_more(row, one, column) for row in seen.rows for one in beside)):
+            return column
+    return None
+
+
+def turns_of(cell: Any, *, answered: bool) -> Any:
+    """Return what is said in turn as messages.
+
+    Args:
+        cell: N texts, or objects with ``speaker`` and what is said, in ``utterance`` or ``text``.
+        answered: whether an answer stands elsewhere or is wanted, so that the last text is the user's; else the first
+            one is.
+    """
+    turns = messages_of(cell)
+    if isinstance(turns, list) and turns and all(isinstance(one, str) for one in turns):
+        begun = answered and len(turns) % 2 == 0
+        speakers = cycle(("assistant", "user") if begun else ("user", "assistant"))
+        return [{"role": role, "content": said} for role, said in zip(speakers, turns, strict=False)]
+    if not isinstance(turns, list) or not all(isinstance(one, Mapping) for one in turns):
+        return turns
+    # The system of MultiWOZ is who answers, where nobody else does.
+    names = [str(one.get("speaker")).casefold() for one in turns]
+    answers = {"system": "assistant"} if not any(ROLES.get(name) == "assistant" for name in names) else {}
+    return [{"role": answers.get(name, name), "content": one.get("utterance", one.get("text"))}
+            for name, one in zip(names, turns, strict=True)]
 
 
 def follows(seen: Seen, messages: str) -> str | None:
@@ -82,14 +117,10 @@ def refuse_judged(seen: Seen) -> None:
 def messages_of(cell: Any) -> Any:
     """Return the messages in a cell; tables hold them as JSON, or as data frames write them.
 
-    Of texts alone the user's comes first, and an answer behind each.
-
     Raises:
         ValueError: a text that begins as a list of messages is none.
     """
     found = as_list(cell)
-    if found is not None and _is_said(found):
-        return [{"role": role, "content": said} for role, said in zip(cycle(("user", "assistant")), found)]
     if found is not None:
         return found
     if isinstance(cell, str) and cell.lstrip().startswith("["):
@@ -157,5 +188,16 @@ def _are_messages(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
     return bool(lists) and 2 * sum(map(roles.are_messages, lists)) >= len(lists)
 
 
-def _is_said(turns: Sequence[Any]) -> bool:
-    return len(turns) > 1 and all(isinstance(one, str) for one in turns)
+def _are_turns(found: Sequence[Any]) -> bool:
+    if all(isinstance(one, str) for one in found):
+        return 2 * sum(_NAMED.match(one) is not None for one in found) < len(found)
+    return all(isinstance(one, Mapping) and ("utterance" in one or "text" in one)
+               and str(one.get("speaker")).casefold() in ROLES for one in found)
+
+
+def _says_more(row: Mapping[str, Any], column: str, turns: str) -> bool:
+    """Tell whether a cell may say what is to be learned of a conversation: it is no list, or one of labels for all."""
+    cell, said = as_list(row.get(column)), as_list(row.get(turns))
+    if cell is None:
+        return row.get(column) not in (None, "") and not isinstance(row[column], Mapping)
+    return roles.plain(column) in roles.LABEL_NAMES and said is not None and len(cell) != len(said)

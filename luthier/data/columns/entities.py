@@ -8,9 +8,10 @@ from typing import Any
 
 from luthier.data import names as roles
 from luthier.data.cells.annotations import is_task
-from luthier.data.cells.labels import as_list
+from luthier.data.cells.labels import as_list, spelt
 from luthier.data.cells.spans import TAGS, form_of, marked_spans
 from luthier.data.cells.tags import are_bare
+from luthier.data.cells.token_spans import fit
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -38,6 +39,8 @@ class Marks:
     """Whether the caller named the column."""
     bare: bool = False
     """Whether the tags are types without letters."""
+    counted: bool = False
+    """Whether the marks are spans that count tokens, and no tags."""
 
 
 def find_tokens(rows: Rows, present: Sequence[str], asked: str | None) -> str | None:
@@ -73,12 +76,24 @@ def find_marks(rows: Rows, present: Sequence[str], tokens: str | None, asked: st
         if column == tokens:
             continue
         pairs = [(cells, tags) for row in rows if (cells := as_list(row.get(tokens))) is not None
-                 and (tags := as_list(row.get(column))) is not None]
+                 and (tags := as_list(row.get(column))) is not None
+                 and not any(isinstance(tag, Mapping | list) for tag in tags)]
         if sum(len(cells) == len(tags) for cells, tags in pairs) > _ENOUGH * len(pairs):
             every = [tag for _, tags in pairs for tag in tags]
             numbers = any(isinstance(tag, int) or hasattr(tag, "dtype") for tag in every)
             bare = not numbers and are_bare(map(str, every))
             return Marks(column, tokens, "a tag for each token", numbers, asked is not None, bare)
+    return _counting_marks(rows, present, tokens, asked)
+
+
+def _counting_marks(rows: Rows, present: Sequence[str], tokens: str, asked: str | None) -> Marks | None:
+    """Return the column of spans that count the tokens, if no text stands beside them."""
+    for column in roles.matching(present, [roles.plain(asked)] if asked else roles.SPAN_NAMES):
+        lists = [(cells, marks) for row in rows if (cells := as_list(row.get(tokens))) is not None
+                 and (marks := as_list(spelt(row.get(column))))]
+        fitting = sum(fit(marks, len(cells), tokens) for cells, marks in lists)
+        if column != tokens and fitting > _ENOUGH * len(lists):
+            return Marks(column, tokens, "spans that count the tokens", asked=asked is not None, counted=True)
     return None
 
 

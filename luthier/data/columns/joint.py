@@ -19,6 +19,9 @@ Rows = Sequence[Mapping[str, Any]]
 TRIPLES = "entities-and-relations"
 """Name of the task."""
 PROBLEM: ProblemType = "joint_extraction"
+RELATION_NAMES = ("relations", "triples", "triplelist", "spolist", "relation", "rels", "links", "relationmentions",
+                  "关系", "三元组")
+"""Names of the column of relations, as ``plain`` writes them, the likelier first."""
 
 _FORMS = ('{"text": "…", "entities": [{"start": 0, "end": 4, "label": "…"}, …], "relations": [{"subject": 0, '
           '"object": 1, "label": "…"}]}, the same with "tokens", or {"text": "…", "spo_list": [{"subject": "…", '
@@ -47,7 +50,7 @@ def find_triples(seen: Seen, task: str | None, *, labelled: bool) -> Layout | No
 
 def _layout(seen: Seen, *, sure: bool) -> Layout | None:
     rows, asked = seen.rows, seen.columns.label
-    for column in roles.matching(seen.present, [roles.plain(asked)] if asked else roles.RELATION_NAMES):
+    for column in roles.matching(seen.present, [roles.plain(asked)] if asked else RELATION_NAMES):
         if not sure and not asked and class_column(rows, seen.present, Marks(column, None, "")) is not None:
             return None
         if _mostly(rows, column, is_spoken):

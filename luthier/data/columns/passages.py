@@ -19,7 +19,7 @@ from luthier.schema import Example, Passages
 ANCHOR_NAMES = ("anchor", "query", "sent0", "锚点", "查询")
 QUERY_NAMES = (*ANCHOR_NAMES, "question", "sentence", "text", "问题", "提问")
 SURE_NAMES = ("positivepassages", "positivectxs")
-"""Names of passages that mean nothing else, as Tevatron and DPR have them: whatever stands beside them is no label."""
+"""Names of passages that mean nothing else, as Tevatron and DPR have them: only what is called so is a label there."""
 POSITIVE_NAMES = ("positive", "pos", "positives", *SURE_NAMES, "sent1", "正例", "正样本")
 NEGATIVE_NAMES = ("negative", "neg", "negatives", "negativepassages", "hardnegative", "hardnegatives", "hardneg",
                   "hardnegativectxs", "negativectxs", "负例", "负样本")
@@ -117,9 +117,10 @@ def joined(rows: Sequence[Example]) -> Example:
 
 def _told_by_names(seen: Seen, query: str, passage: str) -> bool:
     """Tell whether the columns are called as only queries and passages are, and neither they nor others are labels."""
-    if roles.plain(passage) in SURE_NAMES:
-        return True
     beside = [column for column in seen.present if roles.plain(column).rstrip("0123456789") in NEGATIVE_NAMES]
+    if roles.plain(passage) in SURE_NAMES:
+        free = [column for column in seen.present if column not in (query, passage, *beside)]
+        return roles.named(free, roles.LABEL_NAMES) is None
     return (roles.plain(query) in ANCHOR_NAMES and roles.plain(passage) in POSITIVE_NAMES
             and not _labels(seen.rows, passage)
             and labels_beside(seen.rows, seen.present, (query, passage, *beside)) is None)
@@ -133,8 +134,8 @@ def _labels(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
 
 def holds_texts(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
     """Tell whether most cells of a column hold texts."""
-    cells = [cell for row in rows if (cell := row.get(column)) not in (None, "")]
-    return 2 * sum(_is_texts(cell) for cell in cells) > len(cells)
+    cells = [cell for row in rows if (cell := row.get(column)) not in (None, "", [])]
+    return bool(cells) and 2 * sum(_is_texts(cell) for cell in cells) > len(cells)
 
 
 def _is_texts(cell: Any) -> bool:

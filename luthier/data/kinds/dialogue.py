@@ -18,7 +18,8 @@ from luthier.data.columns.dialogues import (
     messages_of,
     prompt_and_answer,
     refuse_judged,
-    says_in_turn,
+    turns_column,
+    turns_of,
 )
 from luthier.data.columns.texts import asked_column, check_distinct
 from luthier.data.kind import BY_KEYS
@@ -50,6 +51,7 @@ leaking = begun.leaking
 
 _INPUT, _SYSTEM, _HISTORY, _CONTINUED = "input", "system", "history", "continued"
 _REJECTED = "rejected"
+_TURNS = "turns"
 _OTHER_NAMES = {"输入": _INPUT, "context": _INPUT, "system_prompt": _SYSTEM, "system_message": _SYSTEM,
                 "chat_history": _HISTORY}
 
@@ -64,8 +66,12 @@ def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
         if roles.plain(messages) == PROMPT and follows(seen, messages) is None:
             messages = None  # nobody answers
     if messages is not None and {seen.columns.text, seen.columns.label} <= {None, messages}:
-        turns = "what is said in turn, first by the user" if says_in_turn(seen, messages) else "the messages"
-        return _layout(seen, messages, messages if labelled else None, f"column {messages!r} holds {turns}")
+        return _layout(seen, messages, messages if labelled else None, f"column {messages!r} holds the messages")
+    turns = turns_column(seen, asked=task == TASK) if messages is None else None
+    if turns is not None and {seen.columns.text, seen.columns.label} <= {None, turns}:
+        found = _layout(seen, turns, turns if labelled else None, f"column {turns!r} holds what user and "
+                        "assistant say in turn")
+        return replace(found, more={**found.more, _TURNS: turns})
     if messages is not None and seen.columns.text is not None and task == TASK:
         asked_column(seen.path, "text", seen.columns.text, seen.present)
     pair = prompt_and_answer(seen, asked=task == TASK, labelled=labelled)
@@ -79,7 +85,7 @@ def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
 def example(record: Record, layout: Layout, name: str) -> Example:
     """Make an example of a conversation: its last answer is the target, the turns before it the prompt."""
     if "messages" in layout.more:
-        whole = parsed(messages_of(record.values.get(layout.text)))
+        whole = parsed(_messages(record.values.get(layout.text), layout))
         system = text_cell(record.values, layout.more[_SYSTEM]) if _SYSTEM in layout.more else ""
         if not blank(system) and whole.turns[0].role != "system":
             whole = Conversation((Turn("system", system), *whole.turns))
@@ -100,6 +106,11 @@ def example(record: Record, layout: Layout, name: str) -> Example:
     if blank(answer):
         raise ValueError(f"{layout.label!r} is empty: there is nothing to write")
     return _example(name, Conversation((*turns, Turn("assistant", answer))), labelled=True)
+
+
+def _messages(cell: Any, layout: Layout) -> Any:
+    answered = layout.label is None or _CONTINUED in layout.more
+    return turns_of(cell, answered=answered) if _TURNS in layout.more else messages_of(cell)
 
 
 def _continued(before: Conversation, cell: Any) -> Conversation:
@@ -223,7 +234,7 @@ def _layout(seen: Seen, text: str, label: str | None, told: str) -> Layout:
     if seen.columns.text_b is not None:
         raise DataError(f"{seen.path}: {TASK} reads conversations, and --text-b names a second text",
                         "leave --text-b out")
-    messages = text == messages_column(seen)
+    messages = text in (messages_column(seen), turns_column(seen, asked=True))
     if not messages:
         check_distinct(seen.path, {"text": text, "label": label})
     names = {one.casefold(): one for one in reversed(seen.present)}

@@ -8,7 +8,7 @@ from typing import Any
 
 from luthier.data import clean, split
 from luthier.data.cells.labels import natural_order
-from luthier.data.cells.texts import texts_in_memory, texts_of_row
+from luthier.data.cells.texts import text_cell, texts_in_memory, tokens_of_row
 from luthier.data.cells.triples import linked, spoken
 from luthier.data.clean import Found, Splits
 from luthier.data.columns.joint import PROBLEM, TRIPLES, find_triples
@@ -38,12 +38,15 @@ divided = split.stratified
 
 def example(record: Record, layout: Layout, name: str) -> Example:
     """Make an example of a text, which stays as it came, or is joined from its tokens, its spans and relations."""
-    values = record.values
-    text, _ = texts_of_row(values, layout)
+    values, places = record.values, None
+    if layout.tokens is not None:
+        text, places = tokens_of_row(values, layout.tokens, layout.glue)
+    else:
+        text = text_cell(values, layout.text)
     if layout.label is None:
         return Example(name, text)
     relations = values.get(layout.label)
-    found = (linked(text, values.get(layout.more["entities"]), relations, by_place="by place" in layout.more)
+    found = (linked(text, values.get(layout.more["entities"]), relations, places, by_place="by place" in layout.more)
              if layout.more else spoken(text, relations))
     return Example(name, text, spans=found.spans, triples=found.triples)
 

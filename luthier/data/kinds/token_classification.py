@@ -14,8 +14,10 @@ from luthier.data.cells.annotations import marks_of
 from luthier.data.cells.labels import as_list, natural_order, spelt
 from luthier.data.cells.spans import marked_spans, overlapping, tagged_spans
 from luthier.data.cells.texts import text_cell, texts_in_memory, tokens_of_row
+from luthier.data.cells.token_spans import counted_spans
 from luthier.data.clean import Found, Splits
 from luthier.data.columns.entities import ENTITIES, Marks, class_column, find_marks, find_tokens, marks_spans
+from luthier.data.columns.joint import RELATION_NAMES
 from luthier.data.columns.texts import asked_column, check_distinct, with_tokens
 from luthier.data.counting import by_split, counted, counts_line, rare
 from luthier.data.kind import BY_FORM
@@ -31,6 +33,8 @@ NESTED = "nested-entities"
 """The task of spans that share characters."""
 SURENESS = BY_FORM
 OWN_INPUT = False
+_COUNTED = "spans in tokens"
+"""What a layout calls the column of spans that count tokens."""
 REPEATED = ("contradictory labels", "left out")
 NONE_LEFT = split.NONE_LEFT
 
@@ -54,7 +58,7 @@ def find(seen: Seen, task: str | None, *, labelled: bool) -> Layout | None:
         raise DataError(f"{seen.path} marks no entities that can be read; the columns are {roles.shown(seen.present)}",
                         'give CoNLL columns, {"tokens": [...], "ner_tags": ["B-PER", ...]}, or {"text": "…", '
                         '"entities": [{"start": 0, "end": 4, "label": "PER"}]}; name the column: --label COLUMN')
-    sure = task is not None or marks.asked or marks.tokens is not None
+    sure = task is not None or marks.asked or (marks.tokens is not None and not marks.counted)
     label = None if sure else class_column(seen.rows, seen.present, marks)
     if label is not None and not marks_spans(seen.rows):
         return None
@@ -69,6 +73,8 @@ def example(record: Record, layout: Layout, name: str) -> Example:
     if layout.tokens is not None:
         text, places = tokens_of_row(values, layout.tokens, layout.glue)
         tags = values.get(str(layout.spans))
+        if _COUNTED in layout.more:
+            return Example(name, text, spans=counted_spans(text, places, tags, layout.tokens))
         spans = tagged_spans(text, places, tags, bare=layout.bare_tags)
         return Example(name, text, spans=spans, tokens=np.array(places, dtype=np.int64).reshape(-1, 2))
     text = text_cell(values, layout.text)
@@ -170,7 +176,7 @@ def _layout(seen: Seen, marks: Marks, notes: Sequence[str]) -> Layout:
         raise DataError(f"{path}: entities are marked in one text, and {seen.columns.text_b!r} is named for a second",
                         "leave --text-b out")
     if marks.tokens is not None:
-        text, note = marks.tokens, f"column {column!r} holds a tag for each token of {marks.tokens!r}"
+        text, note = marks.tokens, f"column {column!r} holds {marks.form} of {marks.tokens!r}"
         if marks.bare:
             note += ", types without B- and I-: neighbours of one type are one entity"
     else:
@@ -179,13 +185,13 @@ def _layout(seen: Seen, marks: Marks, notes: Sequence[str]) -> Layout:
     check_distinct(path, {"text": text, "label": column})
     layout = Layout(path=path, reader="", encoding=None, text=text, text_b=None, label=column, label_separator=None,
                     notes=(*seen.notes, f"named entities: {note}", *notes), problem_type=PROBLEM,
-                    spans=column, bare_tags=marks.bare)
+                    spans=column, bare_tags=marks.bare, more={_COUNTED: column} if marks.counted else {})
     return layout if marks.tokens is None else with_tokens(layout, seen, marks.tokens)
 
 
 def _left_unread(seen: Seen) -> list[str]:
     """Say that relations are listed beside the entities, in a form that is not read."""
-    listed = [column for column in roles.matching(seen.present, roles.RELATION_NAMES)
+    listed = [column for column in roles.matching(seen.present, RELATION_NAMES)
               if any(as_list(spelt(row.get(column))) for row in seen.rows)]
     return [f"column {column!r} lists something that is not read: relations are objects with subject, object and "
             "label, which name entities by their places or ids" for column in listed[:1]]
